@@ -1,0 +1,1 @@
+"""s2s: sequence-to-sequence translation with attention."""
