@@ -1,0 +1,414 @@
+"""Every option of s2s: its name, type, default, unit and allowed range.
+
+One dataclass a group. YAML files under conf/ choose values; nothing there introduces a name. Only `cli/` and functions
+called `build_...` take these objects; all other code takes plain sizes and values.
+
+A field's `doc` metadata is its help text, and `low`/`high` its allowed range (both ends included).
+"""
+
+import dataclasses
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from s2s.errors import ConfigError, RunError
+from s2s.runs import write_text
+
+
+class Corpus(enum.Enum):
+    """Where sentence pairs come from."""
+
+    phrasebook = "phrasebook"
+    multi30k = "multi30k"
+    files = "files"
+
+
+class SubwordKind(enum.Enum):
+    """How sentencepiece finds its pieces."""
+
+    unigram = "unigram"
+    bpe = "bpe"
+
+
+class Cell(enum.Enum):
+    """The recurrent cell of encoder and decoder."""
+
+    rnn = "rnn"
+    lstm = "lstm"
+    gru = "gru"
+
+
+class Score(enum.Enum):
+    """How attention compares a decoder state with an encoder state."""
+
+    dot = "dot"
+    general = "general"
+    additive = "additive"
+    none = "none"
+
+
+class Tie(enum.Enum):
+    """Which embedding tables are one and the same matrix."""
+
+    none = "none"
+    output = "output"
+    all = "all"
+
+
+class Schedule(enum.Enum):
+    """How the learning rate moves after warm-up."""
+
+    constant = "constant"
+    inverse_sqrt = "inverse_sqrt"
+    plateau = "plateau"
+
+
+class StopMetric(enum.Enum):
+    """What early stopping and the best checkpoint look at."""
+
+    loss = "loss"
+    bleu = "bleu"
+
+
+class Device(enum.Enum):
+    """Where to compute."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Precision(enum.Enum):
+    """The floating-point type of matrix products; weights, sums and losses are always fp32."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+class Strategy(enum.Enum):
+    """How a translation is searched for."""
+
+    greedy = "greedy"
+    beam = "beam"
+
+
+class OutputFormat(enum.Enum):
+    """What `translate` writes for a line of input."""
+
+    text = "text"
+    moses = "moses"
+
+
+def option(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
+    """A documented dataclass field; `low` and `high` bound a number, or the length of nothing else."""
+    metadata = {"doc": doc, "low": low, "high": high}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass
+class DataConfig:
+    """Which sentence pairs to learn from."""
+
+    corpus: Corpus = option(Corpus.phrasebook, "phrasebook (built in), multi30k (public), or files (your own)")
+    source_language: str = option("ko", "language of the source; for files only a label")
+    target_language: str = option("en", "language of the target; for files only a label")
+    train: list[str] = option([], "files: [source, target], plain or .gz")
+    dev: list[str] = option([], "files: [source, target]; left out: cut from train")
+    test: list[str] = option([], "files: [source, target]; left out: cut from train")
+    root: str | None = option(None, "multi30k: a folder that holds its files; left out: download into the cache")
+    cache: str | None = option(None, "folder for downloads; left out: $S2S_CACHE, or s2s in the user's cache folder")
+    train_pairs: int = option(150_000, "phrasebook: distinct training pairs", low=1)
+    dev_pairs: int = option(1000, "phrasebook and files: pairs of a dev set that is made or cut", low=1)
+    test_pairs: int = option(1000, "phrasebook and files: pairs of a test set that is made or cut", low=1)
+    clean: bool = option(True, "drop bad training pairs; dev and test are never filtered")
+    max_words: int = option(200, "cleaning: longest side in words", low=1)
+    max_characters: int = option(1000, "cleaning: longest side in characters", low=1)
+    max_length_ratio: float = option(6.0, "cleaning: longest side over shortest, in characters", low=1)
+
+
+@dataclass
+class SubwordsConfig:
+    """How text is cut into pieces."""
+
+    kind: SubwordKind = option(SubwordKind.unigram, "unigram or bpe")
+    shared: bool = option(True, "one vocabulary for both languages")
+    vocabulary_size: int = option(8000, "pieces of each vocabulary; lowered where the corpus has fewer", low=8)
+    character_coverage: float = option(0.9995, "share of the training characters that get a piece", low=0.9, high=1)
+
+
+@dataclass
+class ModelConfig:
+    """Sizes of the network."""
+
+    cell: Cell = option(Cell.lstm, "rnn (tanh), lstm or gru")
+    layers: int = option(1, "recurrent layers of encoder and decoder each", low=1)
+    embedding_size: int = option(256, "units of a word embedding", low=1)
+    hidden_size: int = option(512, "units of a decoder state and of an encoder state (both directions together)", low=2)
+    bidirectional: bool = option(True, "the encoder reads in both directions, half of hidden_size each")
+    dropout: float = option(0.2, "share of embeddings, layer outputs and attentional states dropped", low=0, high=0.95)
+    residual: bool = option(False, "add a layer's input to its output, from the second layer on")
+    attention: Score = option(Score.dot, "dot, general, additive, or none (the last vector holds everything)")
+    scale_attention: bool = option(False, "divide dot-product scores by the square root of hidden_size")
+    input_feeding: bool = option(False, "feed the last attentional state into the next step (a slow step loop)")
+    tie: Tie = option(Tie.output, "none, output (decoder embedding = output layer), all (encoder embedding too)")
+
+
+@dataclass
+class OptimConfig:
+    """How weights move."""
+
+    learning_rate: float = option(1e-3, "highest learning rate of Adam", low=0)
+    schedule: Schedule = option(Schedule.inverse_sqrt, "constant, inverse_sqrt or plateau, after warm-up")
+    warmup_steps: int = option(400, "steps in which the learning rate grows linearly from 0", low=0)
+    plateau_factor: float = option(0.5, "plateau: factor after validations without a better loss", low=0, high=1)
+    plateau_patience: int = option(1, "plateau: validations without a better loss to wait", low=0)
+    adam_beta1: float = option(0.9, "decay of Adam's mean of gradients", low=0, high=0.9999)
+    adam_beta2: float = option(0.998, "decay of Adam's mean of squared gradients", low=0, high=0.99999)
+    max_grad_norm: float = option(1.0, "gradients are scaled down to this norm; 0 leaves them", low=0)
+    label_smoothing: float = option(0.1, "share of the target spread evenly over the vocabulary", low=0, high=0.9)
+    ema_decay: float = option(0.998, "decay of the average of weights that is validated and kept; 0: none", low=0, high=1)
+
+
+@dataclass
+class TrainingConfig:
+    """How long to train, and what to do on the way."""
+
+    batch_tokens: int = option(1000, "budget of a batch: sentences times longest sentence, in pieces", low=1)
+    max_steps: int = option(100_000, "updates of the weights", low=1)
+    max_minutes: float | None = option(None, "minutes of training, validation included, over all starts", low=0)
+    max_pieces: int = option(256, "longer training sentences are cut to so many pieces", low=2)
+    log_every: int = option(50, "steps between two lines of training metrics", low=1)
+    validate_every: int = option(500, "steps between two validations", low=1)
+    save_every: int = option(500, "steps between two checkpoints", low=1)
+    keep: int = option(2, "checkpoints kept in last/: the newest and those to fall back on", low=1)
+    stop_metric: StopMetric = option(StopMetric.bleu, "loss or bleu of the dev set")
+    patience: int = option(20, "validations without a better stop_metric before the run ends", low=1)
+    max_bad_steps: int = option(10, "steps in a row whose loss or gradient is not finite, before an error", low=0)
+
+
+@dataclass
+class SearchConfig:
+    """How a translation is searched for and written."""
+
+    strategy: Strategy = option(Strategy.beam, "greedy or beam")
+    beam_size: int = option(5, "hypotheses kept a sentence", low=1)
+    length_penalty: float = option(1.0, "a hypothesis scores log probability / length ** length_penalty", low=0)
+    max_length_factor: float = option(2.0, "longest translation: factor * source pieces + offset, in pieces", low=0)
+    max_length_offset: int = option(20, "see max_length_factor", low=1)
+    max_source_pieces: int = option(512, "longer source lines are cut, with a warning", low=1)
+    batch_size: int = option(64, "sentences translated at once", low=1)
+    num_best: int = option(1, "translations a line; more than one needs format=moses", low=1)
+    format: OutputFormat = option(OutputFormat.text, "text, or moses: `id ||| text ||| features ||| score`")
+
+
+@dataclass
+class Config:
+    """Everything that a training run is made of."""
+
+    run: str = option("", "folder of the run; the same folder goes on where it stopped")
+    seed: int = option(1, "seed of data, weights, order and dropout", low=0)
+    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    precision: Precision = option(Precision.auto, "auto (bf16 where the hardware is fast at it), fp32 or bf16")
+    data: DataConfig = field(default_factory=DataConfig)
+    subwords: SubwordsConfig = field(default_factory=SubwordsConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+
+
+@dataclass
+class TestData:
+    """Which pairs to score instead of the run's own test set."""
+
+    test: list[str] = option([], "[source, target], plain or .gz; left out: the run's own test set")
+
+
+@dataclass
+class EvaluateConfig:
+    """Options of `evaluate`."""
+
+    run: str = option("???", "folder of a trained run")
+    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    precision: Precision = option(Precision.fp32, "fp32 or bf16; auto is fp32, whose scores do not depend on the batch")
+    data: TestData = field(default_factory=TestData)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    output: str | None = option(None, "folder for the hypotheses; left out: RUN/evaluation")
+
+
+@dataclass
+class TranslateConfig:
+    """Options of `translate`."""
+
+    run: str = option("???", "folder of a trained run")
+    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    precision: Precision = option(Precision.fp32, "fp32 or bf16; auto is fp32, whose scores do not depend on the batch")
+    search: SearchConfig = field(default_factory=SearchConfig)
+
+
+@dataclass
+class BenchConfig(Config):
+    """Options of `bench`: those of training, plus how much to measure."""
+
+    steps: int = option(20, "steps or batches measured in each round", low=1)
+    rounds: int = option(3, "rounds, the median of which is printed", low=1)
+
+
+def check(config: Any, prefix: str = "") -> None:
+    """Check every number against its range, and combinations against sense.
+
+    Raises:
+        ConfigError: naming the option, what is allowed, and what came.
+    """
+    for item in dataclasses.fields(config):
+        value, name = getattr(config, item.name), prefix + item.name
+        if dataclasses.is_dataclass(value):
+            check(value, f"{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            _check_range(name, value, item.metadata.get("low"), item.metadata.get("high"))
+    for rule in _RULES.get(type(config), ()):
+        rule(config)
+
+
+def _check_range(name: str, value: float, low: float | None, high: float | None) -> None:
+    if value != value or (low is not None and value < low) or (high is not None and value > high):
+        allowed = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
+        raise ConfigError(f"{name} must be {allowed}, but is {value:g}")
+
+
+def _check_data(data: DataConfig) -> None:
+    if data.corpus is Corpus.files and not data.train:
+        raise ConfigError("data=files needs data.train=[SOURCE_FILE,TARGET_FILE]; nothing was given")
+    if data.corpus is not Corpus.files and (data.train or data.dev or data.test):
+        raise ConfigError(f"data.train, data.dev and data.test belong to data=files, not to data={data.corpus.name}")
+    for name in ("train", "dev", "test"):
+        _check_pair(f"data.{name}", getattr(data, name))
+    if data.corpus is Corpus.multi30k and data.source_language == data.target_language:
+        raise ConfigError(f"data.source_language and data.target_language are both {data.source_language}")
+
+
+def _check_pair(name: str, files: list[str]) -> None:
+    if len(files) not in (0, 2):
+        raise ConfigError(f"{name} must be [SOURCE_FILE,TARGET_FILE], but has {len(files)} entries")
+
+
+def _check_model(model: ModelConfig) -> None:
+    if model.bidirectional and model.hidden_size % 2:
+        raise ConfigError(
+            f"model.hidden_size must be even for a bidirectional encoder, but is {model.hidden_size}; "
+            "change it or set model.bidirectional=false"
+        )
+    if model.input_feeding and model.attention is Score.none:
+        raise ConfigError("model.input_feeding=true feeds the attentional state back, which model.attention=none lacks")
+    if model.scale_attention and model.attention is not Score.dot:
+        raise ConfigError(f"model.scale_attention=true belongs to model.attention=dot, not {model.attention.name}")
+
+
+def _check_search(search: SearchConfig) -> None:
+    if search.strategy is Strategy.greedy and search.num_best > 1:
+        raise ConfigError(f"search=greedy finds one translation; search.num_best={search.num_best} needs search=beam")
+    if search.strategy is Strategy.beam and search.num_best > search.beam_size:
+        raise ConfigError(f"search.num_best={search.num_best} needs search.beam_size of at least as much")
+    if search.num_best > 1 and search.format is OutputFormat.text:
+        raise ConfigError(
+            f"search.num_best={search.num_best} with search.format=text would break `a line in, a line out`; "
+            "add search.format=moses"
+        )
+
+
+def _check_whole(config: Config) -> None:
+    if config.model.tie is Tie.all and not config.subwords.shared:
+        raise ConfigError("model.tie=all needs one vocabulary: set subwords.shared=true or model.tie=output")
+
+
+_RULES: dict[type, tuple[Any, ...]] = {
+    DataConfig: (_check_data,),
+    TestData: (lambda data: _check_pair("data.test", data.test),),
+    ModelConfig: (_check_model,),
+    SearchConfig: (_check_search,),
+    Config: (_check_whole,),
+    BenchConfig: (_check_whole,),
+}
+
+
+def portable(data: DataConfig) -> DataConfig:
+    """The same options with every path cut down to its last name, so that a run folder names no place on one machine.
+
+    The files themselves are told apart by the fingerprint of their content, kept in the run folder as well.
+    """
+    return dataclasses.replace(
+        data,
+        train=[Path(name).name for name in data.train],
+        dev=[Path(name).name for name in data.dev],
+        test=[Path(name).name for name in data.test],
+        root=data.root and Path(data.root).name,
+        cache=None,
+    )
+
+
+def save_config(config: Config, path: Path) -> None:
+    """Write every option, defaults included, as YAML; paths lose their folders."""
+    kept = dataclasses.replace(config, run="", data=portable(config.data))
+    write_text(path, OmegaConf.to_yaml(OmegaConf.structured(kept)))
+
+
+def load_config(path: Path) -> Config:
+    """Read what `save_config` wrote; options that are not there take their defaults.
+
+    Raises:
+        RunError: the file is missing, is no YAML, or holds unknown options or wrong types.
+    """
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.load(path))
+        config = OmegaConf.to_object(merged)
+    except (OSError, ValueError, OmegaConfBaseException, YAMLError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise RunError(f"{path}: expected the options of an s2s run, but they cannot be read: {first_line}") from error
+    assert isinstance(config, Config)
+    return config
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """Options that differ between a run and a command that wants to go on with it, as `name: old -> new`.
+
+    Left out are those that may change: paths and devices, and how long a run goes on and reports.
+    """
+    flat_old, flat_new = _flatten(_comparable(old)), _flatten(_comparable(new))
+    return [f"{name}: {flat_old[name]} -> {flat_new[name]}" for name in flat_new if flat_old[name] != flat_new[name]]
+
+
+MAY_CHANGE = ("max_steps", "max_minutes", "log_every", "validate_every", "save_every", "keep", "patience", "max_bad_steps")
+"""Options under `training` that may differ when a run goes on; besides them `run`, `device`, `precision`, `search`."""
+
+
+def _comparable(config: Config) -> Config:
+    defaults = TrainingConfig()
+    training = dataclasses.replace(config.training, **{name: getattr(defaults, name) for name in MAY_CHANGE})
+    return dataclasses.replace(
+        config,
+        run="",
+        device=Device.auto,
+        precision=Precision.auto,
+        search=SearchConfig(),
+        training=training,
+        data=portable(config.data),
+    )
+
+
+def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if dataclasses.is_dataclass(value):
+            flat |= _flatten(value, f"{prefix}{item.name}.")
+        else:
+            flat[prefix + item.name] = value.name if isinstance(value, enum.Enum) else value
+    return flat

@@ -1,0 +1,443 @@
+"""Parallel text files: fetched, read line by line, cleaned with counts, and split.
+
+A corpus is two text files (plain or gzip, UTF-8) with one sentence a line; line i of one translates line i of the
+other. Everything up to `hold_out` is streamed, so a huge corpus needs no huge memory.
+"""
+
+import gzip
+import hashlib
+import http.client
+import os
+import re
+import secrets
+import time
+import urllib.error
+import urllib.request
+import zlib
+from codecs import BOM_UTF8
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import zip_longest
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from tqdm import tqdm
+
+from s2s.errors import DataError
+
+GZIP_MAGIC = b"\x1f\x8b"
+CHUNK_BYTES = 1 << 16
+
+MULTI30K_URL = (
+    "https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
+)
+# sha256 of each file at that commit (Elliott et al. 2016, W16-3210; captions for non-commercial research).
+MULTI30K = {
+    "train.en.gz": "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
+    "train.de.gz": "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6",
+    "train.fr.gz": "622e75069e9f4c577425c4f277116ce66e63a2401c0a2312d90073cb12379a3c",
+    "train.cs.gz": "a65adb8b32e3bc664f21ecba7a6e7f6950fd1f405e135f7c312faabdb6255077",
+    "val.en.gz": "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28",
+    "val.de.gz": "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a",
+    "val.fr.gz": "ca3106f1a72390591d25f6c45cb4cd39dec4cd3f123e099748a3ce5256c160e9",
+    "val.cs.gz": "b63226e05c4bd5dd6a42897d74b86a1b9d2c31498252c572b1ea7f7996927fcc",
+    "test_2016_flickr.en.gz": "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9",
+    "test_2016_flickr.de.gz": "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8",
+    "test_2016_flickr.fr.gz": "6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90",
+    "test_2016_flickr.cs.gz": "200a4a74cc9560f051924abb9803be008d1908d77f747e9141aeb86dfd2797f1",
+}
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# From the network to a file
+
+
+class FetchError(Exception):
+    """One try at a download failed; `is_transient` says that another try may succeed."""
+
+    def __init__(self, reason: str, is_transient: bool) -> None:
+        super().__init__(reason)
+        self.is_transient = is_transient
+
+
+def download(
+    url: str,
+    sha256: str,
+    destination: Path,
+    *,
+    num_tries: int = 4,
+    timeout_s: float = 30.0,
+    backoff_s: float = 1.0,
+) -> Path:
+    """Fetch `url` into `destination`, which is afterwards complete and has this sha256, or as it was before.
+
+    A file that is already there with the right sha256 is not fetched again. Network errors, short bodies, HTTP 429 and
+    HTTP 5xx are tried again after `backoff_s`, twice that, four times that; other answers are final.
+
+    Args:
+        num_tries: at least 1.
+        timeout_s: the longest silence of the server, not the length of the whole download.
+
+    Raises:
+        DataError: the last try failed, or the file cannot be written.
+    """
+    if has_sha256(destination, sha256):
+        return destination
+    reason = ""
+    for num_failed in range(num_tries):
+        try:
+            fetch_once(url, sha256, destination, timeout_s)
+            return destination
+        except FetchError as error:
+            reason = f"{error} (try {num_failed + 1} of {num_tries})"
+            if not error.is_transient:
+                break
+        if num_failed + 1 < num_tries:
+            time.sleep(backoff_s * 2**num_failed)
+    raise DataError(
+        f"could not download {url}: {reason}\n"
+        f"Check the connection, put {destination.name} into {destination.parent} by hand, "
+        "or name the folder that has it with data.root=DIR."
+    )
+
+
+def has_sha256(path: Path, sha256: str) -> bool:
+    """Whether `path` is a readable file with this sha256 (64 hex digits, lower case)."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:  # absent or unreadable: writing the new file will tell what is wrong
+        return False
+
+
+def fetch_once(url: str, sha256: str, destination: Path, timeout_s: float) -> None:
+    digest = hashlib.sha256()
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(destination) as file:
+            for chunk in stream_url(url, timeout_s):
+                file.write(chunk)
+                digest.update(chunk)
+            if digest.hexdigest() != sha256:
+                raise FetchError(f"expected sha256 {sha256}, got {digest.hexdigest()}", is_transient=False)
+    except OSError as error:  # of the disk: those of the network have become FetchError
+        raise DataError(
+            f"could not write {destination}: {error.strerror}\nMake room, or choose another folder with S2S_CACHE=DIR."
+        ) from error
+
+
+@contextmanager
+def replacing(destination: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `destination` when the block ends well, and vanishes when it does not.
+
+    Its name is unique, so several processes may write the same destination: the last one done wins, whole.
+    """
+    part = destination.with_name(f"{destination.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, destination)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def stream_url(url: str, timeout_s: float) -> Iterator[bytes]:
+    """Yield the body in chunks, with a progress bar when stderr is a terminal; all that fails is a FetchError."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout_s) as response:
+            length = response.headers.get("Content-Length")
+            num_expected = int(length) if length else None
+            name = url.rsplit("/", 1)[-1]
+            # disable=None: a bar on a terminal only.
+            with tqdm(total=num_expected, desc=name, unit="B", unit_scale=True, leave=False, disable=None) as bar:
+                num_bytes = 0
+                while chunk := response.read(CHUNK_BYTES):
+                    num_bytes += len(chunk)
+                    bar.update(len(chunk))
+                    yield chunk
+            # http.client does not complain when a connection ends early.
+            if num_expected is not None and num_bytes < num_expected:
+                raise FetchError(f"got {num_bytes:,} of {num_expected:,} bytes", is_transient=True)
+    except urllib.error.HTTPError as error:
+        error.close()
+        is_transient = error.code == 429 or error.code >= 500
+        raise FetchError(f"HTTP {error.code} {error.reason}", is_transient) from error
+    except (ValueError, http.client.InvalidURL) as error:
+        raise FetchError(f"not a usable address ({error})", is_transient=False) from error
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)  # URLError wraps what went wrong
+        raise FetchError(str(reason) or type(error).__name__, is_transient=True) from error
+
+
+def default_cache() -> Path:
+    """Where downloads are kept: $S2S_CACHE, else $XDG_CACHE_HOME/s2s, else ~/.cache/s2s; empty counts as unset."""
+    if cache := os.environ.get("S2S_CACHE"):
+        return Path(cache)
+    if cache := os.environ.get("XDG_CACHE_HOME"):
+        return Path(cache) / "s2s"
+    return Path.home() / ".cache" / "s2s"
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Multi30k
+
+
+def multi30k_file(language: str, split: str) -> str:
+    """The upstream name of one side of one split, such as train.en.gz."""
+    return f"{split}.{language}.gz"
+
+
+def multi30k_paths(
+    root: Path | None,
+    cache: Path,
+    split: str,
+    source_language: str,
+    target_language: str,
+    base_url: str = MULTI30K_URL,
+) -> tuple[Path, Path]:
+    """The source and the target file of a split: those under `root` or, where root is None, downloaded into `cache`.
+
+    Raises:
+        DataError: `root` lacks a file, Multi30k has no such file, or it cannot be downloaded.
+    """
+    source, target = (multi30k_file(language, split) for language in (source_language, target_language))
+    if root is not None:
+        return find_under(root, source), find_under(root, target)
+    folder = cache / "multi30k"
+    return multi30k_download(source, folder, base_url), multi30k_download(target, folder, base_url)
+
+
+def multi30k_download(name: str, folder: Path, base_url: str) -> Path:
+    if name not in MULTI30K:
+        raise DataError(f"expected a file of Multi30k, got {name}; it has {list_files(MULTI30K)}")
+    return download(f"{base_url}/{name}", MULTI30K[name], folder / name)
+
+
+def find_under(root: Path, name: str) -> Path:
+    """The file `name`, which ends in .gz, or the same without .gz, in the folder `root`."""
+    plain = name.removesuffix(".gz")
+    for path in (root / name, root / plain):
+        if path.is_file():
+            return path
+    there = list_files(p.name for p in root.iterdir()) if root.is_dir() else "no such folder"
+    raise DataError(
+        f"expected {name} or {plain} in {root}, found {there}\nCheck data.root, the languages and the split."
+    )
+
+
+def list_files(names: Iterable[str]) -> str:
+    """Say in words which splits and languages a folder with these file names has."""
+    pattern = re.compile(r"(train|val|test\w*)\.([a-z]{2,3})(?:\.gz)?")
+    found = [match.groups() for match in map(pattern.fullmatch, names) if match]
+    if not found:
+        return "no file named like train.en.gz"
+    splits, languages = (", ".join(sorted(set(values))) for values in zip(*found, strict=True))
+    return f"languages {languages}; splits {splits}"
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# From files to pairs
+
+
+class Pair(NamedTuple):
+    """A sentence and its translation."""
+
+    source: str
+    target: str
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    r"""Yield the lines of a UTF-8 text file, plain or gzip (told by its first bytes or by the name's .gz).
+
+    A line ends at `\n` and nowhere else: not at a lone `\r`, a form feed, U+0085 or U+2028. One `\r` before the `\n` is
+    dropped, and so is a byte order mark at the start of the file. A last line without `\n` counts.
+
+    Raises:
+        DataError: while reading: the file is missing or unreadable, is damaged gzip, or has a line that is not UTF-8.
+    """
+    try:
+        with path.open("rb") as raw:
+            is_gzip = path.suffix == ".gz" or raw.peek(2).startswith(GZIP_MAGIC)
+            with gzip.GzipFile(fileobj=raw) if is_gzip else raw as file:
+                for number, line in enumerate(file, start=1):
+                    text = line.removeprefix(BOM_UTF8) if number == 1 else line
+                    if text:  # false only where the file is nothing but a byte order mark
+                        yield decode_line(text, path, number)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: expected a whole gzip file, found a damaged one ({error}); fetch it again") from error
+    except OSError as error:
+        raise DataError(f"{path}: expected a readable text file, got: {error.strerror}; check the path") from error
+
+
+def decode_line(line: bytes, path: Path, number: int) -> str:
+    try:
+        return line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}, line {number}: expected UTF-8, found 0x{line[error.start]:02x} at byte {error.start + 1} of the "
+            "line; mend that line, or convert the file (iconv -f ENCODING -t UTF-8)"
+        ) from error
+
+
+def read_pairs(source: Path, target: Path) -> Iterator[Pair]:
+    """Yield line i of one file with line i of the other.
+
+    Raises:
+        DataError: as in `read_lines`; and, after the last pair, if one file is longer or both are empty.
+    """
+    num_source = num_target = 0
+    for source_line, target_line in zip_longest(read_lines(source), read_lines(target)):
+        num_source += source_line is not None
+        num_target += target_line is not None
+        if source_line is not None and target_line is not None:
+            yield Pair(source_line, target_line)
+    if num_source != num_target:
+        raise DataError(
+            f"expected as many lines in {source} as in {target}, found {num_source:,} and {num_target:,}; "
+            "line i of one must translate line i of the other"
+        )
+    if num_source == 0:
+        raise DataError(f"expected a corpus, found no line in {source} and {target}; check the paths")
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# From pairs to clean pairs
+
+
+class DropReason(Enum):
+    """Why a pair was left out, in the order in which the rules are applied; the values are for people."""
+
+    EMPTY = "empty"
+    TOO_LONG = "too long"
+    LENGTH_RATIO = "length ratio"
+    DUPLICATE = "duplicates"
+
+
+@dataclass(frozen=True)
+class CleaningRules:
+    """What is left out of a training corpus; None or False turns a rule off.
+
+    The length ratio is that of UTF-8 bytes. A Korean or Chinese character stands for two to four Latin letters and has
+    three bytes, so a ratio of bytes means the same in most scripts: over 83,000 pairs of German, English and Korean,
+    translations reach 3.7 (6.0 counted in characters), and the two that are none ("@@") lie above 23.
+    """
+
+    drop_empty: bool = True
+    max_words: int | None = 100
+    """Words (split at white space) on either side."""
+    max_characters: int | None = 600
+    """Characters on either side, for languages written with few spaces; about 100 English words."""
+    max_length_ratio: float | None = 6.0
+    """Bytes of the longer side for each byte of the shorter, of which there are taken to be at least `min_bytes`."""
+    min_bytes: int = 5
+    """Spares short pairs, whose ratio says little: with 6.0, nothing is dropped for it up to 30 bytes a side."""
+    drop_duplicates: bool = True
+    """Drop a pair both of whose sides stood in an earlier pair; several translations of one sentence stay."""
+
+
+@dataclass
+class CleaningReport:
+    """What became of each pair; `str()` tells it in a line."""
+
+    num_kept: int = 0
+    num_dropped: Counter[DropReason] = field(default_factory=Counter)
+
+    @property
+    def num_total(self) -> int:
+        return self.num_kept + self.num_dropped.total()
+
+    def __str__(self) -> str:
+        dropped = ", ".join(f"{self.num_dropped[reason]:,} {reason.value}" for reason in DropReason)
+        return f"kept {self.num_kept:,} of {self.num_total:,} pairs (dropped: {dropped})"
+
+
+def clean(pairs: Iterable[Pair], rules: CleaningRules, report: CleaningReport) -> Iterator[Pair]:
+    """Yield the pairs that the rules let through, in order, and count all of them in `report`.
+
+    Runs of white space (in the sense of Unicode: U+00A0, U+2028, U+3000 and the like too) become one space, and none is
+    left at either end. Meant for training data: what a model is scored on is never filtered.
+
+    Memory: about 100 bytes for each pair kept if duplicates are dropped, else none. Digests of 64 bits stand for the
+    texts; among 10 million pairs, one is wrongly taken for a duplicate with a chance of 3 in a million.
+    """
+    seen: set[bytes] = set()
+    for pair in pairs:
+        tidy = Pair(collapse_spaces(pair.source), collapse_spaces(pair.target))
+        reason = fault(tidy, rules)
+        if reason is None and rules.drop_duplicates:
+            key = digest64("\n".join(tidy))  # "\n" stands in neither side
+            reason = DropReason.DUPLICATE if key in seen else None
+            seen.add(key)
+        if reason is None:
+            report.num_kept += 1
+            yield tidy
+        else:
+            report.num_dropped[reason] += 1
+
+
+def fault(pair: Pair, rules: CleaningRules) -> DropReason | None:
+    """What is wrong with this pair, seen alone."""
+    if rules.drop_empty and not all(pair):
+        return DropReason.EMPTY
+    if rules.max_words is not None and max(len(side.split()) for side in pair) > rules.max_words:
+        return DropReason.TOO_LONG
+    if rules.max_characters is not None and max(map(len, pair)) > rules.max_characters:
+        return DropReason.TOO_LONG
+    shorter, longer = sorted(len(side.encode()) for side in pair)
+    if rules.max_length_ratio is not None and longer > rules.max_length_ratio * max(shorter, rules.min_bytes):
+        return DropReason.LENGTH_RATIO
+    return None
+
+
+def collapse_spaces(text: str) -> str:
+    return " ".join(text.split())
+
+
+def digest64(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=8).digest()
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# From one corpus to three
+
+
+def hold_out(pairs: list[Pair], num_dev: int, num_test: int, seed: int) -> tuple[list[Pair], list[Pair], list[Pair]]:
+    """Cut dev and test out of a corpus that comes without them.
+
+    Pairs with the same source (but for white space) stay together, so no source of dev or test stands in train.
+    Sources are ranked by a hash of seed and text, and dev, then test, take what fits: the choice does not depend on the
+    order of the corpus, on Python's version or on the machine, and changes little when lines are added.
+
+    Returns:
+        Train, dev and test, each in the order of the corpus; together they are the corpus.
+
+    Raises:
+        DataError: the corpus is too small to fill dev and test and leave something to train on.
+    """
+    groups: dict[str, list[int]] = {}
+    for index, pair in enumerate(pairs):
+        groups.setdefault(collapse_spaces(pair.source), []).append(index)
+    train: list[int] = []
+    dev: list[int] = []
+    test: list[int] = []
+    for source in sorted(groups, key=lambda text: digest64(f"{seed}\n{text}")):
+        group = groups[source]
+        for split, room in ((dev, num_dev), (test, num_test), (train, len(pairs))):
+            if len(split) + len(group) <= room:
+                split.extend(group)
+                break
+    if len(dev) < num_dev or len(test) < num_test or not train:
+        raise DataError(
+            f"expected more than {num_dev:,} dev + {num_test:,} test pairs to cut from, found {len(pairs):,} with "
+            f"{len(groups):,} different sources (equal ones stay together); hold out fewer, or give a larger corpus"
+        )
+    return in_order(pairs, train), in_order(pairs, dev), in_order(pairs, test)
+
+
+def in_order(pairs: list[Pair], indices: list[int]) -> list[Pair]:
+    return [pairs[index] for index in sorted(indices)]

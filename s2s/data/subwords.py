@@ -1,0 +1,107 @@
+"""Text to piece ids and back; the only file that touches sentencepiece."""
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from s2s.config import SubwordKind
+from s2s.errors import DataError, RunError
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+"""Ids that every vocabulary begins with: padding, unknown, start of a target (`<s>`), end of a sentence (`</s>`)."""
+
+_TOO_MANY_PIECES = re.compile(r"Please set it to a value <= (\d+)")
+_MOST_TRAINING_LINES = 1_000_000
+
+
+class Subwords:
+    """A trained sentencepiece model.
+
+    Text is brought to Unicode NFKC first (Hangul typed as separate letters becomes syllables) and white space is
+    collapsed, so `decode(encode(text))` is `text` for text that is in that form and has only known characters.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self.model = model
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+
+    @classmethod
+    def load(cls, path: Path) -> "Subwords":
+        """Read a model file.
+
+        Raises:
+            RunError: the file is missing or is not a sentencepiece model.
+        """
+        try:
+            return cls(path.read_bytes())
+        except (OSError, RuntimeError, ValueError) as error:
+            raise RunError(f"{path}: expected a sentencepiece model, but it cannot be read ({error})") from error
+
+    def __len__(self) -> int:
+        return int(self._processor.get_piece_size())
+
+    def encode(self, lines: Sequence[str]) -> list[list[int]]:
+        """Piece ids of each line, without any special id; a blank line gives an empty list."""
+        ids: list[list[int]] = self._processor.encode(list(lines), num_threads=1)
+        return ids
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The pieces as text; "▁" (U+2581) stands for the space before a word."""
+        return [self._processor.id_to_piece(int(index)) for index in ids]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids, up to the first `</s>`; never holds a line end."""
+        kept: list[int] = []
+        for index in ids:
+            if index == EOS:
+                break
+            kept.append(int(index))
+        text: str = self._processor.decode(kept)
+        return text.replace("\n", " ").replace("\r", " ").strip()
+
+
+def train_subwords(
+    lines: Sequence[str], *, vocabulary_size: int, kind: SubwordKind, character_coverage: float
+) -> tuple[Subwords, str | None]:
+    """Learn pieces from training text; the same lines and options give the same model, byte for byte.
+
+    Of more than a million lines, a million at equal distances are looked at.
+
+    Returns:
+        The subwords, and a message where the vocabulary had to be smaller than asked.
+
+    Raises:
+        DataError: the text is too small to learn any pieces from.
+    """
+    stride = -(-len(lines) // _MOST_TRAINING_LINES)
+    sample = lines[:: max(1, stride)]
+    try:
+        return Subwords(_train(sample, vocabulary_size, kind, character_coverage)), None
+    except RuntimeError as error:
+        most = _TOO_MANY_PIECES.search(str(error))
+        if most is None:
+            raise DataError(f"sentencepiece cannot learn pieces from {len(sample)} lines of text: {error}") from error
+    message = f"subwords.vocabulary_size lowered from {vocabulary_size} to {most[1]}: the text has no more pieces"
+    return Subwords(_train(sample, int(most[1]), kind, character_coverage)), message
+
+
+def _train(lines: Iterable[str], vocabulary_size: int, kind: SubwordKind, character_coverage: float) -> bytes:
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines),
+        model_writer=model,
+        vocab_size=vocabulary_size,
+        model_type=kind.value,
+        character_coverage=character_coverage,
+        pad_id=PAD,
+        unk_id=UNK,
+        bos_id=BOS,
+        eos_id=EOS,
+        max_sentence_length=100_000,
+        num_threads=2,  # a constant: the sums of each thread, and so the pieces, depend on how many there are
+        minloglevel=2,
+    )
+    return model.getvalue()

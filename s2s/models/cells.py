@@ -1,0 +1,157 @@
+"""The three recurrent cells: written out gate by gate for reading, and torch's fused layers for speed.
+
+B sentences, S positions, I input units, H hidden units. The weights of all gates stand in one matrix, one block of H
+rows a gate, in torch's order, so that a fused layer's weights can be read by the cells here.
+
+The plain RNN feeds its output back in. Each step multiplies the gradient by the recurrent weights and by the
+derivative of tanh, so over many steps it vanishes or explodes. The LSTM adds a cell state that a step only scales (by
+the forget gate) and adds to: the gradient passes along it. The GRU merges the gates and drops the cell state.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from s2s.config import Cell
+
+State = tuple[Tensor, ...]
+"""(hidden,) for RNN and GRU, (hidden, cell) for the LSTM; the hidden state always comes first."""
+
+FUSED: dict[Cell, Callable[..., nn.RNNBase]] = {Cell.rnn: nn.RNN, Cell.lstm: nn.LSTM, Cell.gru: nn.GRU}
+NUM_GATES = {Cell.rnn: 1, Cell.lstm: 4, Cell.gru: 3}
+
+
+def num_states(cell: Cell) -> int:
+    """Tensors in a state: hidden, and for the LSTM the cell state too."""
+    return 2 if cell is Cell.lstm else 1
+
+
+def fused_layer(cell: Cell, input_size: int, hidden_size: int) -> nn.RNNBase:
+    """One recurrent layer over whole sequences, batch first, computed by torch (and cuDNN or oneDNN) in one call.
+
+    Recurrent matrices start orthogonal and the LSTM's forget bias at 1, so that gradients pass at first (Jozefowicz et
+    al. 2015, section 2.2); the two biases of a gate only ever act as their sum, so one of them starts at 0.
+    """
+    layer = FUSED[cell](input_size, hidden_size, batch_first=True)
+    nn.init.xavier_uniform_(layer.weight_ih_l0)
+    for block in layer.weight_hh_l0.data.split(hidden_size):
+        nn.init.orthogonal_(block)
+    nn.init.zeros_(layer.bias_ih_l0)
+    nn.init.zeros_(layer.bias_hh_l0)
+    if cell is Cell.lstm:
+        layer.bias_ih_l0.data[hidden_size : 2 * hidden_size] = 1
+    return layer
+
+
+def run_fused(layer: nn.RNNBase, inputs_BSI: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    """Call a fused layer with a state of our form (each tensor (B, H)), or from zeros.
+
+    Returns:
+        The hidden states of all positions (B, S, H), and the state after the last one.
+    """
+    start = None if state is None else tuple(tensor[None] for tensor in state)
+    if isinstance(layer, nn.LSTM):
+        outputs_BSH, end = layer(inputs_BSI, start)
+        return outputs_BSH, tuple(tensor[0] for tensor in end)
+    outputs_BSH, hidden_1BH = layer(inputs_BSI, None if start is None else start[0])
+    return outputs_BSH, (hidden_1BH[0],)
+
+
+class WrittenCell(nn.Module):
+    """What the three written-out cells share: weights in torch's layout, and a loop over the positions."""
+
+    kind: Cell
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        rows = NUM_GATES[self.kind] * hidden_size
+        bound = hidden_size**-0.5
+        self.weight_ih = nn.Parameter(torch.empty(rows, input_size).uniform_(-bound, bound))
+        self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
+        self.bias_ih = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
+        self.bias_hh = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
+
+    @classmethod
+    def from_fused(cls, layer: nn.RNNBase) -> "WrittenCell":
+        """The same cell with the weights of a one-layer fused layer."""
+        cell = cls(layer.input_size, layer.hidden_size).to(layer.weight_ih_l0.dtype)
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        cell.load_state_dict({name: getattr(layer, f"{name}_l0") for name in names})
+        return cell
+
+    def step(self, input_BI: Tensor, state: State) -> State:
+        """One position: the state before it gives the state after it."""
+        raise NotImplementedError
+
+    def forward(self, inputs_BSI: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """All positions, one after the other; returns what `run_fused` returns."""
+        if state is None:
+            zeros_BH = inputs_BSI.new_zeros(len(inputs_BSI), self.hidden_size)
+            state = (zeros_BH,) * num_states(self.kind)
+        hidden = []
+        for input_BI in inputs_BSI.unbind(1):
+            state = self.step(input_BI, state)
+            hidden.append(state[0])
+        return torch.stack(hidden, dim=1), state
+
+    def _from_input(self, input_BI: Tensor) -> tuple[Tensor, ...]:
+        """W x + b, a (B, H) tensor a gate."""
+        return nn.functional.linear(input_BI, self.weight_ih, self.bias_ih).split(self.hidden_size, dim=1)
+
+    def _from_hidden(self, hidden_BH: Tensor) -> tuple[Tensor, ...]:
+        """U h + b, a (B, H) tensor a gate."""
+        return nn.functional.linear(hidden_BH, self.weight_hh, self.bias_hh).split(self.hidden_size, dim=1)
+
+
+class RNNCell(WrittenCell):
+    """h' = tanh(W x + U h + b) (Elman 1990)."""
+
+    kind = Cell.rnn
+
+    def step(self, input_BI: Tensor, state: State) -> State:
+        """Feed the hidden state back in."""
+        (from_input,), (from_hidden,) = self._from_input(input_BI), self._from_hidden(state[0])
+        return (torch.tanh(from_input + from_hidden),)
+
+
+class LSTMCell(WrittenCell):
+    """Three gates around a cell state (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000)."""
+
+    kind = Cell.lstm
+
+    def gates(self, input_BI: Tensor, hidden_BH: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The input gate, forget gate and output gate, each in (0, 1), and the candidate in (-1, 1)."""
+        sums = [x + h for x, h in zip(self._from_input(input_BI), self._from_hidden(hidden_BH), strict=True)]
+        return torch.sigmoid(sums[0]), torch.sigmoid(sums[1]), torch.sigmoid(sums[3]), torch.tanh(sums[2])
+
+    def step(self, input_BI: Tensor, state: State) -> State:
+        """Forget a part of the cell state, add a part of the candidate, show a part of the result."""
+        hidden_BH, cell_BH = state
+        input_gate, forget_gate, output_gate, candidate = self.gates(input_BI, hidden_BH)
+        cell_BH = forget_gate * cell_BH + input_gate * candidate
+        return output_gate * torch.tanh(cell_BH), cell_BH
+
+
+class GRUCell(WrittenCell):
+    """Two gates and no cell state (Cho et al. 2014), the reset applied after the product with U, as cuDNN does."""
+
+    kind = Cell.gru
+
+    def gates(self, input_BI: Tensor, hidden_BH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The reset gate and update gate, each in (0, 1), and the candidate in (-1, 1)."""
+        reset_x, update_x, candidate_x = self._from_input(input_BI)
+        reset_h, update_h, candidate_h = self._from_hidden(hidden_BH)
+        reset_gate = torch.sigmoid(reset_x + reset_h)
+        update_gate = torch.sigmoid(update_x + update_h)
+        return reset_gate, update_gate, torch.tanh(candidate_x + reset_gate * candidate_h)
+
+    def step(self, input_BI: Tensor, state: State) -> State:
+        """Keep a share of the old state (the update gate) and take the rest from the candidate."""
+        (hidden_BH,) = state
+        _, update_gate, candidate = self.gates(input_BI, hidden_BH)
+        return (update_gate * hidden_BH + (1 - update_gate) * candidate,)
+
+
+WRITTEN: dict[Cell, type[WrittenCell]] = {Cell.rnn: RNNCell, Cell.lstm: LSTMCell, Cell.gru: GRUCell}

@@ -1,0 +1,100 @@
+"""The encoder: reads a sentence and remembers a state for each position.
+
+B sentences, S source positions, E embedding units, H units of an encoder state (both directions together).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from s2s.config import Cell
+from s2s.models.cells import fused_layer, run_fused
+
+
+def reversal(lengths_B: Tensor, num_positions: int) -> Tensor:
+    """Positions (B, S) that read each sentence backwards and leave its padding at the end: its own inverse."""
+    position_S = torch.arange(num_positions, device=lengths_B.device)
+    backwards_BS = lengths_B[:, None] - 1 - position_S
+    return torch.where(backwards_BS >= 0, backwards_BS, position_S)
+
+
+def reorder(states_BSH: Tensor, position_BS: Tensor) -> Tensor:
+    """States taken from other positions of the same sentence."""
+    return states_BSH.gather(1, position_BS[:, :, None].expand_as(states_BSH))
+
+
+class EncoderLayer(nn.Module):
+    """One recurrent layer, in one direction or both.
+
+    Padding stands at the end of what either direction reads (the backward one reads the sentence turned round within
+    its own length), so no real state ever sees it: exact without packed sequences, whose step loop is slower.
+    """
+
+    def __init__(self, cell: Cell, input_size: int, hidden_size: int, *, is_bidirectional: bool) -> None:
+        super().__init__()
+        size = hidden_size // 2 if is_bidirectional else hidden_size
+        self.forwards = fused_layer(cell, input_size, size)
+        self.backwards = fused_layer(cell, input_size, size) if is_bidirectional else None
+
+    def forward(self, inputs_BSE: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Read the sentences.
+
+        Returns:
+            The states (B, S, H), and the last state of each sentence (B, H): at its last token for the forward
+            direction, at its first for the backward one.
+        """
+        states_BSH, _ = run_fused(self.forwards, inputs_BSE)
+        sentence_B = torch.arange(len(lengths_B), device=lengths_B.device)
+        last_BH = states_BSH[sentence_B, lengths_B - 1]
+        if self.backwards is None:
+            return states_BSH, last_BH
+        position_BS = reversal(lengths_B, inputs_BSE.shape[1])
+        reversed_BSH, _ = run_fused(self.backwards, reorder(inputs_BSE, position_BS))
+        both_BSH = torch.cat([states_BSH, reorder(reversed_BSH, position_BS)], dim=-1)
+        return both_BSH, torch.cat([last_BH, reversed_BSH[sentence_B, lengths_B - 1]], dim=-1)
+
+
+class Encoder(nn.Module):
+    """Embeddings and recurrent layers, with dropout before each layer and after the last.
+
+    The cell state of an LSTM at the last token is not among what a fused call over padded sentences returns, so what
+    is handed on is the hidden state.
+    """
+
+    def __init__(
+        self,
+        embedding: nn.Embedding,
+        cell: Cell,
+        hidden_size: int,
+        *,
+        layers: int = 1,
+        is_bidirectional: bool = True,
+        is_residual: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.is_residual = is_residual
+        sizes = [embedding.embedding_dim] + [hidden_size] * (layers - 1)
+        self.layers = nn.ModuleList(
+            EncoderLayer(cell, size, hidden_size, is_bidirectional=is_bidirectional) for size in sizes
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Encode sentences padded at the end.
+
+        Args:
+            source_BS: ids.
+            lengths_B: real positions of each sentence, at least 1.
+
+        Returns:
+            The states of the last layer (B, S, H), meaningless at padding, and each layer's last state (B, H).
+        """
+        states = self.dropout(self.embedding(source_BS))
+        last = []
+        for index, layer in enumerate(self.layers):
+            outputs_BSH, last_BH = layer(states, lengths_B)
+            outputs_BSH = self.dropout(outputs_BSH)
+            states = states + outputs_BSH if self.is_residual and index > 0 else outputs_BSH
+            last.append(last_BH)
+        return states, last

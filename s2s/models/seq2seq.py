@@ -1,0 +1,131 @@
+"""Encoder, attention and decoder together: the probability of a target sentence given a source sentence.
+
+B sentences, S source positions, T target positions, K beams, H units of a state, O units of an attentional state,
+V pieces of the target vocabulary, N real target positions of a batch.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from s2s.config import ModelConfig, Tie
+from s2s.data.batching import Batch
+from s2s.data.subwords import PAD
+from s2s.models.attention import Attention, Memory
+from s2s.models.decoder import Decoder, DecoderState
+from s2s.models.encoder import Encoder
+from s2s.models.loss import output_loss
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of a batch, as sums over its real target positions (`</s>` included).
+
+    Attributes:
+        smoothed_nats: cross-entropy against the smoothed target; what training minimises.
+        loss_nats: cross-entropy against the target itself, without gradient; what metrics and perplexity use.
+    """
+
+    smoothed_nats: Tensor
+    loss_nats: Tensor
+
+
+class Seq2Seq(nn.Module):
+    """An attention sequence-to-sequence model."""
+
+    def __init__(self, encoder: Encoder, decoder: Decoder, output: nn.Linear) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.output = output
+
+    def encode(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Memory, DecoderState]:
+        """Read the source sentences: what the decoder looks at, and the state that it starts from."""
+        states_BSH, last = self.encoder(source_BS, lengths_B)
+        is_token_BS = torch.arange(source_BS.shape[1], device=source_BS.device) < lengths_B[:, None]
+        return self.decoder.attention.remember(states_BSH, is_token_BS), self.decoder.start(last)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The attentional states (B, T, O) and attention weights (B, T, S) of known target sentences."""
+        memory, state = self.encode(batch.source_BS, batch.source_lengths_B)
+        attentional_BTO, weights_BTS = self.decoder(batch.target_in_BT, state, memory)
+        return attentional_BTO, weights_BTS
+
+    def loss(self, batch: Batch, label_smoothing: float = 0.0) -> Loss:
+        """The loss of a batch; the output layer is computed at real positions only."""
+        attentional_BTO, _ = self(batch)
+        is_token_BT = batch.target_out_BT != PAD
+        smoothed_nats, loss_nats = output_loss(
+            attentional_BTO[is_token_BT],
+            self.output.weight,
+            self.output.bias,
+            batch.target_out_BT[is_token_BT],
+            label_smoothing,
+        )
+        return Loss(smoothed_nats, loss_nats)
+
+    def step(self, token_BK: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, DecoderState]:
+        """One word further: scores of the next word (B, K, V), to be normalised over V, and the state after it."""
+        attentional_BKO, _, state = self.decoder.step(token_BK, state, memory)
+        return self.output(attentional_BKO), state
+
+
+def build_seq2seq(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+    """A model with new random weights, drawn from torch's global generator."""
+    target_embedding = _embedding(target_vocabulary, config.embedding_size)
+    source_embedding = (
+        target_embedding if config.tie is Tie.all else _embedding(source_vocabulary, config.embedding_size)
+    )
+    attentional_size = config.hidden_size if config.tie is Tie.none else config.embedding_size
+    encoder = Encoder(
+        source_embedding,
+        config.cell,
+        config.hidden_size,
+        layers=config.layers,
+        is_bidirectional=config.bidirectional,
+        is_residual=config.residual,
+        dropout=config.dropout,
+    )
+    decoder = Decoder(
+        target_embedding,
+        config.cell,
+        config.hidden_size,
+        Attention(config.hidden_size, attentional_size, config.attention, is_scaled=config.scale_attention),
+        layers=config.layers,
+        is_residual=config.residual,
+        is_input_feeding=config.input_feeding,
+        dropout=config.dropout,
+    )
+    output = nn.Linear(attentional_size, target_vocabulary)
+    nn.init.zeros_(output.bias)
+    if config.tie is not Tie.none:
+        output.weight = target_embedding.weight
+    return Seq2Seq(encoder, decoder, output)
+
+
+def _embedding(vocabulary_size: int, embedding_size: int) -> nn.Embedding:
+    embedding = nn.Embedding(vocabulary_size, embedding_size)
+    nn.init.normal_(embedding.weight, std=1 / math.sqrt(embedding_size))
+    return embedding
+
+
+def flops_per_target_token(model: Seq2Seq, source_per_target: float = 1.0) -> float:
+    """Floating-point operations of a training step a target token: 2 a weight forward, twice that backward.
+
+    Only matrix products with weights count; embeddings, attention products and element-wise work do not.
+
+    Args:
+        model: any model.
+        source_per_target: source tokens a target token.
+    """
+    encoder = sum(weight.numel() for layer in model.encoder.layers for weight in layer.parameters() if weight.dim() == 2)
+    recurrent = sum(weight.numel() for layer in model.decoder.layers for weight in layer.parameters() if weight.dim() == 2)
+    key = sum(weight.numel() for name, weight in model.decoder.attention.named_parameters() if name == "key.weight")
+    combine = sum(
+        weight.numel()
+        for name, weight in model.decoder.attention.named_parameters()
+        if name in ("combine.weight", "query.weight")
+    )
+    return 6.0 * ((encoder + key) * source_per_target + recurrent + combine + model.output.weight.numel())

@@ -1,0 +1,142 @@
+"""Checkpoints: one safetensors file each, complete or absent, and loaded without running anything.
+
+A file holds tensors (`model.…`, `optimizer.…`, `average.…`, `random.…`) and, in its metadata, the rest of the state as
+JSON and a SHA-256 of the tensors, so that a flipped bit is found and not trained on.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from s2s.errors import CheckpointError
+from s2s.runs import RunFolder, write_atomically
+
+_FORMAT = "s2s-checkpoint-1"
+Tensors = dict[str, Tensor]
+
+
+def _digest(tensors: Tensors) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].contiguous().cpu().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def save_checkpoint(path: Path, tensors: Tensors, state: dict[str, Any]) -> None:
+    """Write tensors and JSON-able state.
+
+    Raises:
+        RunError: the file cannot be written; an older file of that name is still there.
+    """
+    kept = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+    metadata = {"format": _FORMAT, "state": json.dumps(state), "sha256": _digest(kept)}
+    content = safetensors.torch.save(kept, metadata)
+    write_atomically(path, lambda file: file.write(content))
+
+
+def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
+    """Read tensors and state.
+
+    Raises:
+        CheckpointError: the file is missing, truncated, changed since it was written, or not one of ours.
+    """
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: expected a checkpoint of s2s, but it cannot be read ({error})") from error
+    if metadata.get("format") != _FORMAT:
+        came = metadata.get("format", "a file of another program")
+        raise CheckpointError(f"{path}: expected a checkpoint of format {_FORMAT}, but it is {came}")
+    if metadata["sha256"] != _digest(tensors):
+        raise CheckpointError(f"{path}: the checkpoint was damaged after it was written (its SHA-256 differs)")
+    return tensors, json.loads(metadata["state"])
+
+
+def with_prefix(prefix: str, tensors: Tensors) -> Tensors:
+    """The same tensors, named `prefix.name`."""
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def without_prefix(prefix: str, tensors: Tensors) -> Tensors:
+    """The tensors named `prefix.name`, as `name`."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def model_tensors(model: nn.Module) -> Tensors:
+    """A model's weights, each tied matrix once."""
+    return dict(model.named_parameters())
+
+
+def load_weights(model: nn.Module, tensors: Tensors, origin: Path) -> None:
+    """Put weights into a model that was built with the same options.
+
+    Raises:
+        CheckpointError: names or shapes differ; the message names the first few.
+    """
+    parameters = model_tensors(model)
+    wrong = sorted(parameters.keys() ^ tensors.keys()) or [
+        f"{name} {tuple(tensors[name].shape)}, not {tuple(parameters[name].shape)}"
+        for name in parameters
+        if tensors[name].shape != parameters[name].shape
+    ]
+    if wrong:
+        raise CheckpointError(f"{origin}: the weights are of another model ({', '.join(wrong[:3])}); see config.yaml")
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(tensors[name])
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
+    """An optimizer's state, as `index.name`; every entry of Adam is a tensor."""
+    state = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": tensor for index, entry in state.items() for name, tensor in entry.items()}
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
+    """Put back what `optimizer_tensors` took."""
+    state: dict[int, Tensors] = {}
+    for key, tensor in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def checkpoints(run: RunFolder) -> list[Path]:
+    """Checkpoints that training can go on from, newest first."""
+    return sorted(run.last.glob("step-*.safetensors"), reverse=True)
+
+
+def checkpoint_path(run: RunFolder, step: int) -> Path:
+    """Where the checkpoint of a step goes."""
+    return run.last / f"step-{step:09d}.safetensors"
+
+
+def weights_path(run: RunFolder) -> Path:
+    """Where the best weights go."""
+    return run.best / "weights.safetensors"
+
+
+def load_best(run: RunFolder) -> tuple[Tensors, dict[str, Any], Path]:
+    """The weights to translate with: the best, or the newest of a run that has not been validated yet.
+
+    Raises:
+        CheckpointError: there are none, or they are damaged.
+    """
+    candidates = [weights_path(run), *checkpoints(run)]
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None:
+        raise CheckpointError(f"{run.path}: no weights in best/ or last/ yet; train longer, or copy the whole folder")
+    tensors, state = load_checkpoint(path)
+    weights = without_prefix("average", tensors) or without_prefix("model", tensors)
+    return weights, state, path
