@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from s2s.errors import ConfigError, RunError
-from s2s.runs import write_text
+from s2s.files import write_text
 
 
 class Corpus(enum.Enum):
@@ -129,9 +129,9 @@ class DataConfig:
     dev_pairs: int = option(1000, "phrasebook and files: pairs of a dev set that is made or cut", low=1)
     test_pairs: int = option(1000, "phrasebook and files: pairs of a test set that is made or cut", low=1)
     clean: bool = option(True, "drop bad training pairs; dev and test are never filtered")
-    max_words: int = option(200, "cleaning: longest side in words", low=1)
-    max_characters: int = option(1000, "cleaning: longest side in characters", low=1)
-    max_length_ratio: float = option(6.0, "cleaning: longest side over shortest, in characters", low=1)
+    max_words: int = option(100, "cleaning: longest side in words", low=1)
+    max_characters: int = option(600, "cleaning: longest side in characters", low=1)
+    max_length_ratio: float = option(6.0, "cleaning: longest side over shortest, in UTF-8 bytes", low=1)
 
 
 @dataclass
@@ -174,7 +174,9 @@ class OptimConfig:
     adam_beta2: float = option(0.998, "decay of Adam's mean of squared gradients", low=0, high=0.99999)
     max_grad_norm: float = option(1.0, "gradients are scaled down to this norm; 0 leaves them", low=0)
     label_smoothing: float = option(0.1, "share of the target spread evenly over the vocabulary", low=0, high=0.9)
-    ema_decay: float = option(0.998, "decay of the average of weights that is validated and kept; 0: none", low=0, high=1)
+    ema_decay: float = option(
+        0.998, "decay of the average of weights that is validated and kept; 0: none", low=0, high=1
+    )
 
 
 @dataclass
@@ -385,7 +387,16 @@ def differences(old: Config, new: Config) -> list[str]:
     return [f"{name}: {flat_old[name]} -> {flat_new[name]}" for name in flat_new if flat_old[name] != flat_new[name]]
 
 
-MAY_CHANGE = ("max_steps", "max_minutes", "log_every", "validate_every", "save_every", "keep", "patience", "max_bad_steps")
+MAY_CHANGE = (
+    "max_steps",
+    "max_minutes",
+    "log_every",
+    "validate_every",
+    "save_every",
+    "keep",
+    "patience",
+    "max_bad_steps",
+)
 """Options under `training` that may differ when a run goes on; besides them `run`, `device`, `precision`, `search`."""
 
 

@@ -9,7 +9,6 @@ import hashlib
 import http.client
 import os
 import re
-import secrets
 import time
 import urllib.error
 import urllib.request
@@ -17,16 +16,16 @@ import zlib
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from tqdm import tqdm
 
 from s2s.errors import DataError
+from s2s.files import replacing
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK_BYTES = 1 << 16
@@ -127,23 +126,6 @@ def fetch_once(url: str, sha256: str, destination: Path, timeout_s: float) -> No
         raise DataError(
             f"could not write {destination}: {error.strerror}\nMake room, or choose another folder with S2S_CACHE=DIR."
         ) from error
-
-
-@contextmanager
-def replacing(destination: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `destination` when the block ends well, and vanishes when it does not.
-
-    Its name is unique, so several processes may write the same destination: the last one done wins, whole.
-    """
-    part = destination.with_name(f"{destination.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, destination)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def stream_url(url: str, timeout_s: float) -> Iterator[bytes]:

@@ -20,7 +20,17 @@ PARTICLES = {
 }
 
 # How a vowel-final stem and 아/어 become one vowel; ㅟ is missing because 쉬 + 어 stays 쉬어.
-CONTRACTIONS = {"ㅏ": "ㅏ", "ㅓ": "ㅓ", "ㅐ": "ㅐ", "ㅔ": "ㅔ", "ㅕ": "ㅕ", "ㅗ": "ㅘ", "ㅜ": "ㅝ", "ㅣ": "ㅕ", "ㅚ": "ㅙ"}
+CONTRACTIONS = {
+    "ㅏ": "ㅏ",
+    "ㅓ": "ㅓ",
+    "ㅐ": "ㅐ",
+    "ㅔ": "ㅔ",
+    "ㅕ": "ㅕ",
+    "ㅗ": "ㅘ",
+    "ㅜ": "ㅝ",
+    "ㅣ": "ㅕ",
+    "ㅚ": "ㅙ",
+}
 
 
 def split_syllable(syllable: str) -> tuple[str, str, str]:
@@ -69,7 +79,7 @@ def infinitive(stem: str, irregular: str = "") -> str:
         irregular: the class, one of ㅂ (추워), 돕 (도와), ㄷ, ㅅ, ㅎ, 르; empty for regular stems and for the changes
             that every such stem undergoes (으 drops, ㄹ drops, 하다).
     """
-    head, (initial, vowel, final) = stem[:-1], split_syllable(stem[-1])
+    head, (initial, vowel, _) = stem[:-1], split_syllable(stem[-1])
     match irregular:
         case "ㅂ":
             return with_final(stem, " ") + "워"

@@ -23,7 +23,7 @@ poem c 편: 시 poem
 text c 개: 보고서 report; 기사 article
 news t -: 뉴스 news
 paper c -: 신문 newspaper
-fruit,peel,bite c 개: 사과 apple; 바나나 banana; 오렌지 orange; 복숭아 peach; 토마토 tomato
+fruit,peel,bite c 개: 사과 apple; 바나나 banana; 오렌지 orange; 복숭아 peach; 토마토 tomato/tomatoes
 vegetable,bite c 개: 감자 potato/potatoes; 고구마 sweet potato/sweet potatoes; 당근 carrot
 egg,bite c 개: 달걀 egg
 snack,bite c 개: 샌드위치 sandwich; 햄버거 hamburger; 쿠키 cookie
@@ -60,7 +60,7 @@ tree c 그루: 나무 tree
 picture c 장: 사진 photo; 그림 picture
 song,sound c 곡: 노래 song
 sound z -: 음악 music
-talk,sound c 개: 강의 lecture
+talk,sound c -: 강의 lecture
 film c 편: 영화 movie; 드라마 drama; 연극 play
 game c -: 경기 game
 strings i -: 피아노 piano; 기타 guitar
@@ -131,9 +131,9 @@ name: 민수 Minsu; 지수 Jisu; 유나 Yuna; 지호 Jiho; 수지 Suji; 영희 Y
 name: 은지 Eunji; 현우 Hyeonu; 톰 Tom; 존 John; 수잔 Susan; 마이클 Michael; 안나 Anna; 에밀리 Emily
 he: 아버지 father; 형 older brother; 남동생 younger brother; 삼촌 uncle; 남편 husband; 아들 son
 she: 어머니 mother; 누나 older sister; 여동생 younger sister; 이모 aunt; 아내 wife; 딸 daughter
-kin: 친구 friend; 사촌 cousin
+kin: 친구 friend; 사촌 cousin; 이웃 neighbor
 role: 의사 doctor; 학생 student; 가수 singer; 화가 painter; 요리사 cook; 기자 reporter; 간호사 nurse; 배우 actor
-role: 작가 writer; 변호사 lawyer; 농부 farmer; 회사원 office worker; 경찰관 police officer; 이웃 neighbor; 군인 soldier
+role: 작가 writer; 변호사 lawyer; 농부 farmer; 회사원 office worker; 경찰관 police officer; 군인 soldier
 """
 
 # Verbs: lemma[/irregular class] | English base [past] | particle[:preposition] | complements | places | flags
@@ -142,64 +142,66 @@ role: 작가 writer; 변호사 lawyer; 농부 farmer; 회사원 office worker; �
 #   generic  a bare countable complement is plural         give     takes a recipient (친구에게)
 #   get      fits a relative clause (제가 산 책)            keep     the main verb above such a clause
 #   ask      fits "please" (-아 주세요)                     shall    fits "shall we" (-을까요?)
-#   with     fits 친구와                                    bg, fg   what one does while (bg) doing another thing (fg)
+#   with     fits 친구와
+#   far      may have been last year, or in a minute    long     too long for a day: only last year, next month ...
+#   sense    무엇을 would be ambiguous with this verb
 #   errand   what one goes somewhere for (-으러)            unknown  모르다, "do not know"
 #   one      the complement is not counted               nofreq   not with 자주, 매일 ..., no plain present
 #   plain    no progressive
 VERBS = """
-읽다 | read read | 을 | book mail poem text paper | home study | keep fg shall errand
-쓰다 | write wrote | 을 | 책 소설 mail poem text | home study work | get fg
-번역하다 | translate | 을 | 책 소설 시 편지 기사 교과서 동화책 | study work | fg ask keep
-빌리다 | borrow | 을 | book dictionary umbrella 자전거 카메라 자동차 노트북 | - | get shall plain
-추천하다 | recommend | 을 | book film 노래 | - | get ask plain
+읽다 | read read | 을 | book mail poem text paper | home study | keep shall errand
+쓰다 | write wrote | 을 | 책 소설 mail poem text | home study work | get far
+번역하다 | translate | 을 | 책 소설 시 편지 기사 교과서 동화책 | study work | ask keep far
+빌리다 | borrow | 을 | book dictionary umbrella 자전거 카메라 자동차 노트북 | - | get shall plain nofreq
+추천하다 | recommend | 을 | book film 노래 | - | get ask plain nofreq
 먹다 | eat ate | 을 | fruit vegetable egg snack baked sweet bowl meat icecream meal kimchi | home eat | keep shall with errand
-먹다 | take took | 을 | medicine | home clinic | plain
-마시다 | drink drank | 을 | drink | home eat | keep shall with errand bg
-요리하다 | cook | 을 | meat | 집 부엌 식당 | get bg
+먹다 | take took | 을 | medicine | home clinic | plain sense
+마시다 | drink drank | 을 | drink | home eat | keep shall with errand
+요리하다 | cook | 을 | meat | 집 부엌 식당 | get
 굽다/ㅂ | bake | 을 | baked 쿠키 | 집 부엌 빵집 | get shall with
 만들다 | make made | 을 | 케이크 샌드위치 샐러드 수프 비빔밥 주스 책상 의자 상자 영화 | - | get with
 주문하다 | order | 을 | dish snack drink | eat | get shall ask plain
-사다 | buy bought | 을 | book dictionary | 서점 | get errand nofreq plain shall
-사다 | buy bought | 을 | fruit vegetable egg snack baked colddrink meat kimchi | food | get errand shall plain
+사다 | buy bought | 을 | book dictionary | 서점 | get errand nofreq plain shall far
+사다 | buy bought | 을 | fruit vegetable egg snack baked colddrink meat kimchi | food | get errand shall plain far
 사다 | buy bought | 을 | clothes shoes hat eyewear bag jewelry umbrella device furniture gift dishware knife | goods | \
-    get errand nofreq plain shall
-사다 | buy bought | 을 | flower | 꽃집 시장 | get errand shall plain
-팔다 | sell sold | 을 | fruit vegetable egg clothes shoes hat bag dishware furniture flower baked | 시장 가게 | generic plain
+    get errand nofreq plain shall far
+사다 | buy bought | 을 | flower | 꽃집 시장 | get errand shall plain far
+팔다 | sell sold | 을 | fruit vegetable egg clothes shoes hat bag dishware furniture flower baked | 시장 가게 | generic plain far
 고르다/르 | choose chose | 을 | clothes shoes hat bag jewelry gift | goods | get shall nofreq
 찾다 | find found | 을 | belonging eyewear hat | home study | get plain nofreq
-잃어버리다 | lose lost | 을 | belonging hat eyewear | town | past
+잃어버리다 | lose lost | 을 | belonging hat eyewear | town | past far
 버리다 | throw away threw away | 을 | box bag shoes 의자 paper 컵 접시 | - | nofreq plain
 고치다 | fix | 을 | device bike car 시계 furniture | 집 가게 | keep ask
 사용하다 | use | 을 | device dictionary knife umbrella | - | keep plain one
 입다 | wear wore | 을 | clothes | - | keep plain one
 신다 | wear wore | 을 | shoes | - | keep plain one
-쓰다 | wear wore | 을 | hat eyewear | - | keep plain one
-벗다 | take off took off | 을 | clothes shoes hat eyewear | home | keep nofreq plain one
-씻다 | wash | 을 | fruit vegetable dishware knife | 집 부엌 | keep ask fg
-닦다 | wipe | 을 | furniture door eyewear 구두 | - | keep ask fg
+쓰다 | wear wore | 을 | hat eyewear | - | keep plain one sense
+벗다 | take off took off | 을 | clothes shoes hat eyewear | - | nofreq plain one
+씻다 | wash | 을 | fruit vegetable dishware knife | 집 부엌 | keep ask
+닦다 | wipe | 을 | furniture door eyewear 구두 | - | keep ask
 자르다/르 | cut cut | 을 | baked fruit meat 감자 당근 | 부엌 집 식당 | keep ask
-열다 | open | 을 | door box bag | - | ask plain one
-닫다 | close | 을 | door box bag | - | ask plain one
+열다 | open | 을 | door 상자 bag | - | ask plain one
+닫다 | close | 을 | door 상자 | - | ask plain one
 켜다 | turn on turned on | 을 | switch device | - | ask plain one
 끄다 | turn off turned off | 을 | switch device | - | ask plain one
-짓다/ㅅ | build built | 을 | building bridge 탑 | city | plain nofreq
+짓다/ㅅ | build built | 을 | building bridge 탑 | city | plain nofreq far long
 붓다/ㅅ | pour | 을 | drink | 부엌 집 식당 | ask
 젓다/ㅅ | stir stirred | 을 | 수프 hotdrink | 부엌 집 | ask one
-듣다/ㄷ | listen to listened to | 을 | sound 라디오 뉴스 | home study | bg shall with
-부르다/르 | sing sang | 을 | song | home outdoors | bg with
-보다 | watch | 을 | film game news 텔레비전 | home | bg shall with keep
+듣다/ㄷ | listen to listened to | 을 | sound 라디오 뉴스 | home study | shall with
+부르다/르 | sing sang | 을 | song | home outdoors | with
+보다 | watch | 을 | film game news 텔레비전 | home | shall with keep
 보다 | watch | 을 | film | cinema | shall with keep errand
-그리다 | draw drew | 을 | 그림 flower tree 고양이 산 건물 | outdoors study 집 | get fg
+그리다 | draw drew | 을 | 그림 flower tree 고양이 산 건물 | outdoors study 집 | get
 찍다 | take took | 을 | 사진 | outdoors town | get with shall
-치다 | play | 을 | strings | home school | shall with fg
+치다 | play | 을 | strings | home school | shall with
 치다 | play | 을 | racket | 공원 학교 체육관 | with shall
 연주하다 | play | 을 | bowed strings | home school 극장 | with
-하다 | play | 을 | ball | 공원 학교 체육관 놀이터 | with shall errand
-하다 | do did | 을 | homework | home study | with fg one
-배우다 | learn | 을 | language skill strings bowed racket | 학교 대학교 | with errand shall
-가르치다 | teach taught | 을 | language subject skill strings | 학교 대학교 | -
-공부하다 | study | 을 | language subject | home study | with fg errand shall one
-연습하다 | practice | 을 | ball racket strings bowed skill | home school | with shall
+하다 | play | 을 | ball | 공원 학교 체육관 놀이터 | with shall errand sense
+하다 | do did | 을 | homework | home study | with one
+배우다 | learn | 을 | language skill strings bowed racket | 학교 대학교 | with errand shall far
+가르치다 | teach taught | 을 | language subject skill strings | 학교 대학교 | far
+공부하다 | study | 을 | language subject | home study | with errand shall one far
+연습하다 | practice | 을 | ball racket strings bowed skill | home school | with shall far
 이해하다 | understand understood | 을 | poem text fact problem film | - | stative one
 알다 | know knew | 을 | fact | - | stative
 모르다/르 | know knew | 을 | fact | - | unknown
@@ -209,37 +211,37 @@ VERBS = """
     stative generic
 싫어하다 | hate | 을 | fruit vegetable snack dish drink pet animal subject racket ball | - | stative generic
 기다리다 | wait for waited for | 을 | public person | station | ask one
-만나다 | meet met | 을 | person | town | shall plain errand
+만나다 | meet met | 을 | person | town | shall plain errand far
 돕다/돕 | help | 을 | person | study home work | -
-초대하다 | invite | 을 | person | - | plain shall
-존경하다 | respect | 을 | person | - | stative
-사랑하다 | love | 을 | person pet | - | stative generic one
+초대하다 | invite | 을 | person | - | plain shall nofreq
+존경하다 | respect | 을 | name he she | - | stative
+사랑하다 | love | 을 | name he she kin pet | - | stative generic one
 칭찬하다 | praise | 을 | person | - | plain
-방문하다 | visit | 을 | city land 박물관 미술관 동물원 대학교 농장 | - | shall with plain
-주다 | give gave | 을 | gift flower book jewelry | - | give plain get
-보내다 | send sent | 을 | mail gift picture flower | - | give plain get
-빌려주다 | lend lent | 을 | book umbrella bike device | - | give plain get
+방문하다 | visit | 을 | city land 박물관 미술관 동물원 대학교 농장 | - | shall with plain far
+주다 | give gave | 을 | gift flower book jewelry | - | give plain get nofreq far
+보내다 | send sent | 을 | mail gift picture flower | - | give plain get nofreq
+빌려주다 | lend lent | 을 | book umbrella bike device | - | give plain get nofreq
 보여주다 | show | 을 | picture mail | - | give plain ask
-설명하다 | explain | 을 | fact problem plan | study work | give ask plain
-받다 | receive | 을 | gift mail flower 반지 | - | get plain
+설명하다 | explain | 을 | fact problem plan | study work | give ask plain nofreq
+받다 | receive | 을 | gift mail flower 반지 | - | get plain far
 타다 | take took | 을 | public subway plane | station | shall with plain one
-타다 | ride rode | 을 | bike | outdoors | keep with one
-타다 | ride rode | 을 | 말 | 농장 공원 | keep with one
+타다 | ride rode | 을 | bike | outdoors | keep with one sense
+타다 | ride rode | 을 | 말 | 농장 공원 | keep with one sense
 운전하다 | drive drove | 을 | car 버스 택시 | - | keep one
-심다 | plant | 을 | flower tree vegetable | garden farm | get with
-키우다 | raise | 을 | pet animal | 집 농장 | get plain
+심다 | plant | 을 | flower tree vegetable | garden farm | get with nofreq far
+키우다 | raise | 을 | pet animal | 집 농장 | get plain far long nofreq
 옮기다 | move | 을 | furniture box | - | ask keep
-청소하다 | clean | 을 | room 카페 식당 가게 | - | ask fg shall
+청소하다 | clean | 을 | room 카페 식당 가게 | - | ask shall
 준비하다 | prepare | 을 | meal event gift | - | with
 끝내다 | finish | 을 | homework 회의 수업 보고서 | study work | plain
 취소하다 | cancel | 을 | event appointment plan | - | ask nofreq plain
 바꾸다 | change | 을 | plan 규칙 주소 | - | plain nofreq ask
 확인하다 | check | 을 | mail 주소 답 plan | work home | ask
-풀다 | solve | 을 | problem | study home | with fg shall
-일하다 | work | - | work 은행 우체국 병원 약국 가게 식당 호텔 카페 농장 공항 서점 city | - | fg
+풀다 | solve | 을 | problem | study home | with shall
+일하다 | work | - | work 은행 우체국 병원 약국 가게 식당 호텔 카페 농장 공항 서점 city | - | far
 살다 | live | - | city land | - | stative
-자다 | sleep slept | - | home 호텔 | - | plain
-쉬다 | rest | - | home outdoors 카페 호텔 | - | shall errand
+자다 | sleep slept | - | 집 방 호텔 | - | plain
+쉬다 | rest | - | 집 방 거실 정원 공원 해변 카페 호텔 | - | shall errand
 걷다/ㄷ | walk | - | outdoors | - | with shall
 뛰다 | run ran | - | outdoors 체육관 | - | with
 수영하다 | swim swam | - | 수영장 바다 호수 | - | with shall errand
@@ -249,9 +251,9 @@ VERBS = """
 춤추다 | dance | - | 거실 공원 해변 극장 | - | with
 운동하다 | exercise | - | 체육관 공원 집 | - | with shall errand
 산책하다 | take a walk took a walk | - | outdoors | - | with shall errand
-여행하다 | travel | - | city land | - | with
+여행하다 | travel | - | city land | - | with far
 쇼핑하다 | shop shopped | - | goods 시장 | - | with shall errand
-머무르다/르 | stay | 에:in | 서울 부산 대구 광주 land | - | with plain
+머무르다/르 | stay | 에:in | 서울 부산 대구 광주 land | - | with plain far
 앉다 | sit sat | 에:on | 의자 소파 침대 | - | plain one
 눕다/ㅂ | lie lay | 에:on | 소파 침대 | - | plain one
 가다 | go went | 에:to | home school town city land 농장 사무실 교실 바다 | - | with shall plain
@@ -259,10 +261,10 @@ VERBS = """
 도착하다 | arrive | 에:at | town 학교 사무실 | - | plain
 돌아가다 | go back went back | 에:to | home school city land 호텔 사무실 | - | plain with
 돌아오다 | come back came back | 에:to | home school city land 호텔 사무실 | - | plain with
-들어가다 | enter | 에: | town room | - | plain
+들어가다 | enter | 에: | town room | - | plain nofreq
 출발하다 | depart | 에서:from | city station 호텔 학교 | - | plain with
-이사하다 | move | 으로:to | city land | - | plain nofreq
-떠나다 | leave left | 을 | city land | - | plain nofreq
+이사하다 | move | 으로:to | city land | - | plain nofreq far long
+떠나다 | leave left | 을 | city land | - | plain nofreq far
 오르다/르 | climb | 에: | height | - | with shall one
 전화하다 | call | 에게: | person | - | plain
 있다 | have had | 이 | bike car device umbrella bag pet dictionary plan appointment jewelry | - | own
@@ -352,9 +354,6 @@ TIMES_PAST = """
 어제 | yesterday:0
 그저께 | the:0 day:0 before:0 yesterday:0
 어젯밤에 | last:0 night:0
-지난주에 | last:0 week:0
-지난달에 | last:0 month:0
-작년에 | last:0 year:0
 지난 일요일에 | last:0 Sunday:1
 어제 아침에 | yesterday:0 morning:1
 오늘 아침에 | this:0 morning:1
@@ -362,13 +361,20 @@ TIMES_PAST = """
 TIMES_FUTURE = """
 내일 | tomorrow:0
 모레 | the:0 day:0 after:0 tomorrow:0
-다음 주에 | next:0 week:1
-다음 달에 | next:0 month:1
-내년에 | next:0 year:0
 다음 토요일에 | next:0 Saturday:1
 내일 아침에 | tomorrow:0 morning:1
 내일 저녁에 | tomorrow:0 evening:1
 오늘 저녁에 | this:0 evening:1
+"""
+TIMES_FAR_PAST = """
+지난주에 | last:0 week:0
+지난달에 | last:0 month:0
+작년에 | last:0 year:0
+"""
+TIMES_FAR_FUTURE = """
+다음 주에 | next:0 week:1
+다음 달에 | next:0 month:1
+내년에 | next:0 year:0
 """
 DAYS = "월요일 Monday; 화요일 Tuesday; 수요일 Wednesday; 목요일 Thursday; 금요일 Friday; 토요일 Saturday; 일요일 Sunday"
 HOURS = "한 one; 두 two; 세 three; 네 four; 다섯 five; 여섯 six; 일곱 seven; 여덟 eight; 아홉 nine; 열 ten; 열한 eleven; 열두 twelve"
@@ -379,6 +385,40 @@ FREQUENCIES = """
 가끔 | sometimes:0
 보통 | usually:0
 """
+
+MANNERS = """
+열심히 | hard:0 | 일하다 공부하다 연습하다 운동하다
+천천히 | slowly:0 | 읽다 먹다 마시다 걷다 운전하다 붓다 젓다 설명하다
+빨리 | quickly:0 | 끝내다 옮기다 먹다 청소하다 고치다 돌아오다 뛰다 자르다
+조용히 | quietly:0 | 읽다 쉬다 울다 웃다 앉다 기다리다 놀다
+일찍 | early:0 | 자다 출발하다 도착하다 오다 돌아오다 끝내다
+늦게 | late:0 | 자다 출발하다 도착하다 오다 돌아가다 돌아오다
+다시 | again:0 | 읽다 쓰다 설명하다 전화하다 확인하다 보다 보내다 방문하다 닦다 씻다 연습하다
+깨끗이 | thoroughly:0 | 씻다 닦다 청소하다
+"""
+DEGREES = {"+": "아주 very:0; 정말 really:0", "-": "아주 very:0; 정말 really:0; 조금 a:0 little:0; 너무 too:0"}
+PASSING_STATES = "바쁘다 피곤하다 아프다 행복하다 배고프다 심심하다 외롭다"
+
+# Acts that one person may well do one after the other.
+THEMES = """
+먹다 마시다 요리하다 굽다 만들다 주문하다 자르다 붓다 씻다
+읽다 쓰다 번역하다 공부하다 풀다 확인하다 설명하다 배우다 끝내다
+사다 고르다 쇼핑하다 만나다 먹다 마시다 주문하다 팔다
+산책하다 걷다 뛰다 수영하다 놀다 찍다 그리다 부르다 춤추다 치다 하다 운동하다 타다 오르다 쉬다 마시다
+청소하다 닦다 씻다 옮기다 고치다 쉬다 자다 보다 듣다 전화하다 버리다 열다 켜다 끄다 닫다
+연주하다 연습하다 가르치다 배우다 듣다 부르다 보다
+가다 도착하다 돌아가다 만나다 타다 기다리다 사다 먹다 쉬다 여행하다 출발하다 방문하다
+준비하다 초대하다 보내다 주다 받다 만나다 전화하다 보여주다
+"""
+# What one may do while doing something else.
+MEANWHILE = """
+듣다 | 읽다 쓰다 그리다 씻다 닦다 청소하다 공부하다 일하다 걷다 요리하다 운전하다 뛰다 운동하다 산책하다
+마시다 | 읽다 쓰다 공부하다 일하다 보다 확인하다 번역하다 풀다
+부르다 | 그리다 씻다 닦다 청소하다 걷다 요리하다 산책하다 춤추다
+보다 | 먹다 마시다 쉬다 운동하다 기다리다
+"""
+# Tastes are contrasted within one of these.
+DOMAINS = ["fruit vegetable snack dish drink", "animal pet", "ball racket", "language subject", "film sound", "flower"]
 
 # Why people do what they do: a state, and the actions (verb and complements, `*` for any) that it explains.
 REASONS = """
@@ -409,7 +449,7 @@ LOCATIONS = """
 아래 | under:1 | 책상 의자 침대 소파 식탁 나무
 옆 | next:1 to:1 | 책상 의자 침대 소파 식탁 나무 상자
 """
-THINGS_INSIDE = "book dictionary mail fruit belonging umbrella hat dishware gift picture knife paper"
+THINGS_INSIDE = "book dictionary fruit belonging umbrella hat dishware gift picture knife paper"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -524,7 +564,7 @@ def _thing(head: list[str], korean: str, english: str) -> Noun:
     counter, _, measure = counted.partition("=")
     singular, _, plural = english.partition("/")
     words = tuple(singular.split())
-    plurals = tuple(plural.split()) or (*words[:-1], add_s(words[-1]))
+    plurals = tuple(plural.split()) or ((*words[:-1], add_s(words[-1])) if kind != "p" else words)
     counter = "" if counter == "-" else counter
     number = "they" if kind == "p" else "it"
     return Noun(korean, words, plurals, kind, frozenset(tags.split(",")), counter, measure, number=number)
@@ -546,11 +586,14 @@ def _crowd(korean: str, english: str, kind: str, number: str) -> Noun:
     return Noun(korean, words, words, kind, frozenset(), number=number)
 
 
-# 저 and 우리 change before particles; `phrasebook.subject_phrase` knows how. The listener is never named.
+# 저 and 우리 change before particles; `phrasebook.subject_phrase` knows how. The listener is never said.
 SPEAKER, GROUP = _crowd("저", "I", "pronoun", "I"), _crowd("우리", "we", "pronoun", "we")
-LISTENER = _crowd("", "you", "pronoun", "you")
-CROWDS = (_crowd("학생들", "students", "role", "they"), _crowd("아이들", "children", "role", "they"),
-          _crowd("친구들", "friends", "kin", "they"))
+LISTENER = _crowd("당신", "you", "pronoun", "you")
+CROWDS = (
+    _crowd("학생들", "students", "role", "they"),
+    _crowd("아이들", "children", "role", "they"),
+    _crowd("친구들", "friends", "kin", "they"),
+)
 
 
 def _selected(words: str, nouns: dict[str, Noun], by_tag: dict[str, list[Noun]]) -> tuple[Noun, ...]:
@@ -573,8 +616,17 @@ def _verb(row: list[str], nouns: dict[str, Noun], by_tag: dict[str, list[Noun]])
     if not past:
         base, past = tuple(words), (add_ed(words[0]), *words[1:])
     selected = _selected(complements, nouns, by_tag)
-    return Verb(lemma, irregular, base, past, particle, preposition, selected,
-                _selected(places, nouns, by_tag), frozenset(flags.split()))
+    return Verb(
+        lemma,
+        irregular,
+        base,
+        past,
+        particle,
+        preposition,
+        selected,
+        _selected(places, nouns, by_tag),
+        frozenset(flags.split()),
+    )
 
 
 def _adjective(row: list[str], nouns: dict[str, Noun], by_tag: dict[str, list[Noun]]) -> Adjective:
@@ -597,8 +649,10 @@ def load() -> Lexicon:
             by_tag.setdefault(tag, []).append(noun)
     verbs = tuple(_verb(row, nouns, by_tag) for row in rows(VERBS))
     adjectives = tuple(_adjective(row, nouns, by_tag) for row in rows(ADJECTIVES))
-    fixed = [Adjective(korean, "", korean, "", english, _selected(described, nouns, by_tag), ".")
-             for korean, english, described in rows(FIXED_ATTRIBUTES)]
+    fixed = [
+        Adjective(korean, "", korean, "", english, _selected(described, nouns, by_tag), ".")
+        for korean, english, described in rows(FIXED_ATTRIBUTES)
+    ]
     attributes: dict[Noun, tuple[Adjective, ...]] = {}
     for adjective in (*adjectives, *fixed):
         for noun in adjective.nouns:

@@ -109,9 +109,7 @@ class Decoder(nn.Module):
         fed = attentional_BKO.flatten(0, 1) if self.is_input_feeding else None
         return attentional_BKO, weights_BKS, DecoderState(layers, fed)
 
-    def _forward_step_by_step(
-        self, target_BT: Tensor, state: DecoderState, memory: Memory
-    ) -> tuple[Tensor, Tensor]:
+    def _forward_step_by_step(self, target_BT: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
         attentional, weights = [], []
         for token_B1 in target_BT.split(1, dim=1):
             attentional_B1O, weights_B1S, state = self.step(token_B1, state, memory)

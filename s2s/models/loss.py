@@ -5,6 +5,7 @@ training step (N x V); plain torch holds them, their log-softmax and a gradient,
 Here the forward pass turns the logits into their own gradient, in place, in slices that stay in the cache.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -74,3 +75,8 @@ def output_loss(
         states_NO, weight_VO, bias_V = states_NO.to(kind), weight_VO.to(kind), bias_V.to(kind)
     smoothed_nats, loss_nats = _OutputLoss.apply(states_NO, weight_VO, bias_V, target_N, label_smoothing)
     return smoothed_nats, loss_nats
+
+
+def perplexity(loss_nats: float) -> float:
+    """exp(loss): between how many words the model is, on average, undecided."""
+    return math.exp(min(loss_nats, 700))  # the largest power that a float holds is e ** 709

@@ -120,8 +120,12 @@ def flops_per_target_token(model: Seq2Seq, source_per_target: float = 1.0) -> fl
         model: any model.
         source_per_target: source tokens a target token.
     """
-    encoder = sum(weight.numel() for layer in model.encoder.layers for weight in layer.parameters() if weight.dim() == 2)
-    recurrent = sum(weight.numel() for layer in model.decoder.layers for weight in layer.parameters() if weight.dim() == 2)
+    encoder = sum(
+        weight.numel() for layer in model.encoder.layers for weight in layer.parameters() if weight.dim() == 2
+    )
+    recurrent = sum(
+        weight.numel() for layer in model.decoder.layers for weight in layer.parameters() if weight.dim() == 2
+    )
     key = sum(weight.numel() for name, weight in model.decoder.attention.named_parameters() if name == "key.weight")
     combine = sum(
         weight.numel()

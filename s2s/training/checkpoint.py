@@ -16,7 +16,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from s2s.errors import CheckpointError
-from s2s.runs import RunFolder, write_atomically
+from s2s.files import write_bytes
+from s2s.runs import RunFolder
 
 _FORMAT = "s2s-checkpoint-1"
 Tensors = dict[str, Tensor]
@@ -34,12 +35,16 @@ def save_checkpoint(path: Path, tensors: Tensors, state: dict[str, Any]) -> None
     """Write tensors and JSON-able state.
 
     Raises:
-        RunError: the file cannot be written; an older file of that name is still there.
+        CheckpointError: the file cannot be written; an older file of that name is still there.
     """
     kept = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
     metadata = {"format": _FORMAT, "state": json.dumps(state), "sha256": _digest(kept)}
     content = safetensors.torch.save(kept, metadata)
-    write_atomically(path, lambda file: file.write(content))
+    try:
+        write_bytes(path, content)
+    except OSError as error:
+        what = f"{path}: the checkpoint of {len(content) / 1e6:.0f} MB cannot be written ({error.strerror or error})"
+        raise CheckpointError(f"{what}; the one before is still there: make room and give the same command") from error
 
 
 def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:

@@ -24,8 +24,10 @@ from s2s.config import Config, StopMetric
 from s2s.data.batching import Batch, batch_indices, read_batch
 from s2s.data.store import TokenStore
 from s2s.errors import CheckpointError, Interrupted, TrainingError
+from s2s.files import write_text
+from s2s.models.loss import perplexity
 from s2s.models.seq2seq import Seq2Seq
-from s2s.runs import RunFolder, write_text
+from s2s.runs import RunFolder
 from s2s.training.checkpoint import (
     checkpoint_path,
     checkpoints,
@@ -143,7 +145,9 @@ class Trainer:
                 if reason:
                     return reason
                 if stop:
-                    raise Interrupted(stop[0], f"stopped at step {self.progress.step}, all saved; the same command goes on")
+                    raise Interrupted(
+                        stop[0], f"stopped at step {self.progress.step}, all saved; the same command goes on"
+                    )
         raise AssertionError("batches never end")
 
     def reason_to_end(self) -> str | None:
@@ -234,7 +238,9 @@ class Trainer:
         optim = self.config.optim
         progress.plateau.update(result.loss_nats, factor=optim.plateau_factor, patience=optim.plateau_patience)
         progress.elapsed_s += time.perf_counter() - started_s
-        self._write_metrics(kind="dev", loss_nats=result.loss_nats, perplexity=math.exp(min(result.loss_nats, 700)), bleu=result.bleu)
+        self._write_metrics(
+            kind="dev", loss_nats=result.loss_nats, perplexity=perplexity(result.loss_nats), bleu=result.bleu
+        )
 
     def _log(self) -> str:
         """Write a line of training metrics; returns it short, for the progress bar."""
@@ -242,7 +248,9 @@ class Trainer:
         loss_nats = progress.window_nats / max(1, progress.window_tokens)
         tokens_per_s = progress.window_tokens / max(progress.window_s, 1e-9)
         rate = self.optimizer.param_groups[0]["lr"]
-        self._write_metrics(kind="train", loss_nats=loss_nats, learning_rate=rate, target_tokens_per_s=round(tokens_per_s))
+        self._write_metrics(
+            kind="train", loss_nats=loss_nats, learning_rate=rate, target_tokens_per_s=round(tokens_per_s)
+        )
         progress.window_nats, progress.window_tokens, progress.window_s = 0.0, 0, 0.0
         return f"loss {loss_nats:.3f}, {tokens_per_s:,.0f} target tokens/s"
 

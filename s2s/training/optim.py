@@ -15,7 +15,9 @@ def build_adam(parameters: list[nn.Parameter], config: OptimConfig) -> torch.opt
     return torch.optim.Adam(parameters, lr=config.learning_rate, betas=betas, eps=1e-8, fused=True)
 
 
-def learning_rate(step: int, *, highest: float, schedule: Schedule, warmup_steps: int, plateau_scale: float = 1.0) -> float:
+def learning_rate(
+    step: int, *, highest: float, schedule: Schedule, warmup_steps: int, plateau_scale: float = 1.0
+) -> float:
     """The learning rate of a step, counted from 1.
 
     It grows linearly to `highest` over `warmup_steps`. After that it stays (constant), falls with 1 / sqrt(step)

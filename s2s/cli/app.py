@@ -1,0 +1,118 @@
+"""What the commands share: options through Hydra, logs on stderr, errors in a line or two, exit codes."""
+
+import dataclasses
+import enum
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from s2s.config import check
+from s2s.errors import ConfigError, Interrupted, S2SError
+
+C = TypeVar("C")
+
+
+def run_app(name: str, schema: type[C], task: Callable[[C], None]) -> NoReturn:
+    """Read the options of command `name` (conf/NAME.yaml over `schema`), run its task, and end with its exit code.
+
+    0: done. 1: an error, told in a line or two. 2: a usage or config error. 130 and 143: SIGINT and SIGTERM. With
+    HYDRA_FULL_ERROR=1 errors come with their traceback.
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    signal.signal(signal.SIGTERM, _terminate)
+    _register(name, schema)
+    reached: list[bool] = []
+
+    @hydra.main(version_base="1.3", config_path="pkg://s2s.conf", config_name=name)
+    def hydra_main(options: DictConfig) -> None:
+        reached.append(True)
+        sys.exit(_run(task, options))
+
+    try:
+        hydra_main()
+        sys.exit(0)  # --help, --cfg and the like
+    except SystemExit as end:
+        # Hydra ends with 1 for options that it does not understand; that is a usage error.
+        code = 2 if end.code == 1 and not reached else end.code
+        sys.exit(code)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+def _run(task: Callable[[C], None], options: DictConfig) -> int:
+    """Run the task; whatever goes wrong becomes an exit code."""
+    try:
+        task(_typed(options))
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        # The reader has gone (`| head`): end quietly, and keep Python from flushing into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except S2SError as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1" and not isinstance(error, Interrupted):
+            raise
+        print(f"{'' if isinstance(error, Interrupted) else 'error: '}{error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def _typed(options: DictConfig) -> Any:
+    """Options as a checked dataclass.
+
+    Raises:
+        ConfigError: an option is missing, or a number is out of range, or options contradict each other.
+    """
+    missing = sorted(OmegaConf.missing_keys(options))
+    if missing:
+        raise ConfigError(f"{missing[0]} must be given: {missing[0]}=VALUE")
+    try:
+        config = OmegaConf.to_object(options)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error).splitlines()[0]) from error
+    check(config)
+    return config
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Interrupted(number)
+
+
+def _register(name: str, schema: type) -> None:
+    """Tell Hydra the schema, which refuses unknown options, and the help text made from it."""
+    store = ConfigStore.instance()
+    store.store(name=f"{name}_schema", node=schema)
+    help_text = {
+        "app_name": f"s2s-{name}",
+        "header": f"s2s-{name} OPTION=VALUE ...",
+        "template": f"${{hydra.help.header}}\n\n{_option_help(schema)}\n\n== Chosen ==\n$CONFIG\n",
+    }
+    store.store(group="hydra/help", name=f"s2s_{name}", node=help_text)
+
+
+def _option_help(schema: type, prefix: str = "") -> str:
+    """A line an option: its name and what it means."""
+    lines = []
+    for item in dataclasses.fields(schema):
+        if dataclasses.is_dataclass(item.type):
+            lines.append(_option_help(item.type, f"{prefix}{item.name}."))  # type: ignore[arg-type]
+        else:
+            # A dollar sign would be an interpolation in Hydra's template.
+            lines.append(f"{prefix + item.name:32} {item.metadata['doc']}{_default(item)}".replace("$", ""))
+    return "\n".join(lines)
+
+
+def _default(item: "dataclasses.Field[Any]") -> str:
+    value = item.default.name if isinstance(item.default, enum.Enum) else item.default
+    return "" if value in (None, "", "???") or value is dataclasses.MISSING else f" [{value}]"

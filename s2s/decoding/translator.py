@@ -1,0 +1,184 @@
+"""Text in, text out: a trained run as a translator.
+
+B sentences, K beams, V pieces.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from s2s.config import Config, Device, Precision, SearchConfig, Strategy, check, load_config
+from s2s.data.batching import pair_batch, source_batch
+from s2s.data.subwords import BOS, PAD, UNK, Subwords
+from s2s.decoding.search import Hypothesis, beam_search, greedy_search
+from s2s.device import autocast, choose_device, choose_precision
+from s2s.models.attention import Memory
+from s2s.models.decoder import DecoderState
+from s2s.models.seq2seq import Seq2Seq, build_seq2seq
+from s2s.runs import RunFolder
+from s2s.training.checkpoint import load_best, load_weights
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """What a step of the model needs: the decoder's state, a row a beam, and the memory, a row a sentence."""
+
+    decoder: DecoderState
+    memory: Memory
+
+    def select(self, rows_M: Tensor, sentences_B: Tensor | None) -> "ModelState":
+        """See `SearchState`; the memory is only ever thinned out, never copied per beam."""
+        memory = self.memory if sentences_B is None else self.memory.select(sentences_B)
+        return ModelState(self.decoder.select(rows_M), memory)
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What became of a line: its hypotheses as text, the best first.
+
+    Attributes:
+        texts: a line each; one empty text for a line without words.
+        hypotheses: the pieces and scores of each text.
+    """
+
+    texts: tuple[str, ...]
+    hypotheses: tuple[Hypothesis, ...]
+
+
+_NOTHING = Translation(("",), (Hypothesis((), 0.0, 0.0),))
+
+
+class Translator:
+    """Translates lines with a trained model.
+
+    A translation does not depend on what else is translated with it, nor on the batch size.
+    """
+
+    def __init__(
+        self,
+        model: Seq2Seq,
+        source: Subwords,
+        target: Subwords,
+        search: SearchConfig,
+        device: torch.device,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        self.model, self.source, self.target, self.search = model, source, target, search
+        self.device, self.precision = device, precision
+
+    @classmethod
+    def load(
+        cls,
+        run: str | Path,
+        *,
+        search: SearchConfig | None = None,
+        device: Device | str = Device.auto,
+        precision: Precision | str = Precision.fp32,
+    ) -> "Translator":
+        """A translator from a run folder; nothing in the folder is executed.
+
+        Raises:
+            RunError: the folder is missing, foreign, or holds no readable weights.
+            ConfigError: the options make no sense, or the device is not there.
+        """
+        search = search or SearchConfig()
+        check(search, "search.")
+        folder = RunFolder.existing(run)
+        config = load_config(folder.config)
+        source, target = (Subwords.load(path) for path in folder.subwords(config.subwords.shared))
+        chosen = choose_device(Device(device))
+        # bf16 rounds to 3 digits, so its scores would depend on the batch: it is taken only where it is asked for.
+        kind = choose_precision(
+            Precision.fp32 if Precision(precision) is Precision.auto else Precision(precision), chosen
+        )
+        return cls(_load_model(folder, config, source, target).to(chosen), source, target, search, chosen, kind)
+
+    def translate(self, lines: Sequence[str]) -> list[str]:
+        """The best translation of each line, in order; a blank line gives an empty one."""
+        return [translation.texts[0] for translation in self.translations(lines)]
+
+    def translations(self, lines: Sequence[str], *, first_line: int = 1) -> list[Translation]:
+        """All that was asked for of each line, in order.
+
+        Args:
+            lines: any text; line ends count as white space.
+            first_line: number of the first line, for warnings.
+        """
+        ids = [self._cut(row, first_line + index) for index, row in enumerate(self.source.encode(lines))]
+        order = sorted((index for index in range(len(ids)) if ids[index]), key=lambda index: len(ids[index]))
+        results = [_NOTHING] * len(ids)
+        for batch in _chunks(order, self.search.batch_size):
+            for index, found in zip(batch, self._search([ids[index] for index in batch]), strict=True):
+                results[index] = Translation(tuple(self.target.decode(item.ids) for item in found), tuple(found))
+        return results
+
+    def attention(self, source: str, target: str) -> tuple[np.ndarray, list[str], list[str]]:
+        """How much each target piece looks at each source piece while the model reads a given translation.
+
+        Returns:
+            Weights (target pieces, source pieces), and the pieces of both sides, `</s>` left out. Rows sum to at most
+            1: what looks at the source's `</s>` is missing.
+        """
+        source_ids, target_ids = self.source.encode([source])[0], self.target.encode([target])[0]
+        batch = pair_batch([source_ids], [target_ids]).to(self.device)
+        with torch.inference_mode():
+            _, weights_BTS = self.model.eval()(batch)
+        weights_TS = weights_BTS[0, : len(target_ids), : len(source_ids)].float().cpu().numpy()
+        return weights_TS, self.source.pieces(source_ids), self.target.pieces(target_ids)
+
+    def _cut(self, ids: list[int], line: int) -> list[int]:
+        most = self.search.max_source_pieces
+        if len(ids) > most:
+            _logger.warning("line %d: %d pieces are more than search.max_source_pieces=%d; cut", line, len(ids), most)
+        return ids[:most]
+
+    @torch.inference_mode()
+    def _search(self, sources: list[list[int]]) -> list[list[Hypothesis]]:
+        """The best hypotheses of each of a batch of sentences."""
+        self.model.eval()
+        search = self.search
+        source_BS, lengths_B = (tensor.to(self.device) for tensor in source_batch(sources))
+        max_lengths_B = (lengths_B * search.max_length_factor).long() + search.max_length_offset
+        with autocast(self.device, self.precision):
+            memory, decoder = self.model.encode(source_BS, lengths_B)
+            state = ModelState(decoder, memory)
+            if search.strategy is Strategy.greedy:
+                found = greedy_search(self._step, state, max_lengths_B, length_penalty=search.length_penalty)
+                return [[hypothesis] for hypothesis in found]
+            return beam_search(
+                self._step,
+                state,
+                max_lengths_B,
+                beam_size=search.beam_size,
+                length_penalty=search.length_penalty,
+                num_best=search.num_best,
+            )
+
+    def _step(self, token_BK: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
+        """The model's scores of the next piece; those that are no text are out of the question."""
+        scores_BKV, decoder = self.model.step(token_BK, state.decoder, state.memory)
+        scores_BKV[:, :, [PAD, UNK, BOS]] = -torch.inf
+        return scores_BKV, ModelState(decoder, state.memory)
+
+
+def _load_model(folder: RunFolder, config: Config, source: Subwords, target: Subwords) -> Seq2Seq:
+    weights, _, origin = load_best(folder)
+    if origin.parent == folder.last:
+        _logger.warning("%s has no best weights yet; these are the newest", folder.path)
+    model = build_seq2seq(config.model, len(source), len(target))
+    load_weights(model, weights, origin)
+    return model.eval()
+
+
+def _chunks(order: list[int], size: int) -> Iterator[list[int]]:
+    rest = iter(order)
+    while chunk := list(islice(rest, size)):
+        yield chunk

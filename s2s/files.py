@@ -1,0 +1,61 @@
+"""Files that are complete or absent: written beside, flushed to the disk, renamed."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+@contextmanager
+def replacing(destination: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `destination` when the block ends well, and vanishes when it does not.
+
+    Its name is unique, so several processes may write the same destination: the last one done wins, whole. File and
+    folder are flushed, so that what was renamed is there after a power cut.
+
+    Raises:
+        OSError: the file cannot be written; what was at `destination` is still there.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    part = destination.with_name(f"{destination.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, destination)
+        _flush_folder(destination.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes, whole or not at all."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_lines(path: Path, lines: Sequence[str]) -> None:
+    """Write lines, each ended by "\\n"."""
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON with readable Hangul."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
