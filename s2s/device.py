@@ -39,7 +39,7 @@ def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
 
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     try:
         words = _CPU_INFO.read_text(encoding="utf-8", errors="replace").split()
     except OSError:  # not Linux: nothing is known, and fp32 is right everywhere

@@ -101,7 +101,7 @@ def _prepare(run: RunFolder, config: Config) -> tuple[ParallelCorpus, Subwords, 
     corpus = build_corpus(config.data, config.seed)
     for note in corpus.notes:
         _logger.info(note)
-    facts = {"train_sha256": corpus.fingerprint(), "num_train": len(corpus.train)}
+    facts: dict[str, str | int] = {"train_sha256": corpus.fingerprint(), "num_train": len(corpus.train)}
     paths = run.subwords(config.subwords.shared)
     if run.corpus.is_file():
         _check_corpus(run, facts)
@@ -127,8 +127,8 @@ def _check_corpus(run: RunFolder, facts: dict[str, str | int]) -> None:
     before = json.loads(run.corpus.read_text(encoding="utf-8"))
     if before != facts:
         raise RunError(
-            f"run={run.path} was trained on other text ({before['num_train']:,} pairs then, {facts['num_train']:,} now): "
-            "give it the same files to go on, or choose another run=DIR"
+            f"run={run.path} was trained on other text ({before['num_train']:,} pairs then, {facts['num_train']:,} "
+            "now): give it the same files to go on, or choose another run=DIR"
         )
 
 

@@ -38,11 +38,11 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device; copies run beside the computation where memory is pinned."""
         pinned = device.type == "cuda"
-        moved = [
+        source_BS, source_lengths_B, target_in_BT, target_out_BT = (
             (tensor.pin_memory() if pinned else tensor).to(device, non_blocking=pinned)
             for tensor in (self.source_BS, self.source_lengths_B, self.target_in_BT, self.target_out_BT)
-        ]
-        return Batch(*moved, num_tokens=self.num_tokens)
+        )
+        return Batch(source_BS, source_lengths_B, target_in_BT, target_out_BT, self.num_tokens)
 
 
 def pad(rows: Sequence[npt.ArrayLike], length: int | None = None) -> Tensor:

@@ -24,6 +24,7 @@ The words are in `phrasebook_lexicon.py`, inflection is in `hangul.py`.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from functools import cache
@@ -251,7 +252,8 @@ def _fill(template: str, forms: dict[str, str]) -> str:
 def predicate(word: Verb | Adjective, form: str, number: str = "it") -> Predicate:
     """Inflect a verb or an adjective for a row of the tables above; `number` is the subject's agreement."""
     if isinstance(word, Adjective):
-        kind, base, past = "adjective", (word.english,), (word.english,)
+        kind = "adjective"
+        base = past = tuple(word.english.split())
     else:
         kind = "have" if "own" in word.flags else "unknown" if "unknown" in word.flags else "verb"
         base, past = word.base, word.past
@@ -418,7 +420,7 @@ def _clauses() -> Iterator[Clause]:
         complements: list[Noun | None] = [*verb.complements]
         if verb.particle == "-" and verb.lemma != "살다":
             complements.append(None)
-        if verb.particle == "-" or verb.preposition == "to":
+        if (verb.particle == "-" and "stative" not in verb.flags) or verb.lemma == "가다":
             complements.append(WHERE)
         if verb.particle == "을" and "sense" not in verb.flags:
             complements.append(WHOM if "person" in verb.complements[0].tags else WHAT)
@@ -465,12 +467,19 @@ def _locations() -> Iterator[Location]:
             yield Location(thing, nouns[name], phrase, key)
 
 
+@cache
+def _num_copies(noun: Noun | None) -> int:
+    """More for a noun that few verbs select, so that no word is rare."""
+    num_verbs = sum(noun in verb.complements for verb in words().verbs)
+    return 3 if num_verbs <= 3 else 2 if num_verbs <= 7 else 1
+
+
 def _by_verb(clauses: Iterable[Clause]) -> list[list[Clause]]:
     """Clauses grouped by verb; a verb with many complements stands several times, so that nouns are drawn evenly."""
     groups: dict[Verb, list[Clause]] = {}
     for clause in clauses:
-        groups.setdefault(clause.verb, []).append(clause)
-    return [group for verb, group in groups.items() for _ in range(1 + isqrt(len(verb.complements)))]
+        groups.setdefault(clause.verb, []).extend([clause] * _num_copies(clause.complement))
+    return [group for verb, group in groups.items() for _ in range(2 + isqrt(len(verb.complements)))]
 
 
 def _by_subject(clauses: Iterable[Clause]) -> dict[Noun, list[list[Clause]]]:
@@ -484,7 +493,7 @@ def _flagged(clauses: Iterable[Clause], flag: str) -> list[Clause]:
     return [clause for clause in clauses if flag in clause.verb.flags]
 
 
-UNASKED = {"past", "unknown", "own", "stative"}
+UNASKED = {"past", "unknown", "own", "stative", "feel"}
 ASKABLE = {"name", "role"}
 
 
@@ -569,13 +578,19 @@ ARRIVALS = {"가다", "오다", "도착하다", "돌아가다", "돌아오다", 
 
 def _among(clauses: list[Clause], actions: str) -> list[Clause]:
     """The clauses that a cell of REASONS or WEATHER allows: "쉬다 *; 집 가다; 마시다 hotdrink"."""
-    wanted = {tuple(action.split()) for action in actions.split(";")}
-    found = []
-    for clause in clauses:
-        noun, lemma = clause.complement, clause.verb.lemma
-        names = {noun.korean} | noun.tags if noun else set()
-        if (lemma, "*") in wanted or any((name, lemma) in wanted or (lemma, name) in wanted for name in names):
-            found.append(clause)
+    allowed = _allowed(actions)
+    return [clause for clause in clauses if (clause.verb, clause.complement) in allowed]
+
+
+@cache
+def _allowed(actions: str) -> set[tuple[Verb, Noun | None]]:
+    wanted = {frozenset(action.split()) for action in actions.split(";")}
+    found: set[tuple[Verb, Noun | None]] = set()
+    for verb in words().verbs:
+        for noun in (*verb.complements, None):
+            names = {"*", noun.korean, *noun.tags} if noun else {"*"}
+            if any({verb.lemma, name} in wanted for name in names):
+                found.add((verb, noun))
     return found
 
 
@@ -606,10 +621,38 @@ LIMITED = {
     "own": ["present", "present", "not_present", "past", "not_past"],
     "unknown": ["present", "present", "past"],
     "nofreq": ["past", "past", "past", "future", "future", "not_past", "want", "wanted", "cannot", "must", "had_to"],
+    "feel": ["past", "past", "was", "now", "not_past"],
     "plain": [tense for tense in TENSES if tense not in {"now", "was"}],
 }
 POSSESSED = set(
-    ["book", "dictionary", "mail", "poem", "text", "clothes", "shoes", "hat", "eyewear", "bag", "jewelry", "key", "umbrella", "device", "furniture", "box", "dishware", "knife", "gift", "picture", "car", "bike", "pet", "plan", "appointment", "problem"]
+    [
+        "book",
+        "dictionary",
+        "mail",
+        "poem",
+        "text",
+        "clothes",
+        "shoes",
+        "hat",
+        "eyewear",
+        "bag",
+        "jewelry",
+        "key",
+        "umbrella",
+        "device",
+        "furniture",
+        "box",
+        "dishware",
+        "knife",
+        "gift",
+        "picture",
+        "car",
+        "bike",
+        "pet",
+        "plan",
+        "appointment",
+        "problem",
+    ]
 )
 
 
@@ -662,6 +705,9 @@ TIME_OF = {
     "cannot": "future",
     "now": "now",
 }
+RELATIVE_FORMS = ("past", "past", "past", "not_past", "future", "must")
+PASSING_STATES = set(lexicon.PASSING_STATES.split())
+ANTONYMS = [set(pair.split()) for pair in lexicon.ANTONYMS.split(";")]
 TOGETHER, ALONE = linked("같이", "together:0"), linked("혼자", "alone:0")
 
 
@@ -720,7 +766,7 @@ class Writer:
             owner = self.pick(self.owners)
             if owner is not clause.subject:
                 return noun_phrase(noun, particle, possessor(owner))
-        if draw < 0.8 and noun in self.attributes:
+        if draw < 0.8 and noun in self.attributes and verb.lemma != "싫어하다":
             attribute = self.pick(self.attributes[noun])
             return noun_phrase(noun, particle, None, attribute, is_generic=is_generic)
         if noun.counter and not is_generic and "one" not in verb.flags:
@@ -921,6 +967,9 @@ class Writer:
         first = self.pick(self.pick(self.grammar.all_descriptions))
         second = self.pick(self.grammar.described[first.subject])
         values = first.adjective.value + second.adjective.value
+        lemmas = {first.adjective.lemma, second.adjective.lemma}
+        if lemmas in ANTONYMS or len([lemma for lemma in lemmas if lemma in PASSING_STATES]) == 1:
+            return None
         if values in {"+-", "-+"}:
             form = "but_present"
         elif values in {"++", "--"} and first is not second:
@@ -987,9 +1036,7 @@ class Writer:
         """제가 어제 산 책을 = the book that I bought yesterday."""
         noun = clause.complement
         assert noun
-        form = self.pick(
-            ("that_past",) * 3 + (("that_future",) if "stative" not in clause.verb.flags else ("that_present",))
-        )
+        form = "that_present" if "stative" in clause.verb.flags else form
         inflected = predicate(clause.verb, form, clause.subject.number)
         plural = noun.kind == "p"
         head = linked(
@@ -1011,13 +1058,13 @@ class Writer:
     def relative_object(self) -> Draft:
         """민수는 제가 어제 산 책을 읽었어요. = Minsu read the book that I bought yesterday."""
         inner = self.pick(self.pick(self.grammar.got))
-        outers = self.grammar.kept.get(inner.complement)
+        outers = self.grammar.kept.get(inner.complement or WHAT)
         if not outers:
             return None
         outer = self.pick(outers)
         if outer.subject is inner.subject or outer.verb.lemma == inner.verb.lemma:
             return None
-        form = self.pick(("past", "past", "past", "not_past", "future", "must"))
+        form = self.pick(RELATIVE_FORMS)
         when = "that_future" if form in {"future", "must"} and self.chance(0.5) else "that_past"
         inflected = predicate(outer.verb, form, outer.subject.number)
         phrases = {"S": subject_phrase(outer.subject), "O": self.relative(inner, "을", when), "V": inflected.main}
@@ -1027,7 +1074,7 @@ class Writer:
     def relative_subject(self) -> Draft:
         """제가 어제 산 가방은 비싸요. = The bag that I bought yesterday is expensive."""
         inner = self.pick(self.pick(self.grammar.got))
-        items = self.grammar.described.get(inner.complement)
+        items = self.grammar.described.get(inner.complement or WHAT)
         if not items:
             return None
         item = self.pick(items)
@@ -1046,7 +1093,7 @@ class Writer:
         if not items:
             return None
         item = self.pick(items)
-        if item.adjective.lemma in lexicon.PASSING_STATES:
+        if item.adjective.lemma in PASSING_STATES:
             return None
         form = self.pick(("who_past", "who_now" if "plain" not in inner.verb.flags else "who_past"))
         inner_phrases = self.core(inner, form) | {"N": subject_phrase(inner.subject)}
@@ -1243,7 +1290,7 @@ def _finished(phrase: Phrase, mark: str, combinations: tuple[str, ...]) -> Pair:
 
 # How often each kind of sentence comes, in thirds of a percent or so; the second half has two clauses.
 WEIGHTS: dict[Callable[[Writer], Draft], int] = {
-    Writer.statement: 80,
+    Writer.statement: 105,
     Writer.question: 12,
     Writer.where: 7,
     Writer.when: 6,
@@ -1251,17 +1298,17 @@ WEIGHTS: dict[Callable[[Writer], Draft], int] = {
     Writer.who: 6,
     Writer.request: 7,
     Writer.proposal: 6,
-    Writer.description: 24,
+    Writer.description: 34,
     Writer.identity: 7,
     Writer.location: 12,
     Writer.two_qualities: 12,
-    Writer.relative_object: 40,
+    Writer.relative_object: 44,
     Writer.relative_subject: 14,
     Writer.relative_person: 8,
-    Writer.and_then: 16,
+    Writer.and_then: 19,
     Writer.before_or_after: 12,
     Writer.meanwhile: 8,
-    Writer.errand: 40,
+    Writer.errand: 30,
     Writer.because: 10,
     Writer.weather: 9,
     Writer.when_clause: 9,
@@ -1295,3 +1342,29 @@ def distinct_pairs(split: Split, num_pairs: int, seed: int) -> list[Pair]:
             break
         found.setdefault(pair.source, pair)
     return list(found.values())
+
+
+def num_possible_pairs() -> int:
+    """How many pairs there are at least: those of one kind of sentence.
+
+    The kind is 민수는 제가 어제 산 책을 읽었어요, with any noun, two clauses about it of one split (two subjects, two
+    verbs), a time for the first or none, and the tenses of the second. Each choice shows in the Korean, so no sentence is counted twice.
+    """
+    times = 1 + len(rows(lexicon.TIMES_PAST)) + len(lexicon.DAYS.split(";"))
+    return times * len(set(RELATIVE_FORMS)) * sum(_num_relatives(grammar(split)) for split in Split)
+
+
+def _num_relatives(known: Grammar) -> int:
+    """Pairs of clauses about one noun that differ in subject and verb."""
+    inner: dict[Noun, set[tuple[Noun, str]]] = {}
+    for clause in chain(*known.got):
+        if clause.complement and clause.verb.flags.isdisjoint({"long", "stative"}):
+            inner.setdefault(clause.complement, set()).add((clause.subject, clause.verb.lemma))
+    count = 0
+    for noun, firsts in inner.items():
+        seconds = {(clause.subject, clause.verb.lemma) for clause in known.kept.get(noun, [])}
+        count += len(firsts) * len(seconds)
+        for part in (0, 1):  # less those with the same subject, less those with the same verb
+            same = Counter(first[part] for first in firsts)
+            count -= sum(same[second[part]] for second in seconds)
+    return count

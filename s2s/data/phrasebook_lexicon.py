@@ -147,7 +147,7 @@ role: 작가 writer; 변호사 lawyer; 농부 farmer; 회사원 office worker; �
 #   sense    무엇을 would be ambiguous with this verb
 #   errand   what one goes somewhere for (-으러)            unknown  모르다, "do not know"
 #   one      the complement is not counted               nofreq   not with 자주, 매일 ..., no plain present
-#   plain    no progressive
+#   plain    no progressive                              feel     not planned: past and right now only
 VERBS = """
 읽다 | read read | 을 | book mail poem text paper | home study | keep shall errand
 쓰다 | write wrote | 을 | 책 소설 mail poem text | home study work | get far
@@ -208,7 +208,7 @@ VERBS = """
 잊어버리다 | forget forgot | 을 | fact appointment | - | past
 기억하다 | remember | 을 | fact appointment | - | stative
 좋아하다 | like | 을 | fruit vegetable snack dish drink pet animal flower language subject ball racket film sound | - | \
-    stative generic
+    stative generic get
 싫어하다 | hate | 을 | fruit vegetable snack dish drink pet animal subject racket ball | - | stative generic
 기다리다 | wait for waited for | 을 | public person | station | ask one
 만나다 | meet met | 을 | person | town | shall plain errand far
@@ -246,8 +246,8 @@ VERBS = """
 뛰다 | run ran | - | outdoors 체육관 | - | with
 수영하다 | swim swam | - | 수영장 바다 호수 | - | with shall errand
 놀다 | play | - | outdoors 집 | - | with plain shall errand
-웃다 | laugh | - | 교실 카페 집 | - | plain
-울다 | cry | - | 집 방 교실 극장 | - | plain
+웃다 | laugh | - | 교실 카페 집 | - | feel
+울다 | cry | - | 집 방 교실 극장 | - | feel
 춤추다 | dance | - | 거실 공원 해변 극장 | - | with
 운동하다 | exercise | - | 체육관 공원 집 | - | with shall errand
 산책하다 | take a walk took a walk | - | outdoors | - | with shall errand
@@ -278,7 +278,7 @@ ADJECTIVES = """
 크다 | big | bag box furniture tree animal car building bridge fruit vegetable 시장 백화점 공항 도서관 공원 대학교 | .
 작다 | small | bag box furniture tree animal car building bridge 카페 서점 가게 박물관 호텔 방 dishware | .
 예쁘다 | pretty | clothes hat bag jewelry flower dishware picture 카페 | +
-아름답다/ㅂ | beautiful | flower picture song poem outdoors city bridge height | +
+아름답다/ㅂ | beautiful | flower 그림 song poem outdoors city bridge height | +
 무겁다/ㅂ | heavy | bag box furniture 노트북 | -
 가볍다/ㅂ | light | bag clothes 노트북 카메라 우산 shoes | +
 맛있다 | delicious | fruit vegetable snack dish drink | +
@@ -292,7 +292,7 @@ ADJECTIVES = """
 재미있다 | interesting | book film game talk text 수업 여행 퍼즐 | +
 지루하다 | boring | book film game talk text 회의 수업 | -
 슬프다 | sad | film song poem 소설 | .
-유명하다 | famous | book film song 식당 카페 빵집 박물관 호텔 city 의사 가수 화가 요리사 배우 작가 변호사 picture | .
+유명하다 | famous | book film song 식당 카페 빵집 박물관 호텔 city 의사 가수 화가 요리사 배우 작가 변호사 그림 | .
 중요하다 | important | mail text event appointment plan problem | .
 길다 | long | mail text film 치마 코트 bridge 소설 | .
 짧다 | short | mail text 치마 시 소설 기사 | .
@@ -334,7 +334,7 @@ ADJECTIVES = """
 FIXED_ATTRIBUTES = """
 새 | new | book dictionary clothes shoes hat bag jewelry umbrella device furniture dishware car bike song film plan 도서관 건물 \
 호텔 eyewear
-오래된 | old | book clothes bag jewelry device furniture car bike song film 도서관 건물 picture bridge tree 호텔 서점 극장
+오래된 | old | book clothes bag jewelry device furniture car bike song film 도서관 건물 그림 bridge tree 호텔 서점 극장
 """
 
 # Fixed phrases: Korean | English with the Korean word(s) that each English word goes with | extra
@@ -398,12 +398,16 @@ MANNERS = """
 """
 DEGREES = {"+": "아주 very:0; 정말 really:0", "-": "아주 very:0; 정말 really:0; 조금 a:0 little:0; 너무 too:0"}
 PASSING_STATES = "바쁘다 피곤하다 아프다 행복하다 배고프다 심심하다 외롭다"
+ANTONYMS = (
+    "쉽다 어렵다; 비싸다 싸다; 재미있다 지루하다; 깨끗하다 더럽다; 조용하다 시끄럽다; 넓다 좁다; 빠르다 느리다; 안전하다 위험하다; \
+무겁다 가볍다; 부지런하다 게으르다; 행복하다 외롭다; 비싸다 쉽다"
+)
 
 # Acts that one person may well do one after the other.
 THEMES = """
 먹다 마시다 요리하다 굽다 만들다 주문하다 자르다 붓다 씻다
 읽다 쓰다 번역하다 공부하다 풀다 확인하다 설명하다 배우다 끝내다
-사다 고르다 쇼핑하다 만나다 먹다 마시다 주문하다 팔다
+사다 고르다 쇼핑하다 만나다 먹다 마시다 주문하다
 산책하다 걷다 뛰다 수영하다 놀다 찍다 그리다 부르다 춤추다 치다 하다 운동하다 타다 오르다 쉬다 마시다
 청소하다 닦다 씻다 옮기다 고치다 쉬다 자다 보다 듣다 전화하다 버리다 열다 켜다 끄다 닫다
 연주하다 연습하다 가르치다 배우다 듣다 부르다 보다
@@ -426,7 +430,7 @@ REASONS = """
 아프다 | 병원 가다; 약국 가다; 쉬다 *; 약 먹다; 집 돌아가다; 침대 눕다; 자다 *; 약속 취소하다
 배고프다 | 먹다 *; 주문하다 *; 식당 가다; 빵집 가다; 요리하다 *; 굽다 *; 샌드위치 만들다; 비빔밥 만들다
 심심하다 | 보다 *; 듣다 *; 공원 가다; 영화관 가다; 놀다 *; 그림 그리다; 산책하다 *; 만화책 읽다; 소설 읽다; 쇼핑하다 *; 치다 *
-바쁘다 | 택시 타다; 여행 취소하다; 약속 취소하다; 파티 취소하다; 약속 잊어버리다; 샌드위치 먹다; 회의 취소하다
+바쁘다 | 택시 타다; 여행 취소하다; 약속 취소하다; 파티 취소하다; 약속 잊어버리다; 회의 취소하다
 행복하다 | 웃다 *; 춤추다 *; 노래 부르다
 외롭다 | 울다 *; 전화하다 *; 고양이 키우다; 개 키우다; 강아지 키우다; 편지 쓰다; 만나다 *; 앵무새 키우다; 토끼 키우다
 """

@@ -19,12 +19,12 @@ class TokenStore:
         np.cumsum([len(sentence) for sentence in sentences], out=self.offsets[1:])
         kind = np.uint16 if vocabulary_size <= 2**16 else np.int32
         flat = (index for sentence in sentences for index in sentence)
-        self.tokens = np.fromiter(flat, dtype=kind, count=int(self.offsets[-1]))
+        self.tokens: npt.NDArray[np.integer] = np.fromiter(flat, dtype=kind, count=int(self.offsets[-1]))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, index: int) -> npt.NDArray[np.uint16 | np.int32]:
+    def __getitem__(self, index: int) -> npt.NDArray[np.integer]:
         return self.tokens[self.offsets[index] : self.offsets[index + 1]]
 
     @property

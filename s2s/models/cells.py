@@ -34,13 +34,14 @@ def fused_layer(cell: Cell, input_size: int, hidden_size: int) -> nn.RNNBase:
     al. 2015, section 2.2); the two biases of a gate only ever act as their sum, so one of them starts at 0.
     """
     layer = FUSED[cell](input_size, hidden_size, batch_first=True)
-    nn.init.xavier_uniform_(layer.weight_ih_l0)
-    for block in layer.weight_hh_l0.data.split(hidden_size):
+    weights = dict(layer.named_parameters())
+    nn.init.xavier_uniform_(weights["weight_ih_l0"])
+    for block in weights["weight_hh_l0"].data.split(hidden_size):
         nn.init.orthogonal_(block)
-    nn.init.zeros_(layer.bias_ih_l0)
-    nn.init.zeros_(layer.bias_hh_l0)
+    nn.init.zeros_(weights["bias_ih_l0"])
+    nn.init.zeros_(weights["bias_hh_l0"])
     if cell is Cell.lstm:
-        layer.bias_ih_l0.data[hidden_size : 2 * hidden_size] = 1
+        weights["bias_ih_l0"].data[hidden_size : 2 * hidden_size] = 1
     return layer
 
 
@@ -76,9 +77,9 @@ class WrittenCell(nn.Module):
     @classmethod
     def from_fused(cls, layer: nn.RNNBase) -> "WrittenCell":
         """The same cell with the weights of a one-layer fused layer."""
-        cell = cls(layer.input_size, layer.hidden_size).to(layer.weight_ih_l0.dtype)
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        cell.load_state_dict({name: getattr(layer, f"{name}_l0") for name in names})
+        weights = {name.removesuffix("_l0"): weight for name, weight in layer.named_parameters()}
+        cell = cls(layer.input_size, layer.hidden_size).to(weights["weight_ih"].dtype)
+        cell.load_state_dict(weights)
         return cell
 
     def step(self, input_BI: Tensor, state: State) -> State:
@@ -98,11 +99,11 @@ class WrittenCell(nn.Module):
 
     def _from_input(self, input_BI: Tensor) -> tuple[Tensor, ...]:
         """W x + b, a (B, H) tensor a gate."""
-        return nn.functional.linear(input_BI, self.weight_ih, self.bias_ih).split(self.hidden_size, dim=1)
+        return torch.split(nn.functional.linear(input_BI, self.weight_ih, self.bias_ih), self.hidden_size, dim=1)
 
     def _from_hidden(self, hidden_BH: Tensor) -> tuple[Tensor, ...]:
         """U h + b, a (B, H) tensor a gate."""
-        return nn.functional.linear(hidden_BH, self.weight_hh, self.bias_hh).split(self.hidden_size, dim=1)
+        return torch.split(nn.functional.linear(hidden_BH, self.weight_hh, self.bias_hh), self.hidden_size, dim=1)
 
 
 class RNNCell(WrittenCell):

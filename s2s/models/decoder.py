@@ -60,16 +60,15 @@ class Decoder(nn.Module):
         first_size = embedding.embedding_dim + (attention.combine.out_features if is_input_feeding else 0)
         sizes = [first_size] + [hidden_size] * (layers - 1)
         self.layers = nn.ModuleList(fused_layer(cell, size, hidden_size) for size in sizes)
-        self.bridges = nn.ModuleList(
-            nn.ModuleList(nn.Linear(hidden_size, hidden_size) for _ in range(num_states(cell))) for _ in range(layers)
-        )
+        self.num_states = num_states(cell)
+        self.bridges = nn.ModuleList(nn.Linear(hidden_size, self.num_states * hidden_size) for _ in range(layers))
         self.dropout = nn.Dropout(dropout)
 
     def start(self, last: list[Tensor]) -> DecoderState:
         """The state before the first word: a tanh layer over each encoder layer's last state (B, H)."""
         layers = tuple(
-            tuple(torch.tanh(bridge(last_BH)) for bridge in bridges)
-            for bridges, last_BH in zip(self.bridges, last, strict=True)
+            tuple(torch.tanh(bridge(last_BH)).chunk(self.num_states, dim=-1))
+            for bridge, last_BH in zip(self.bridges, last, strict=True)
         )
         fed = last[0].new_zeros(len(last[0]), self.attention.combine.out_features) if self.is_input_feeding else None
         return DecoderState(layers, fed)
@@ -121,6 +120,7 @@ class Decoder(nn.Module):
         """Through all recurrent layers: the states of the last one (N, T, H), and every layer's end state."""
         states, after = inputs_NTE, []
         for index, (layer, start) in enumerate(zip(self.layers, before, strict=True)):
+            assert isinstance(layer, nn.RNNBase)
             outputs_NTH, end = run_fused(layer, states, start)
             if index + 1 < len(self.layers):
                 outputs_NTH = self.dropout(outputs_NTH)

@@ -6,6 +6,7 @@ Here the forward pass turns the logits into their own gradient, in place, in sli
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -73,8 +74,8 @@ def output_loss(
     if torch.is_autocast_enabled(states_NO.device.type):
         kind = torch.get_autocast_dtype(states_NO.device.type)
         states_NO, weight_VO, bias_V = states_NO.to(kind), weight_VO.to(kind), bias_V.to(kind)
-    smoothed_nats, loss_nats = _OutputLoss.apply(states_NO, weight_VO, bias_V, target_N, label_smoothing)
-    return smoothed_nats, loss_nats
+    apply: Callable[..., tuple[Tensor, Tensor]] = _OutputLoss.apply
+    return apply(states_NO, weight_VO, bias_V, target_N, label_smoothing)
 
 
 def perplexity(loss_nats: float) -> float:

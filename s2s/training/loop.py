@@ -179,7 +179,7 @@ class Trainer:
         self.model.train()
         with self.autocast():
             loss = self.model.loss(batch, optim.label_smoothing)
-        (loss.smoothed_nats / batch.num_tokens).backward()  # type: ignore[no-untyped-call]
+        (loss.smoothed_nats / batch.num_tokens).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), optim.max_grad_norm or math.inf)
         progress.step += 1
         if self._is_finite(norm, loss.loss_nats):
@@ -203,8 +203,8 @@ class Trainer:
         limit = self.config.training.max_bad_steps
         if self.progress.num_bad_steps > limit:
             raise TrainingError(
-                f"loss or gradient was not finite in {limit + 1} steps in a row, the last being {self.progress.step}; "
-                f"the last good checkpoint is in {self.run_folder.last}: lower optim.learning_rate or optim.max_grad_norm"
+                f"loss or gradient was not finite in {limit + 1} steps in a row, up to step {self.progress.step}; the "
+                f"last good checkpoint is in {self.run_folder.last}: lower optim.learning_rate or optim.max_grad_norm"
             )
         return False
 
