@@ -1,5 +1,5 @@
 import unicodedata
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 
@@ -156,17 +156,19 @@ def test_splits_share_neither_combinations_nor_text(pairs: dict[Split, list[Pair
 
 
 def test_held_out_words_are_known(pairs: dict[Split, list[Pair]]) -> None:
-    known = {word for pair in pairs[Split.train] for word in (pair.source + " " + pair.target).rstrip(".?").split()}
+    known = {word.rstrip(".?") for pair in pairs[Split.train] for word in pair.source.split()}
     for split in (Split.dev, Split.test):
-        held_out = [word for pair in pairs[split] for word in pair.source.rstrip(".?").split()]
+        held_out = [word.rstrip(".?") for pair in pairs[split] for word in pair.source.split()]
         assert sum(word not in known for word in held_out) < 0.001 * len(held_out)
 
 
 def test_split_is_stable() -> None:
-    assert [split_of(text).name for text in ("저+읽다+책", "민수+마시다+커피", "톰+가다+집")] == EXPECTED_SPLITS
-
-
-EXPECTED_SPLITS = ["train", "train", "train"]
+    """Fixed for ever: a corpus made by another version of Python or on another machine has the same splits."""
+    assert [split_of(text).name for text in ("저+읽다+책", "우리+읽다+책", "저+읽다+교과서")] == [
+        "train",
+        "dev",
+        "test",
+    ]
 
 
 def test_alignments_and_text(pairs: dict[Split, list[Pair]]) -> None:
@@ -186,7 +188,7 @@ def test_alignments_and_text(pairs: dict[Split, list[Pair]]) -> None:
 def test_articles_are_right(pairs: dict[Split, list[Pair]]) -> None:
     for pair in (pair for split in Split for pair in pairs[split]):
         words = pair.target.lower().split()
-        for first, second in zip(words, words[1:], strict=False):
+        for first, second in pairwise(words):
             if first in {"a", "an"}:
                 assert first == article(second), pair.target
 

@@ -29,7 +29,7 @@ def run_app(name: str, schema: type[C], task: Callable[[C], None]) -> NoReturn:
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     signal.signal(signal.SIGTERM, _terminate)
-    _register(name, schema)
+    register(name, schema)
     reached: list[bool] = []
 
     @hydra.main(version_base="1.3", config_path="pkg://s2s.conf", config_name=name)
@@ -51,7 +51,7 @@ def run_app(name: str, schema: type[C], task: Callable[[C], None]) -> NoReturn:
 def _run(task: Callable[[C], None], options: DictConfig) -> int:
     """Run the task; whatever goes wrong becomes an exit code."""
     try:
-        task(_typed(options))
+        task(typed(options))
         sys.stdout.flush()
         return 0
     except BrokenPipeError:
@@ -68,7 +68,7 @@ def _run(task: Callable[[C], None], options: DictConfig) -> int:
         return 128 + signal.SIGINT
 
 
-def _typed(options: DictConfig) -> Any:
+def typed(options: DictConfig) -> Any:
     """Options as a checked dataclass.
 
     Raises:
@@ -89,7 +89,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise Interrupted(number)
 
 
-def _register(name: str, schema: type) -> None:
+def register(name: str, schema: type) -> None:
     """Tell Hydra the schema, which refuses unknown options, and the help text made from it."""
     store = ConfigStore.instance()
     store.store(name=f"{name}_schema", node=schema)

@@ -313,7 +313,7 @@ def noun_phrase(
     is_definite: bool = False,
     is_generic: bool = False,
 ) -> Phrase:
-    """이 비싼 가방을 = this expensive bag: the modifier and the attribute before, the particle (as preposition) behind."""
+    """이 비싼 가방을 = this expensive bag; the particle turns into the preposition, if there is one."""
     use_plural = noun.kind == "p" or (is_generic and noun.kind == "c" and modifier is None)
     words = noun.plural if use_plural else noun.english
     korean = [modifier.korean] if modifier else []
@@ -471,7 +471,7 @@ def _locations() -> Iterator[Location]:
 def _num_copies(noun: Noun | None) -> int:
     """More for a noun that few verbs select, so that no word is rare."""
     num_verbs = sum(noun in verb.complements for verb in words().verbs)
-    return 3 if num_verbs <= 3 else 2 if num_verbs <= 7 else 1
+    return 4 if num_verbs <= 3 else 2 if num_verbs <= 7 else 1
 
 
 def _by_verb(clauses: Iterable[Clause]) -> list[list[Clause]]:
@@ -513,16 +513,14 @@ class Grammar:
         self.where = _by_verb(c for c in askable if c.complement is WHERE)
         self.placed = [group for group in self.questions if group[0].verb.places]
         acts = [c for c in plain if c.verb.flags.isdisjoint({"stative", "past", "unknown", "own", "nofreq"})]
+        acts = [c for c in acts if c.verb.base not in {("wear",), ("take",)} or c.verb.lemma == "타다"]
         self.acts = _by_subject(acts)
         self.themes = [
             _by_subject(c for c in acts if c.verb.lemma in theme.split())
             for theme in lexicon.THEMES.strip().splitlines()
         ]
         self.meanwhile = [
-            (
-                _by_verb(c for c in plain if c.verb.lemma == background),
-                _by_subject(c for c in acts if c.verb.lemma in others.split()),
-            )
+            (_by_verb(_among(plain, background)), _by_subject(c for c in acts if c.verb.lemma in others.split()))
             for background, others in rows(lexicon.MEANWHILE)
         ]
         self.tastes = _by_verb(c for c in plain if c.verb.lemma == "좋아하다")
@@ -617,6 +615,8 @@ TENSES = ["past"] * 8 + ["present"] * 6 + ["future"] * 4 + ["not_past"] * 2 + ["
 TENSES += ["can", "cannot", "must", "must", "had_to", "now", "now", "was", "want", "want", "wanted"]
 LIMITED = {
     "past": ["past"],
+    "mind": ["present", "past", "cannot", "can"],
+    "sure": ["present", "past"],
     "stative": ["present", "present", "past", "not_present", "not_past"],
     "own": ["present", "present", "not_present", "past", "not_past"],
     "unknown": ["present", "present", "past"],
@@ -687,8 +687,8 @@ def _time_phrases() -> dict[str, list[Phrase]]:
         "now": now,
         "far past": [*past, *on, *far_past, *far_past, *far_past],
         "far future": [*future, *on, *far_future, *far_future, *far_future],
-        "long past": far_past,
-        "long future": far_future,
+        "long past": far_past[1:],
+        "long future": far_future[1:],
     }
 
 
@@ -779,13 +779,16 @@ class Writer:
             pass
         return person
 
-    def place(self, verb: Verb) -> Phrase | None:
-        if not verb.places:
-            return None
+    def add_place(self, phrases: dict[str, Phrase], verb: Verb, probability: float) -> None:
+        """Perhaps say where: 도서관에서 = at the library, now and then 조용한 도서관에서 = at a quiet library."""
+        if not verb.places or not self.chance(probability):
+            return
         place = self.pick(verb.places)
         if place.kind == "place" and place in self.attributes and self.chance(0.12):
-            return noun_phrase(place, "에서", None, self.pick(self.attributes[place]), place.preposition)
-        return place_phrase(place, place.preposition)
+            attribute = self.pick(self.attributes[place])
+            phrases["P"] = noun_phrase(place, "에서", None, attribute, place.preposition)
+        else:
+            phrases["P"] = place_phrase(place, place.preposition)
 
     def core(self, clause: Clause, form: str, subject_particle: str = "은") -> dict[str, Phrase]:
         """Subject, complement and predicate of a clause by their letters."""
@@ -810,17 +813,19 @@ class Writer:
             if draw < 0.16:
                 phrases["W"] = noun_phrase(self.other(subject), "과", preposition="with")
             else:
-                phrases["W"] = TOGETHER if subject.number in {"we", "they"} else ALONE
+                is_game = clause.complement is not None and not clause.complement.tags.isdisjoint({"ball", "racket"})
+                if subject.number in {"we", "they"}:
+                    phrases["W"] = TOGETHER
+                elif not is_game:
+                    phrases["W"] = ALONE
         elif verb.lemma in self.manners and draw < 0.35:
             phrases["M"] = self.pick(self.manners[verb.lemma])
-        if "P" not in phrases and verb.places and self.chance(0.35):
-            phrases["P"] = self.place(verb)  # type: ignore[assignment]
+        self.add_place(phrases, verb, 0.35)
 
     def time(self, tense: str, *verbs: Verb) -> Phrase:
         """When: last year only for what takes its time, at three o'clock only for what does not."""
-        if tense in {"past", "future"}:
-            if all("far" in verb.flags for verb in verbs):
-                tense = ("long " if any("long" in verb.flags for verb in verbs) else "far ") + tense
+        if tense in {"past", "future"} and all("far" in verb.flags for verb in verbs):
+            tense = ("long " if any("long" in verb.flags for verb in verbs) else "far ") + tense
         return self.pick(self.times[tense])
 
     def add_time(self, phrases: dict[str, Phrase], clause: Clause, form: str) -> None:
@@ -832,7 +837,11 @@ class Writer:
         if form == "present" and self.chance(0.45):
             phrases["F"] = self.pick(self.frequencies)
         else:
-            phrases["T"] = self.time(TIME_OF[form], clause.verb)
+            # An hour would not go with early and late.
+            tense = TIME_OF[form]
+            phrases["T"] = (
+                self.pick(self.days[tense]) if "M" in phrases and tense in self.days else self.time(tense, clause.verb)
+            )
 
     # Simple sentences
 
@@ -926,8 +935,7 @@ class Writer:
         clause = self.pick(self.pick(self.grammar.proposals))
         phrases = self.core(clause, "shall")
         del phrases["S"]
-        if clause.verb.places and self.chance(0.4):
-            phrases["P"] = self.place(clause.verb)  # type: ignore[assignment]
+        self.add_place(phrases, clause.verb, 0.4)
         if self.chance(0.5):
             phrases["W"] = TOGETHER
         if self.chance(0.6):
@@ -1049,8 +1057,7 @@ class Writer:
         if "give" in clause.verb.flags:
             phrases["R"] = noun_phrase(self.other(clause.subject), "에게", preposition="to")
         if "stative" not in clause.verb.flags:
-            if clause.verb.places and self.chance(0.3):
-                phrases["P"] = self.place(clause.verb)  # type: ignore[assignment]
+            self.add_place(phrases, clause.verb, 0.3)
             if self.chance(0.5):
                 phrases["T"] = self.time("past" if form == "that_past" else "future", clause.verb)
         return weave(phrases, "STPRVN", "NcSvVRPT")
@@ -1097,8 +1104,7 @@ class Writer:
             return None
         form = self.pick(("who_past", "who_now" if "plain" not in inner.verb.flags else "who_past"))
         inner_phrases = self.core(inner, form) | {"N": subject_phrase(inner.subject)}
-        if inner.verb.places and self.chance(0.4):
-            inner_phrases["P"] = self.place(inner.verb)  # type: ignore[assignment]
+        self.add_place(inner_phrases, inner.verb, 0.4)
         if form == "who_past" and self.chance(0.5):
             inner_phrases["T"] = self.time("past", inner.verb)
         subject = weave(inner_phrases, "TPROVN", "NcvVORPT")
@@ -1120,11 +1126,9 @@ class Writer:
     ) -> Phrase:
         """One subject, two predicates: the first is the phrase 1 (with its conjunction c inside), the second 2."""
         a = self.core(first, first_form)
-        if first.verb.places and self.chance(0.25):
-            a["P"] = self.place(first.verb)  # type: ignore[assignment]
+        self.add_place(a, first.verb, 0.0 if first_form == "while" else 0.15)
         b = self.core(second, second_form)
-        if second.verb.places and self.chance(0.25):
-            b["P"] = self.place(second.verb)  # type: ignore[assignment]
+        self.add_place(b, second.verb, 0.25)
         inner = "VORPc" if first_form.startswith("and") else "cVORP"
         phrases = {"S": b["S"], "1": weave(a, "PROV", inner), "2": weave(b, "PROV", "vVORP")}
         tense = "past" if "past" in (first_form + second_form) else "present"
@@ -1188,8 +1192,7 @@ class Writer:
         phrases = self.core(clause, "past")
         phrases |= {"A": reason.main, "a": reason.auxiliary or EMPTY, "b": reason.conjunction or EMPTY}
         phrases["s"] = pronoun_phrase(clause.subject) or EMPTY
-        if clause.verb.places and self.chance(0.3):
-            phrases["P"] = self.place(clause.verb)  # type: ignore[assignment]
+        self.add_place(phrases, clause.verb, 0.3)
         if self.chance(0.3):
             phrases["T"] = self.time("past", clause.verb)
         return weave(phrases, "STAPROV", "SVORPTbsaA"), ".", (state.combination, clause.combination)
@@ -1200,8 +1203,7 @@ class Writer:
         clause = self.pick(self.pick(groups))
         start, form = self.pick((("because_past", "past"), ("because_past", "past"), ("if", "future")))
         phrases = self.core(clause, form) | {"B": forms[start]}
-        if clause.verb.places and self.chance(0.3):
-            phrases["P"] = self.place(clause.verb)  # type: ignore[assignment]
+        self.add_place(phrases, clause.verb, 0.3)
         if self.chance(0.4):
             phrases["T"] = self.pick(self.days[form])
         return weave(phrases, "TBSPROV", "BT,SvVORP"), ".", (clause.combination,)
@@ -1211,12 +1213,11 @@ class Writer:
         first = self.pick(self.pick(self.grammar.arrivals))
         groups = self.pick(self.scenes)
         second = self.pick(self.pick(self.pick(list(groups.values()))))
-        if first.subject is second.subject or "plain" in second.verb.flags:
+        if second.subject in {first.subject, first.complement} or "plain" in second.verb.flags:
             return None
         arrival = self.core(first, "when_past", "이")
         phrases = self.core(second, "was")
-        if second.verb.places and self.chance(0.25):
-            phrases["P"] = self.place(second.verb)  # type: ignore[assignment]
+        self.add_place(phrases, second.verb, 0.25)
         phrases["B"] = weave(arrival, "SPOV", "cSVOP")
         return weave(phrases, "BSPROV", "B,SvVORP"), ".", (first.combination, second.combination)
 
@@ -1288,7 +1289,7 @@ def _finished(phrase: Phrase, mark: str, combinations: tuple[str, ...]) -> Pair:
     return Pair(source, target[0].upper() + target[1:], tuple(sorted(phrase.links)), combinations)
 
 
-# How often each kind of sentence comes, in thirds of a percent or so; the second half has two clauses.
+# How often each kind of sentence is tried; those after `two_qualities` have two clauses.
 WEIGHTS: dict[Callable[[Writer], Draft], int] = {
     Writer.statement: 105,
     Writer.question: 12,
@@ -1347,8 +1348,9 @@ def distinct_pairs(split: Split, num_pairs: int, seed: int) -> list[Pair]:
 def num_possible_pairs() -> int:
     """How many pairs there are at least: those of one kind of sentence.
 
-    The kind is 민수는 제가 어제 산 책을 읽었어요, with any noun, two clauses about it of one split (two subjects, two
-    verbs), a time for the first or none, and the tenses of the second. Each choice shows in the Korean, so no sentence is counted twice.
+    The kind is 민수는 제가 어제 산 책을 읽었어요, with any noun, two clauses about it of one split (of two subjects and
+    two verbs), a time for the first or none, and the tenses of the second. Each choice shows in the Korean, so that no
+    sentence is counted twice.
     """
     times = 1 + len(rows(lexicon.TIMES_PAST)) + len(lexicon.DAYS.split(";"))
     return times * len(set(RELATIVE_FORMS)) * sum(_num_relatives(grammar(split)) for split in Split)

@@ -100,9 +100,10 @@ study,room in: 교실 classroom
 work,room at: 사무실 office
 eat,town at: 식당 restaurant
 eat,town,stay at: 호텔 hotel
-home,room,cook in: 부엌 kitchen
+room,cook in: 부엌 kitchen
 home,room in: 거실 living room
-room in: 방 room; 화장실 bathroom
+home,room in: 방 room
+room in: 화장실 bathroom
 garden,outdoors,room in: 정원 garden
 outdoors,walk,town in: 공원 park
 outdoors,walk at: 해변 beach; 호수 lake; 바다 sea
@@ -138,13 +139,14 @@ role: 작가 writer; 변호사 lawyer; 농부 farmer; 회사원 office worker; �
 
 # Verbs: lemma[/irregular class] | English base [past] | particle[:preposition] | complements | places | flags
 # The complement of an intransitive verb (particle -) is its place. Flags:
+#   mind     not with plain negation (이해할 수 없어요)   sure     not negated (모르다 does it)
 #   stative  only plain present and past, without time     past     only plain past
 #   generic  a bare countable complement is plural         give     takes a recipient (친구에게)
 #   get      fits a relative clause (제가 산 책)            keep     the main verb above such a clause
 #   ask      fits "please" (-아 주세요)                     shall    fits "shall we" (-을까요?)
 #   with     fits 친구와
 #   far      may have been last year, or in a minute    long     too long for a day: only last year, next month ...
-#   sense    무엇을 would be ambiguous with this verb
+#   sense    무엇을 would be ambiguous or odd with this verb
 #   errand   what one goes somewhere for (-으러)            unknown  모르다, "do not know"
 #   one      the complement is not counted               nofreq   not with 자주, 매일 ..., no plain present
 #   plain    no progressive                              feel     not planned: past and right now only
@@ -154,18 +156,18 @@ VERBS = """
 번역하다 | translate | 을 | 책 소설 시 편지 기사 교과서 동화책 | study work | ask keep far
 빌리다 | borrow | 을 | book dictionary umbrella 자전거 카메라 자동차 노트북 | - | get shall plain nofreq
 추천하다 | recommend | 을 | book film 노래 | - | get ask plain nofreq
-먹다 | eat ate | 을 | fruit vegetable egg snack baked sweet bowl meat icecream meal kimchi | home eat | keep shall with errand
+먹다 | eat ate | 을 | fruit vegetable egg snack baked sweet bowl meat icecream meal kimchi | home cook eat | keep shall with errand
 먹다 | take took | 을 | medicine | home clinic | plain sense
-마시다 | drink drank | 을 | drink | home eat | keep shall with errand
+마시다 | drink drank | 을 | drink | home cook eat | keep shall with errand
 요리하다 | cook | 을 | meat | 집 부엌 식당 | get
 굽다/ㅂ | bake | 을 | baked 쿠키 | 집 부엌 빵집 | get shall with
 만들다 | make made | 을 | 케이크 샌드위치 샐러드 수프 비빔밥 주스 책상 의자 상자 영화 | - | get with
 주문하다 | order | 을 | dish snack drink | eat | get shall ask plain
 사다 | buy bought | 을 | book dictionary | 서점 | get errand nofreq plain shall far
-사다 | buy bought | 을 | fruit vegetable egg snack baked colddrink meat kimchi | food | get errand shall plain far
+사다 | buy bought | 을 | fruit vegetable egg snack baked colddrink meat kimchi | food | get errand shall plain
 사다 | buy bought | 을 | clothes shoes hat eyewear bag jewelry umbrella device furniture gift dishware knife | goods | \
     get errand nofreq plain shall far
-사다 | buy bought | 을 | flower | 꽃집 시장 | get errand shall plain far
+사다 | buy bought | 을 | flower | 꽃집 시장 | get errand shall plain
 팔다 | sell sold | 을 | fruit vegetable egg clothes shoes hat bag dishware furniture flower baked | 시장 가게 | generic plain far
 고르다/르 | choose chose | 을 | clothes shoes hat bag jewelry gift | goods | get shall nofreq
 찾다 | find found | 을 | belonging eyewear hat | home study | get plain nofreq
@@ -185,8 +187,8 @@ VERBS = """
 켜다 | turn on turned on | 을 | switch device | - | ask plain one
 끄다 | turn off turned off | 을 | switch device | - | ask plain one
 짓다/ㅅ | build built | 을 | building bridge 탑 | city | plain nofreq far long
-붓다/ㅅ | pour | 을 | drink | 부엌 집 식당 | ask
-젓다/ㅅ | stir stirred | 을 | 수프 hotdrink | 부엌 집 | ask one
+붓다/ㅅ | pour | 을 | drink | - | ask
+젓다/ㅅ | stir stirred | 을 | 수프 hotdrink | - | ask one
 듣다/ㄷ | listen to listened to | 을 | sound 라디오 뉴스 | home study | shall with
 부르다/르 | sing sang | 을 | song | home outdoors | with
 보다 | watch | 을 | film game news 텔레비전 | home | shall with keep
@@ -202,29 +204,33 @@ VERBS = """
 가르치다 | teach taught | 을 | language subject skill strings | 학교 대학교 | far
 공부하다 | study | 을 | language subject | home study | with errand shall one far
 연습하다 | practice | 을 | ball racket strings bowed skill | home school | with shall far
-이해하다 | understand understood | 을 | poem text fact problem film | - | stative one
-알다 | know knew | 을 | fact | - | stative
+이해하다 | understand understood | 을 | poem text fact problem film | - | mind stative one
+알다 | know knew | 을 | fact | - | sure stative
 모르다/르 | know knew | 을 | fact | - | unknown
 잊어버리다 | forget forgot | 을 | fact appointment | - | past
-기억하다 | remember | 을 | fact appointment | - | stative
+기억하다 | remember | 을 | fact appointment | - | mind stative
 좋아하다 | like | 을 | fruit vegetable snack dish drink pet animal flower language subject ball racket film sound | - | \
     stative generic get
 싫어하다 | hate | 을 | fruit vegetable snack dish drink pet animal subject racket ball | - | stative generic
-기다리다 | wait for waited for | 을 | public person | station | ask one
+기다리다 | wait for waited for | 을 | 버스 택시 | 정류장 역 | one
+기다리다 | wait for waited for | 을 | 기차 | 역 | one
+기다리다 | wait for waited for | 을 | person | station cinema 카페 공원 | ask one
 만나다 | meet met | 을 | person | town | shall plain errand far
 돕다/돕 | help | 을 | person | study home work | -
 초대하다 | invite | 을 | person | - | plain shall nofreq
 존경하다 | respect | 을 | name he she | - | stative
 사랑하다 | love | 을 | name he she kin pet | - | stative generic one
 칭찬하다 | praise | 을 | person | - | plain
-방문하다 | visit | 을 | city land 박물관 미술관 동물원 대학교 농장 | - | shall with plain far
+방문하다 | visit | 을 | city land 박물관 미술관 동물원 대학교 농장 | - | shall with plain far sense
 주다 | give gave | 을 | gift flower book jewelry | - | give plain get nofreq far
 보내다 | send sent | 을 | mail gift picture flower | - | give plain get nofreq
 빌려주다 | lend lent | 을 | book umbrella bike device | - | give plain get nofreq
 보여주다 | show | 을 | picture mail | - | give plain ask
 설명하다 | explain | 을 | fact problem plan | study work | give ask plain nofreq
 받다 | receive | 을 | gift mail flower 반지 | - | get plain far
-타다 | take took | 을 | public subway plane | station | shall with plain one
+타다 | take took | 을 | 버스 택시 | 정류장 공항 역 | shall with plain one
+타다 | take took | 을 | 기차 subway | 역 | shall with plain one
+타다 | take took | 을 | plane | 공항 | shall with plain one
 타다 | ride rode | 을 | bike | outdoors | keep with one sense
 타다 | ride rode | 을 | 말 | 농장 공원 | keep with one sense
 운전하다 | drive drove | 을 | car 버스 택시 | - | keep one
@@ -274,7 +280,7 @@ VERBS = """
 # 새 and 오래된 are not stems: they stand before nouns as they are, and are never predicates.
 ADJECTIVES = """
 비싸다 | expensive | clothes shoes hat bag jewelry device furniture car bike gift flower 식당 호텔 백화점 카페 | -
-싸다 | cheap | clothes shoes hat bag umbrella dishware book fruit vegetable 식당 시장 | +
+싸다 | cheap | clothes shoes hat bag umbrella dishware book fruit vegetable 식당 | +
 크다 | big | bag box furniture tree animal car building bridge fruit vegetable 시장 백화점 공항 도서관 공원 대학교 | .
 작다 | small | bag box furniture tree animal car building bridge 카페 서점 가게 박물관 호텔 방 dishware | .
 예쁘다 | pretty | clothes hat bag jewelry flower dishware picture 카페 | +
@@ -285,7 +291,7 @@ ADJECTIVES = """
 맵다/ㅂ | spicy | kimchi 라면 비빔밥 수프 | .
 달다 | sweet | fruit 쿠키 초콜릿 케이크 아이스크림 주스 | .
 짜다 | salty | 수프 라면 생선 피자 김치 | -
-뜨겁다/ㅂ | hot | hotdrink 수프 라면 물 우유 | .
+뜨겁다/ㅂ | hot | hotdrink 수프 라면 우유 | .
 차갑다/ㅂ | cold | colddrink | .
 어렵다/ㅂ | difficult | book problem text poem talk plan | -
 쉽다/ㅂ | easy | 교과서 problem talk 퍼즐 | +
@@ -293,14 +299,14 @@ ADJECTIVES = """
 지루하다 | boring | book film game talk text 회의 수업 | -
 슬프다 | sad | film song poem 소설 | .
 유명하다 | famous | book film song 식당 카페 빵집 박물관 호텔 city 의사 가수 화가 요리사 배우 작가 변호사 그림 | .
-중요하다 | important | mail text event appointment plan problem | .
+중요하다 | important | mail text event appointment plan 문제 | .
 길다 | long | mail text film 치마 코트 bridge 소설 | .
 짧다 | short | mail text 치마 시 소설 기사 | .
 두껍다/ㅂ | thick | book dictionary 스웨터 코트 양말 | .
 얇다 | thin | book 셔츠 스웨터 재킷 양말 | .
 깨끗하다 | clean | room clothes dishware 식당 호텔 역 해변 화장실 | +
 더럽다/ㅂ | dirty | room clothes dishware shoes 식당 해변 창문 | -
-조용하다 | quiet | study room 카페 공원 호텔 미술관 | +
+조용하다 | quiet | study 방 거실 사무실 정원 카페 공원 호텔 미술관 | +
 시끄럽다/ㅂ | noisy | 시장 식당 카페 교실 역 사무실 놀이터 car | -
 넓다 | spacious | room 공원 도서관 체육관 호텔 수영장 | +
 좁다 | narrow | 방 부엌 화장실 다리 가게 사무실 | -
@@ -408,18 +414,18 @@ THEMES = """
 먹다 마시다 요리하다 굽다 만들다 주문하다 자르다 붓다 씻다
 읽다 쓰다 번역하다 공부하다 풀다 확인하다 설명하다 배우다 끝내다
 사다 고르다 쇼핑하다 만나다 먹다 마시다 주문하다
-산책하다 걷다 뛰다 수영하다 놀다 찍다 그리다 부르다 춤추다 치다 하다 운동하다 타다 오르다 쉬다 마시다
+산책하다 뛰다 수영하다 놀다 찍다 그리다 부르다 춤추다 치다 하다 운동하다 타다 오르다 쉬다 마시다
 청소하다 닦다 씻다 옮기다 고치다 쉬다 자다 보다 듣다 전화하다 버리다 열다 켜다 끄다 닫다
 연주하다 연습하다 가르치다 배우다 듣다 부르다 보다
-가다 도착하다 돌아가다 만나다 타다 기다리다 사다 먹다 쉬다 여행하다 출발하다 방문하다
+도착하다 만나다 기다리다 사다 먹다 쉬다 찍다 마시다
 준비하다 초대하다 보내다 주다 받다 만나다 전화하다 보여주다
 """
 # What one may do while doing something else.
 MEANWHILE = """
-듣다 | 읽다 쓰다 그리다 씻다 닦다 청소하다 공부하다 일하다 걷다 요리하다 운전하다 뛰다 운동하다 산책하다
-마시다 | 읽다 쓰다 공부하다 일하다 보다 확인하다 번역하다 풀다
-부르다 | 그리다 씻다 닦다 청소하다 걷다 요리하다 산책하다 춤추다
-보다 | 먹다 마시다 쉬다 운동하다 기다리다
+듣다 * | 읽다 쓰다 그리다 씻다 닦다 청소하다 공부하다 일하다 걷다 요리하다 운전하다 뛰다 운동하다 산책하다
+커피 마시다; 녹차 마시다; 홍차 마시다; 주스 마시다; 우유 마시다; 콜라 마시다; 물 마시다 | 읽다 쓰다 공부하다 일하다 보다 확인하다 번역하다 풀다
+부르다 * | 그리다 씻다 닦다 청소하다 걷다 요리하다 산책하다 춤추다
+텔레비전 보다; 드라마 보다; 영화 보다; 뉴스 보다 | 먹다 마시다 쉬다 운동하다
 """
 # Tastes are contrasted within one of these.
 DOMAINS = ["fruit vegetable snack dish drink", "animal pet", "ball racket", "language subject", "film sound", "flower"]
@@ -428,7 +434,7 @@ DOMAINS = ["fruit vegetable snack dish drink", "animal pet", "ball racket", "lan
 REASONS = """
 피곤하다 | 쉬다 *; 자다 *; 커피 마시다; 택시 타다; 홍차 마시다; 집 돌아가다; 집 가다; 소파 눕다; 침대 눕다
 아프다 | 병원 가다; 약국 가다; 쉬다 *; 약 먹다; 집 돌아가다; 침대 눕다; 자다 *; 약속 취소하다
-배고프다 | 먹다 *; 주문하다 *; 식당 가다; 빵집 가다; 요리하다 *; 굽다 *; 샌드위치 만들다; 비빔밥 만들다
+배고프다 | 먹다 dish; 먹다 snack; 먹다 fruit; 먹다 meal; 주문하다 dish; 주문하다 snack; 식당 가다; 빵집 가다; 요리하다 *; 굽다 *; 샌드위치 만들다; 비빔밥 만들다
 심심하다 | 보다 *; 듣다 *; 공원 가다; 영화관 가다; 놀다 *; 그림 그리다; 산책하다 *; 만화책 읽다; 소설 읽다; 쇼핑하다 *; 치다 *
 바쁘다 | 택시 타다; 여행 취소하다; 약속 취소하다; 파티 취소하다; 약속 잊어버리다; 회의 취소하다
 행복하다 | 웃다 *; 춤추다 *; 노래 부르다

@@ -4,7 +4,6 @@ B sentences, S source positions, T target positions, K beams, H units of a state
 V pieces of the target vocabulary, N real target positions of a batch.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +14,7 @@ from s2s.data.batching import Batch
 from s2s.data.subwords import PAD
 from s2s.models.attention import Attention, Memory
 from s2s.models.decoder import Decoder, DecoderState
+from s2s.models.embedding import Embedding
 from s2s.models.encoder import Encoder
 from s2s.models.loss import output_loss
 
@@ -74,9 +74,9 @@ class Seq2Seq(nn.Module):
 
 def build_seq2seq(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
     """A model with new random weights, drawn from torch's global generator."""
-    target_embedding = _embedding(target_vocabulary, config.embedding_size)
+    target_embedding = Embedding(target_vocabulary, config.embedding_size)
     source_embedding = (
-        target_embedding if config.tie is Tie.all else _embedding(source_vocabulary, config.embedding_size)
+        target_embedding if config.tie is Tie.all else Embedding(source_vocabulary, config.embedding_size)
     )
     attentional_size = config.hidden_size if config.tie is Tie.none else config.embedding_size
     encoder = Encoder(
@@ -103,12 +103,6 @@ def build_seq2seq(config: ModelConfig, source_vocabulary: int, target_vocabulary
     if config.tie is not Tie.none:
         output.weight = target_embedding.weight
     return Seq2Seq(encoder, decoder, output)
-
-
-def _embedding(vocabulary_size: int, embedding_size: int) -> nn.Embedding:
-    embedding = nn.Embedding(vocabulary_size, embedding_size)
-    nn.init.normal_(embedding.weight, std=1 / math.sqrt(embedding_size))
-    return embedding
 
 
 def flops_per_target_token(model: Seq2Seq, source_per_target: float = 1.0) -> float:

@@ -121,6 +121,7 @@ class Trainer:
         self.optimizer = build_adam(parameters, config.optim)
         self.average = WeightAverage(parameters, config.optim.ema_decay) if config.optim.ema_decay else None
         self.progress = Progress()
+        self._ticked_s = time.perf_counter()
 
     def run(self) -> str:
         """Train until there is a reason to end; returns the reason.
@@ -130,9 +131,10 @@ class Trainer:
             TrainingError: the loss is no longer a number; the last good checkpoint is still there.
         """
         training = self.config.training
+        self._ticked_s = time.perf_counter()
         with _stop_signals() as stop, self._progress_bar() as bar:
             for batch in self._batches():
-                self._step(batch)
+                self.step(batch)
                 bar.update()
                 if self._is_due(training.log_every):
                     bar.set_postfix_str(self._log())
@@ -172,9 +174,8 @@ class Trainer:
                 yield read_batch(self.source, self.target, indices).to(self.device)
             self.progress.epoch, self.progress.position = self.progress.epoch + 1, 0
 
-    def _step(self, batch: Batch) -> None:
+    def step(self, batch: Batch) -> None:
         """One update of the weights: loss, gradients, clipping, Adam, average."""
-        started_s = time.perf_counter()
         optim, progress = self.config.optim, self.progress
         self.model.train()
         with self.autocast():
@@ -190,9 +191,7 @@ class Trainer:
             progress.window_nats += float(loss.loss_nats)
             progress.window_tokens += batch.num_tokens
         self.optimizer.zero_grad()
-        seconds = time.perf_counter() - started_s
-        progress.window_s += seconds
-        progress.elapsed_s += seconds
+        progress.window_s += self._tick_s()
 
     def _is_finite(self, norm: Tensor, loss_nats: Tensor) -> bool:
         """Whether a step may be taken; too many in a row that may not are an error."""
@@ -220,7 +219,6 @@ class Trainer:
 
     def _validate(self) -> None:
         """Score the dev set with the averaged weights, and keep them where they are the best so far."""
-        started_s = time.perf_counter()
         progress, training = self.progress, self.config.training
         if self.average is not None:
             self.average.swap()
@@ -237,7 +235,7 @@ class Trainer:
             self.average.swap()
         optim = self.config.optim
         progress.plateau.update(result.loss_nats, factor=optim.plateau_factor, patience=optim.plateau_patience)
-        progress.elapsed_s += time.perf_counter() - started_s
+        self._tick_s()
         self._write_metrics(
             kind="dev", loss_nats=result.loss_nats, perplexity=perplexity(result.loss_nats), bleu=result.bleu
         )
@@ -311,6 +309,13 @@ class Trainer:
             except (ValueError, KeyError, TypeError):
                 continue
         write_text(self.run_folder.metrics, "".join(kept))
+
+    def _tick_s(self) -> float:
+        """Seconds since the last tick, which are added to the time that the run has taken."""
+        now_s = time.perf_counter()
+        seconds, self._ticked_s = now_s - self._ticked_s, now_s
+        self.progress.elapsed_s += seconds
+        return seconds
 
     def _is_due(self, every: int) -> bool:
         return self.progress.step % every == 0

@@ -1,0 +1,92 @@
+"""What several test files share: options composed as the commands do it, small corpora, and one small trained run."""
+
+import os
+import random
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_module
+from omegaconf import DictConfig
+
+from s2s.cli.app import register, typed
+from s2s.cli.train import train
+from s2s.config import BenchConfig, Config, EvaluateConfig, TranslateConfig
+
+ROOT = Path(__file__).parent.parent
+SCHEMAS = {"train": Config, "evaluate": EvaluateConfig, "translate": TranslateConfig, "bench": BenchConfig}
+
+TINY = (
+    "model.embedding_size=16",
+    "model.hidden_size=24",
+    "model.dropout=0.1",
+    "training.batch_tokens=200",
+    "training.log_every=2",
+    "training.validate_every=6",
+    "training.save_every=4",
+    "optim.warmup_steps=4",
+    "subwords.vocabulary_size=60",
+    "device=cpu",
+)
+"""Options that make any run take a second or two."""
+
+
+def compose(command: str, *overrides: str) -> Any:
+    """The options of a command, checked, as its `main` would see them."""
+    register(command, SCHEMAS[command])
+    with initialize_config_module("s2s.conf", version_base="1.3"):
+        options = hydra_compose(command, overrides=list(overrides), return_hydra_config=True)
+    kept = DictConfig({name: options[name] for name in options if name != "hydra"}, flags={"allow_objects": True})
+    return typed(kept)
+
+
+def write_corpus(folder: Path, num_lines: int = 300, seed: int = 0) -> tuple[Path, Path]:
+    """A corpus of number words whose translation is the words turned round, in two files."""
+    generator = random.Random(seed)
+    words = "하나 둘 셋 넷 다섯 여섯".split(), "one two three four five six".split()
+    rows = [[generator.randrange(6) for _ in range(generator.randint(1, 7))] for _ in range(num_lines)]
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = folder / "train.ko", folder / "train.en"
+    paths[0].write_text("".join(" ".join(words[0][n] for n in row) + "\n" for row in rows), encoding="utf-8")
+    paths[1].write_text("".join(" ".join(words[1][n] for n in row[::-1]) + "\n" for row in rows), encoding="utf-8")
+    return paths
+
+
+def file_options(folder: Path) -> list[str]:
+    """`data=files` with a corpus that is written into a folder."""
+    source, target = write_corpus(folder)
+    return ["data=files", f"data.train=[{source},{target}]", "data.dev_pairs=20", "data.test_pairs=15"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+def run_command(name: str, *options: str, stdin: bytes = b"", cwd: Path = ROOT) -> Ended:
+    """Run a command as a user would, in a process of its own."""
+    command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *options]
+    ended = subprocess.run(command, input=stdin, capture_output=True, cwd=cwd, env=environment(), timeout=300)
+    return Ended(ended.returncode, ended.stdout, ended.stderr.decode())
+
+
+def environment() -> dict[str, str]:
+    """The environment of a command: one thread, since tests are small and cores are shared."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder that was trained for some steps."""
+    folder = tmp_path_factory.mktemp("tiny")
+    run = folder / "run"
+    train(compose("train", *file_options(folder / "corpus"), *TINY, f"run={run}", "training.max_steps=12"))
+    return run

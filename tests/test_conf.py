@@ -1,0 +1,93 @@
+"""Every file under conf/ is composed and run for a few steps, and every option group of the models too."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, TINY, compose, file_options, write_corpus
+
+from s2s.cli.bench import bench
+from s2s.cli.train import train
+from s2s.config import Config
+
+GROUPS = sorted(path.relative_to(ROOT / "conf") for path in (ROOT / "conf").glob("*/*.yaml"))
+PHRASEBOOK = ("data.train_pairs=60", "data.dev_pairs=7", "data.test_pairs=5", "subwords.vocabulary_size=300")
+
+
+def multi30k(folder: Path) -> list[str]:
+    """A folder with the names of the public set's files."""
+    source, target = write_corpus(folder / "text", 40)
+    for split in ("train", "val", "test_2016_flickr"):
+        for path, language in ((source, "en"), (target, "de")):
+            with gzip.open(folder / f"{split}.{language}.gz", "wb") as file:
+                file.write(path.read_bytes())
+    return ["data=multi30k", f"data.root={folder}"]
+
+
+def test_every_file_is_packaged() -> None:
+    packages = {path.parent.name for path in GROUPS}
+    text = (ROOT / "pyproject.toml").read_text()
+    assert all(f'"s2s.conf.{name}"' in text for name in packages)
+
+
+@pytest.mark.parametrize("path", GROUPS, ids=str)
+def test_every_choice_trains(path: Path, tmp_path: Path) -> None:
+    group, name = path.parent.name, path.stem
+    data = {
+        "phrasebook": ["data=phrasebook", *PHRASEBOOK],
+        "multi30k": multi30k(tmp_path),
+        "files": file_options(tmp_path / "files"),
+    }.get(name, file_options(tmp_path / "files"))
+    choice = [] if group == "data" else [f"{group}={name}"]
+    run = tmp_path / "run"
+    sizes = [option for option in TINY if "vocabulary" not in option or name not in data]
+    train(compose("train", *data, *choice, *sizes, f"run={run}", "training.max_steps=3"))
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 3
+    assert json.loads((run / "summary.json").read_text())["test"]["lines"] > 0
+
+
+@pytest.mark.parametrize("path", GROUPS, ids=str)
+def test_a_choice_is_a_few_lines(path: Path) -> None:
+    content = yaml.safe_load((ROOT / "conf" / path).read_text())
+    assert "_target_" not in str(content)
+    assert isinstance(content, dict)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["model.attention=none"],
+        ["model.attention=additive", "model.layers=2", "model.residual=true"],
+        ["model.attention=general", "model.tie=none"],
+        ["model.scale_attention=true", "model.tie=all"],
+        ["model.input_feeding=true", "model=gru"],
+        ["model.bidirectional=false"],
+        ["subwords.shared=false", "subwords.kind=bpe", "subwords.character_coverage=1.0"],
+        ["data.clean=false"],
+        ["optim.max_grad_norm=0", "optim.label_smoothing=0", "optim.ema_decay=0"],
+        ["training.stop_metric=loss", "training.patience=1"],
+        ["training.max_minutes=0.0001"],
+        ["data.train_pairs=50", "data=phrasebook", "data.source_language=en", "data.target_language=ko", "data.train=[]"],
+    ],
+    ids=" ".join,
+)
+def test_options_train(options: list[str], tmp_path: Path) -> None:
+    train(compose("train", *file_options(tmp_path), *TINY, f"run={tmp_path / 'run'}", "training.max_steps=3", *options))
+    assert (tmp_path / "run" / "best" / "weights.safetensors").exists()
+
+
+def test_the_default_run_folder_names_data_and_model() -> None:
+    config: Config = compose("train")
+    assert config.run == "runs/phrasebook-lstm"
+    config = compose("train", "data=multi30k", "model=gru", "experiment=multi30k")
+    assert config.run == "runs/multi30k-gru"
+
+
+def test_bench_prints_shares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench(compose("bench", *file_options(tmp_path), *TINY, "steps=2", "rounds=1"))
+    result = json.loads(capsys.readouterr().out)
+    assert 0 < result["share_of_matrix_rate"] < 2
+    assert result["target_tokens_per_s"] > 0

@@ -1,0 +1,331 @@
+import dataclasses
+import enum
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from s2s.config import (
+    MAY_CHANGE,
+    BenchConfig,
+    Cell,
+    Config,
+    Corpus,
+    DataConfig,
+    Device,
+    EvaluateConfig,
+    ModelConfig,
+    OptimConfig,
+    OutputFormat,
+    Precision,
+    Schedule,
+    Score,
+    SearchConfig,
+    StopMetric,
+    Strategy,
+    SubwordKind,
+    SubwordsConfig,
+    Tie,
+    TrainingConfig,
+    TranslateConfig,
+    check,
+    differences,
+    load_config,
+    portable,
+    save_config,
+)
+from s2s.config import TestData as ScoredData  # under its own name, pytest would take it for tests
+from s2s.errors import ConfigError, RunError
+
+GROUPS = [DataConfig, SubwordsConfig, ModelConfig, OptimConfig, TrainingConfig, SearchConfig, Config, BenchConfig]
+FILES = ["/corpora/a.ko", "/corpora/a.en.gz"]
+
+
+def bounded() -> list[tuple[type, str, float, float | None]]:
+    return [
+        (group, item.name, item.metadata["low"], item.metadata["high"])
+        for group in GROUPS
+        for item in dataclasses.fields(group)
+        if item.metadata.get("low") is not None
+    ]
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Ranges
+
+
+@pytest.mark.parametrize("schema", [Config, EvaluateConfig, TranslateConfig, BenchConfig])
+def test_the_defaults_are_allowed(schema: type) -> None:
+    check(schema())
+
+
+def test_a_message_names_option_range_and_value() -> None:
+    with pytest.raises(ConfigError, match=r"^model\.hidden_size must be at least 2, but is 1$"):
+        check(Config(model=ModelConfig(hidden_size=1)))
+    with pytest.raises(ConfigError, match=r"^model\.dropout must be between 0 and 0\.95, but is 0\.99$"):
+        check(Config(model=ModelConfig(dropout=0.99)))
+    with pytest.raises(ConfigError, match=r"^seed must be at least 0, but is -3$"):
+        check(Config(seed=-3))
+
+
+@pytest.mark.parametrize(("group", "name", "low", "high"), bounded(), ids=lambda item: getattr(item, "__name__", item))
+def test_every_range_is_kept(group: type, name: str, low: float, high: float | None) -> None:
+    """Both ends are allowed, and what lies beyond is not; the rules on combinations are another test's."""
+    step = 1 if isinstance(low, int) and dataclasses.asdict(group())[name].__class__ is int else 0.001
+    for value in (low - step, None if high is None else high + step, math.nan):
+        if value is not None:
+            with pytest.raises(ConfigError, match=rf"^{name} must be "):
+                check(group(**{name: value}))
+    for value in (low, high):
+        if value is not None:
+            settings_for_rules = {"bidirectional": False} if group is ModelConfig else {}
+            check(group(**{name: value, **settings_for_rules}))
+
+
+def test_a_limit_that_is_left_out_is_no_number() -> None:
+    check(TrainingConfig(max_minutes=None))
+    with pytest.raises(ConfigError, match=r"^max_minutes must be at least 0, but is -1$"):
+        check(TrainingConfig(max_minutes=-1))
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Combinations
+
+
+CONTRADICTIONS: list[tuple[Any, str]] = [
+    (DataConfig(corpus=Corpus.files), r"data=files needs data\.train=\[SOURCE_FILE,TARGET_FILE\]; nothing was given"),
+    (DataConfig(train=FILES), "belong to data=files, not to data=phrasebook"),
+    (DataConfig(corpus=Corpus.multi30k, dev=FILES), "belong to data=files, not to data=multi30k"),
+    (DataConfig(test=FILES), "belong to data=files"),
+    (DataConfig(corpus=Corpus.files, train=["a"]), r"data\.train must be \[SOURCE_FILE,TARGET_FILE\], but has 1 ent"),
+    (DataConfig(corpus=Corpus.files, train=FILES, dev=[*FILES, "c"]), r"data\.dev must be .* but has 3 entries"),
+    (DataConfig(corpus=Corpus.files, train=FILES, test=["a"]), r"data\.test must be .* but has 1 entries"),
+    (
+        DataConfig(corpus=Corpus.multi30k, source_language="de", target_language="de"),
+        r"data\.source_language and data\.target_language are both de",
+    ),
+    (ScoredData(test=["a"]), r"data\.test must be .* but has 1 entries"),
+    (ModelConfig(hidden_size=7), r"model\.hidden_size must be even .* but is 7; .* model\.bidirectional=false"),
+    (ModelConfig(input_feeding=True, attention=Score.none), r"model\.attention=none lacks"),
+    (ModelConfig(scale_attention=True, attention=Score.general), r"model\.attention=dot, not general"),
+    (ModelConfig(scale_attention=True, attention=Score.none), r"model\.attention=dot, not none"),
+    (
+        SearchConfig(strategy=Strategy.greedy, num_best=2, format=OutputFormat.moses),
+        r"search\.num_best=2 needs search=beam",
+    ),
+    (SearchConfig(num_best=6, format=OutputFormat.moses), r"search\.num_best=6 needs search\.beam_size"),
+    (SearchConfig(num_best=2), r"search\.num_best=2 .* add search\.format=moses"),
+    (Config(model=ModelConfig(tie=Tie.all), subwords=SubwordsConfig(shared=False)), r"model\.tie=all needs one vocab"),
+    (
+        BenchConfig(model=ModelConfig(tie=Tie.all), subwords=SubwordsConfig(shared=False)),
+        r"model\.tie=all needs one vocab",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), CONTRADICTIONS, ids=lambda item: str(item)[:60])
+def test_contradictions_are_refused(options: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        check(options)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        DataConfig(corpus=Corpus.files, train=FILES, dev=FILES, test=FILES),
+        DataConfig(corpus=Corpus.multi30k, source_language="fr", target_language="cs"),
+        ScoredData(test=FILES),
+        ModelConfig(hidden_size=7, bidirectional=False),
+        ModelConfig(input_feeding=True, attention=Score.additive),
+        ModelConfig(scale_attention=True, attention=Score.dot),
+        SearchConfig(num_best=5, beam_size=5, format=OutputFormat.moses),
+        SearchConfig(strategy=Strategy.greedy, beam_size=1, format=OutputFormat.moses),
+        Config(model=ModelConfig(tie=Tie.all)),
+    ],
+    ids=str,
+)
+def test_what_makes_sense_is_allowed(options: Any) -> None:
+    check(options)
+
+
+def test_rules_reach_the_groups_of_a_whole_config() -> None:
+    with pytest.raises(ConfigError, match=r"model\.hidden_size must be even"):
+        check(Config(model=ModelConfig(hidden_size=9)))
+    with pytest.raises(ConfigError, match=r"data\.test must be"):
+        check(EvaluateConfig(run="x", data=ScoredData(test=["a"])))
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Files
+
+
+UNUSUAL = Config(
+    seed=7,
+    device=Device.cpu,
+    precision=Precision.bf16,
+    data=DataConfig(corpus=Corpus.files, train=["a.ko", "a.en"], dev_pairs=3, max_length_ratio=2.5, clean=False),
+    subwords=SubwordsConfig(kind=SubwordKind.bpe, shared=False, character_coverage=1.0),
+    model=ModelConfig(cell=Cell.gru, layers=3, attention=Score.additive, tie=Tie.none, dropout=0.0),
+    optim=OptimConfig(schedule=Schedule.plateau, learning_rate=3e-7),
+    training=TrainingConfig(max_minutes=1.5, stop_metric=StopMetric.loss),
+    search=SearchConfig(strategy=Strategy.greedy),
+)
+
+
+@pytest.mark.parametrize("config", [Config(), UNUSUAL], ids=["defaults", "unusual"])
+def test_options_come_back(tmp_path: Path, config: Config) -> None:
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml") == config
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=9).filter(lambda t: "/" not in t))
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_file_names_of_any_kind_come_back(tmp_path: Path, text: str) -> None:
+    name = Path(text).name or "x"
+    if "${" in name:
+        return  # an interpolation of OmegaConf's
+    config = Config(data=DataConfig(corpus=Corpus.files, train=[name, "b"]))
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml").data.train == [name, "b"]
+
+
+def test_a_saved_config_names_no_place_on_this_machine(tmp_path: Path) -> None:
+    data = DataConfig(corpus=Corpus.files, train=FILES, test=FILES, cache="/home/somebody/cache", root="/data/multi30k")
+    save_config(Config(run="/home/somebody/runs/1", data=data), tmp_path / "config.yaml")
+    text = (tmp_path / "config.yaml").read_text(encoding="utf-8")
+    assert "/" not in text
+    kept = load_config(tmp_path / "config.yaml")
+    assert kept.run == ""
+    assert kept.data == portable(data)
+    assert kept.data.train == ["a.ko", "a.en.gz"]
+    assert (kept.data.cache, kept.data.root) == (None, "multi30k")
+
+
+def test_portable_is_done_after_once_and_leaves_the_rest() -> None:
+    data = DataConfig(corpus=Corpus.files, train=FILES, dev=["../x", "./y"], max_words=33)
+    assert portable(portable(data)) == portable(data)
+    assert dataclasses.replace(portable(data), train=FILES, dev=["../x", "./y"]) == data
+    assert portable(DataConfig()) == DataConfig()
+
+
+def test_options_that_are_not_there_take_their_defaults(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("model:\n  cell: gru\n", encoding="utf-8")
+    assert load_config(tmp_path / "config.yaml") == Config(model=ModelConfig(cell=Cell.gru))
+
+
+FOREIGN = {
+    "unknown option": b"model:\n  wings: 2\n",
+    "unknown group": b"wings: 2\n",
+    "unknown choice": b"model:\n  cell: transformer\n",
+    "wrong type": b"model:\n  layers: many\n",
+    "fraction for a whole number": b"model:\n  layers: 1.5\n",
+    "a value for a group": b"model: 3\n",
+    "a list": b"- 1\n- 2\n",
+    "a word": b"hello\n",
+    "no YAML": b"model: [1, 2\n",
+    "a tab": b"\tmodel: 1\n",
+    "not UTF-8": b"seed: \xff\xfe\n",
+    "zeros": b"\0" * 50,
+    "names code": b"model:\n  _target_: os.system\n",
+    "YAML that runs code": b"seed: !!python/object/apply:os.getcwd []\n",
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN.keys())
+def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(RunError, match="expected the options of an s2s run") as caught:
+        load_config(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="cannot be read"):
+        load_config(tmp_path / "absent.yaml")
+    with pytest.raises(RunError, match="cannot be read"):
+        load_config(tmp_path)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Differences
+
+
+def other_value(value: Any) -> Any:
+    """Some value of the same type that is not this one."""
+    match value:
+        case enum.Enum():
+            return next(member for member in type(value) if member is not value)
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case float():
+            return value / 2
+        case None:
+            return 1.0
+        case str():
+            return f"{value}x"
+        case list():
+            return ["p", "q"]
+    raise AssertionError(value)
+
+
+def every_option(config: Any, prefix: str = "") -> list[str]:
+    names = []
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        is_group = dataclasses.is_dataclass(value)
+        names += every_option(value, f"{prefix}{item.name}.") if is_group else [prefix + item.name]
+    return names
+
+
+def changed(config: Any, name: str) -> Any:
+    head, _, rest = name.partition(".")
+    value = getattr(config, head)
+    if not rest:
+        new = "p" if name in ("root", "cache") else other_value(value)
+    else:
+        new = changed(value, rest)
+    return dataclasses.replace(config, **{head: new})
+
+
+FREE = {"run", "device", "precision", "data.cache", *(f"training.{name}" for name in MAY_CHANGE)}
+
+
+@pytest.mark.parametrize("name", every_option(Config()))
+def test_each_difference_is_named(name: str) -> None:
+    new = changed(Config(), name)
+    assert new != Config()
+    found = differences(Config(), new)
+    if name in FREE or name.startswith("search."):
+        assert found == []
+    else:
+        assert [line.split(":")[0] for line in found] == [name]
+
+
+def test_differences_on_paper() -> None:
+    old = Config(model=ModelConfig(cell=Cell.lstm, layers=2), data=DataConfig(corpus=Corpus.files, train=FILES))
+    new = Config(model=ModelConfig(cell=Cell.gru, layers=3), data=DataConfig(corpus=Corpus.files, train=["/else/a.ko", "b"]))
+    assert differences(old, old) == []
+    assert differences(old, new) == [
+        "data.train: ['a.ko', 'a.en.gz'] -> ['a.ko', 'b']",
+        "model.cell: lstm -> gru",
+        "model.layers: 2 -> 3",
+    ]
+
+
+def test_a_moved_corpus_is_no_difference(tmp_path: Path) -> None:
+    old = Config(data=DataConfig(corpus=Corpus.files, train=["/here/a.ko", "/here/a.en"]))
+    save_config(old, tmp_path / "config.yaml")
+    new = Config(data=DataConfig(corpus=Corpus.files, train=["/there/a.ko", "/there/a.en"]))
+    assert differences(load_config(tmp_path / "config.yaml"), new) == []
+
+
+def test_the_list_of_what_may_change_names_options() -> None:
+    assert set(MAY_CHANGE) <= {item.name for item in dataclasses.fields(TrainingConfig)}

@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from s2s import device as module
+from s2s.config import Device, Precision
+from s2s.device import autocast, choose_device, choose_precision
+from s2s.errors import ConfigError
+
+CPU = torch.device("cpu")
+CUDA = torch.device("cuda")
+X86 = "processor\t: 0\nmodel name\t: Test 5000 bf16ish\nflags\t\t: fpu sse2 avx2 avx512f {flag}fma\n"
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+
+def processor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    (tmp_path / "cpuinfo").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(module, "_CPU_INFO", tmp_path / "cpuinfo")
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_without_a_gpu_auto_is_cpu() -> None:
+    assert choose_device(Device.auto) == CPU
+    assert choose_device(Device.cpu) == CPU
+
+
+@pytest.mark.usefixtures("gpu")
+def test_with_a_gpu_auto_is_cuda() -> None:
+    assert choose_device(Device.auto) == CUDA
+    assert choose_device(Device.cuda) == CUDA
+    assert choose_device(Device.cpu) == CPU
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_cuda_without_a_gpu_is_refused() -> None:
+    with pytest.raises(ConfigError, match="device=cuda: torch sees no CUDA device; use device=cpu"):
+        choose_device(Device.cuda)
+
+
+@pytest.mark.parametrize("flag", ["avx512_bf16 ", "amx_bf16 "])
+def test_a_processor_with_bf16(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flag: str) -> None:
+    processor(monkeypatch, tmp_path, X86.format(flag=flag))
+    assert choose_precision(Precision.auto, CPU) is torch.bfloat16
+    assert choose_precision(Precision.bf16, CPU) is torch.bfloat16
+    assert choose_precision(Precision.fp32, CPU) is torch.float32
+
+
+def test_an_arm_processor_with_bf16(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    processor(monkeypatch, tmp_path, "processor\t: 0\nFeatures\t: fp asimd sve bf16 i8mm\n")
+    assert choose_precision(Precision.auto, CPU) is torch.bfloat16
+
+
+def test_a_processor_without_bf16(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A name that merely begins with bf16 is no instruction."""
+    processor(monkeypatch, tmp_path, X86.format(flag=""))
+    assert choose_precision(Precision.auto, CPU) is torch.float32
+    assert choose_precision(Precision.fp32, CPU) is torch.float32
+    with pytest.raises(ConfigError, match="precision=bf16: this processor has no bf16 instructions"):
+        choose_precision(Precision.bf16, CPU)
+
+
+def test_a_system_that_does_not_tell_gets_fp32(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "_CPU_INFO", tmp_path / "absent")
+    assert choose_precision(Precision.auto, CPU) is torch.float32
+    with pytest.raises(ConfigError, match="this processor"):
+        choose_precision(Precision.bf16, CPU)
+
+
+def test_bytes_that_are_not_utf8_do_no_harm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_bytes(b"model name\t: caf\xe9\nflags\t: amx_bf16\n")
+    monkeypatch.setattr(module, "_CPU_INFO", tmp_path / "cpuinfo")
+    assert choose_precision(Precision.auto, CPU) is torch.bfloat16
+
+
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_a_gpu_is_asked_without_emulation(monkeypatch: pytest.MonkeyPatch, has_bf16: bool) -> None:
+    def is_supported(including_emulation: bool = True) -> bool:
+        return has_bf16 or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
+    assert choose_precision(Precision.auto, CUDA) is (torch.bfloat16 if has_bf16 else torch.float32)
+    if not has_bf16:
+        with pytest.raises(ConfigError, match="this GPU"):
+            choose_precision(Precision.bf16, CUDA)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_autocast_sets_the_type_of_products(kind: torch.dtype) -> None:
+    left, right = torch.ones(3, 5), torch.ones(5, 7)
+    with autocast(CPU, kind):
+        assert (left @ right).dtype is kind
+    assert (left @ right).dtype is torch.float32

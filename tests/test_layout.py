@@ -1,0 +1,233 @@
+"""The shape of the package: who may import whom, and what may appear nowhere."""
+
+import ast
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import s2s
+from s2s import config
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "s2s"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Each module imports from those before it only; "cli" stands for all of its folder.
+ORDER = [
+    "errors",
+    "files",
+    "runs",
+    "config",
+    "device",
+    "data.hangul",
+    "data.phrasebook_lexicon",
+    "data.phrasebook",
+    "data.corpora",
+    "data.subwords",
+    "data.store",
+    "data.batching",
+    "data.prepare",
+    "models.cells",
+    "models.attention",
+    "models.loss",
+    "models.encoder",
+    "models.decoder",
+    "models.seq2seq",
+    "training.optim",
+    "training.checkpoint",
+    "training.loop",
+    "decoding.search",
+    "decoding.translator",
+    "evaluation.scores",
+    "evaluation.alignment",
+    "analysis.plots",
+    "cli",
+]
+
+# What a file may do only with a reason that stands here.
+ONLY_IN = {"hydra": ["s2s/cli/"], "sentencepiece": ["s2s/data/subwords.py"]}
+
+
+def place(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Every module, or name in a module, that is imported anywhere in a file, as a dotted path."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def run_when_imported(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Statements at the top level, those for type checkers alone left out."""
+    for node in tree.body:
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield node
+
+
+def position(dotted: str) -> int:
+    """Where in ORDER a dotted path such as `s2s.data.store.TokenStore` belongs."""
+    name = dotted.removeprefix("s2s.")
+    found = [index for index, module in enumerate(ORDER) if name == module or name.startswith(f"{module}.")]
+    assert found, f"{dotted} has no place in the order: add it there, and to DESIGN.md"
+    return found[0]
+
+
+def dotted_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def test_every_module_has_a_place() -> None:
+    names = {dotted_name(path).removeprefix("s2s.") for path in MODULES if path.name != "__init__.py"}
+    listed = {name for name in names if not name.startswith("cli.")}
+    assert listed == set(ORDER) - {"cli"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_imports_go_upward_only(path: Path) -> None:
+    if path.parent == PACKAGE and path.name == "__init__.py":
+        return  # the public face stands above all
+    ours = [name for name in imports(parsed(path)) if name == "s2s" or name.startswith("s2s.")]
+    if path.name == "__init__.py":
+        assert not ours
+        return
+    here = position(dotted_name(path))
+    for name in ours:
+        there = position(name)
+        is_allowed = there < here or (there == here and ORDER[here] == "cli")
+        assert is_allowed, f"{place(path)} imports {name}, which stands below it in DESIGN.md, section 3"
+
+
+def test_the_command_line_is_imported_by_nobody() -> None:
+    importers = [place(path) for path in MODULES if any(name.startswith("s2s.cli") for name in imports(parsed(path)))]
+    assert all(name.startswith("s2s/cli/") for name in importers)
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_some_libraries_have_one_home(library: str) -> None:
+    users = [place(path) for path in MODULES if any(name.split(".")[0] == library for name in imports(parsed(path)))]
+    assert users, f"nobody uses {library}"
+    assert [user for user in users if not any(user.startswith(home) for home in ONLY_IN[library])] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_nothing_runs_from_a_file(path: Path) -> None:
+    tree = parsed(path)
+    roots = {name.split(".")[0] for name in imports(tree)}
+    assert roots.isdisjoint({"pickle", "cPickle", "dill", "shelve", "marshal", "cloudpickle", "joblib"})
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert "_target_" not in strings
+    assert not any(name.startswith("hydra.utils") for name in imports(tree))
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name = ast.unparse(call.func)
+        assert name.split(".")[-1] != "instantiate"
+        assert name not in ("eval", "exec", "yaml.load", "yaml.unsafe_load")
+        assert "allow_pickle" not in {keyword.arg for keyword in call.keywords}
+        if name == "torch.load":
+            given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+            assert given.get("weights_only") == "True"
+
+
+def test_no_choice_in_conf_names_code() -> None:
+    files = sorted((ROOT / "conf").rglob("*.yaml"))
+    assert files
+    assert [place(path) for path in files if "_target_" in path.read_text(encoding="utf-8")] == []
+
+
+def test_there_is_no_utils() -> None:
+    named = [place(path) for path in PACKAGE.rglob("*") if path.stem in ("utils", "util", "helpers", "common", "misc")]
+    assert named == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_matplotlib_is_imported_only_when_something_is_drawn(path: Path) -> None:
+    for statement in run_when_imported(parsed(path)):
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            assert not any(name.split(".")[0] in ("matplotlib", "koreanize_matplotlib") for name in imports(statement))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_every_module_says_what_it_is(path: Path) -> None:
+    if path.name == "__init__.py" and not parsed(path).body:
+        return
+    assert ast.get_docstring(parsed(path))
+
+
+def test_the_public_api() -> None:
+    assert s2s.__all__ == ["S2SError", "Translation", "Translator"]
+    assert all(hasattr(s2s, name) for name in s2s.__all__)
+
+
+GROUPS = [
+    item
+    for item in vars(config).values()
+    if isinstance(item, type) and dataclasses.is_dataclass(item) and item.__module__ == config.__name__
+]
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
+def test_every_option_is_documented(group: type) -> None:
+    assert group.__doc__
+    for item in dataclasses.fields(group):
+        if not (isinstance(item.type, type) and dataclasses.is_dataclass(item.type)):
+            assert item.metadata.get("doc"), f"{group.__name__}.{item.name} has no doc"
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
+def test_every_number_has_a_lowest_value(group: type) -> None:
+    numbers = [item for item in dataclasses.fields(group) if item.type in (int, float, float | None)]
+    assert [item.name for item in numbers if item.metadata["low"] is None] == []
+
+
+def test_closed_choices_are_written_in_lower_case() -> None:
+    """OmegaConf matches the names of an enum's members, so names and values are one and the same."""
+    choices = [item for item in vars(config).values() if isinstance(item, type) and issubclass(item, config.enum.Enum)]
+    members = [member for choice in choices if choice is not config.enum.Enum for member in choice]
+    assert members
+    assert [member for member in members if not (member.name == member.value == member.name.lower())] == []
+
+
+SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=place)
+def test_scripts_are_three_lines(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == f"from s2s.cli.{path.stem} import main\n\nmain()\n"
+
+
+def test_every_command_has_a_script_a_config_and_an_entry_point() -> None:
+    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "app"}
+    assert {path.stem for path in SCRIPTS} == commands
+    assert {path.stem for path in (ROOT / "conf").glob("*.yaml")} == commands
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for name in commands:
+        assert f's2s-{name} = "s2s.cli.{name}:main"' in project
+
+
+def test_every_folder_is_packaged() -> None:
+    """setuptools is given a list, so a new folder would silently be left out of a wheel."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    folders = [module.name for module in pkgutil.iter_modules(s2s.__path__, "s2s.") if module.ispkg]
+    folders += ["s2s.conf", *(f"s2s.conf.{path.name}" for path in (ROOT / "conf").iterdir() if any(path.glob("*.yaml")))]
+    for name in folders:
+        assert f'    "{name}",\n' in project, f"{name} is not in [tool.setuptools] packages"
+    for name in folders:
+        if name.startswith("s2s.conf"):
+            assert f'"{name}" = ["*.yaml"]' in project
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.name != "__init__.py"], ids=place)
+def test_every_module_can_be_imported(path: Path) -> None:
+    assert importlib.import_module(dotted_name(path)).__doc__

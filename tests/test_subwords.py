@@ -1,0 +1,180 @@
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from s2s.config import SubwordKind
+from s2s.data.subwords import BOS, EOS, PAD, UNK, Subwords, train_subwords
+from s2s.errors import DataError, RunError
+
+TEXT = [
+    f"{who} {when} {what} {done}"
+    for who in ("저는", "민수는", "the old woman", "a child")
+    for when in ("어제", "오늘", "never", "often")
+    for what in ("책을", "밥을", "books,", "the news:")
+    for done in ("읽었어요.", "봤어요!", "reads.", "saw?")
+]
+"""256 lines, whose characters are those of `KNOWN`."""
+
+KNOWN = sorted(set("".join(TEXT)))
+
+
+def trained(kind: SubwordKind, lines: list[str] = TEXT, vocabulary_size: int = 90) -> tuple[Subwords, str | None]:
+    return train_subwords(lines, vocabulary_size=vocabulary_size, kind=kind, character_coverage=1.0)
+
+
+@pytest.fixture(scope="module", params=SubwordKind, ids=lambda kind: kind.name)
+def kind(request: pytest.FixtureRequest) -> SubwordKind:
+    assert isinstance(request.param, SubwordKind)
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def subwords(kind: SubwordKind) -> Subwords:
+    return trained(kind)[0]
+
+
+def test_the_special_ids_come_first(subwords: Subwords) -> None:
+    assert (PAD, UNK, BOS, EOS) == (0, 1, 2, 3)
+    assert subwords.pieces([PAD, UNK, BOS, EOS]) == ["<pad>", "<unk>", "<s>", "</s>"]
+
+
+def test_the_vocabulary_is_as_large_as_asked(kind: SubwordKind) -> None:
+    found, message = trained(kind)
+    assert len(found) == 90
+    assert message is None
+
+
+def test_no_special_id_comes_out_of_text(subwords: Subwords) -> None:
+    for line in (*TEXT, "<s> </s> <pad> <unk>"):
+        assert {PAD, BOS, EOS}.isdisjoint(subwords.encode([line])[0])
+    assert all(UNK not in ids for ids in subwords.encode(TEXT))
+    assert UNK in subwords.encode(["漢"])[0]
+
+
+def test_pieces_are_the_text(subwords: Subwords) -> None:
+    ids = subwords.encode(["저는 책을 읽었어요."])[0]
+    assert "".join(subwords.pieces(ids)) == "▁저는▁책을▁읽었어요."
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t  ", "\u3000", "\u00a0 "])
+def test_a_blank_line_has_no_pieces(subwords: Subwords, blank: str) -> None:
+    assert subwords.encode(["저는", blank, "often"])[1] == []
+    assert subwords.decode([]) == ""
+
+
+def test_many_lines_are_as_each_alone(subwords: Subwords) -> None:
+    assert subwords.encode(TEXT[:20]) == [subwords.encode([line])[0] for line in TEXT[:20]]
+    assert subwords.encode([]) == []
+
+
+WORDS = st.lists(st.text([letter for letter in KNOWN if letter != " "], min_size=1, max_size=6), max_size=5)
+
+
+@given(words=WORDS)
+@settings(deadline=None, max_examples=150)
+def test_text_comes_back(subwords: Subwords, words: list[str]) -> None:
+    text = unicodedata.normalize("NFKC", " ".join(words))
+    ids = subwords.encode([text])[0]
+    assert subwords.decode(ids) == text
+    assert subwords.decode([*ids, EOS, 9, 8]) == text
+    assert all(4 <= index < len(subwords) for index in ids)
+
+
+def test_hangul_typed_as_letters_becomes_syllables(subwords: Subwords) -> None:
+    text = "저는 어제 책을 읽었어요."
+    apart = unicodedata.normalize("NFD", text)
+    assert apart != text
+    assert subwords.encode([apart]) == subwords.encode([text])
+
+
+@pytest.mark.parametrize("space", ["  ", "\t", "\u3000", "\u00a0", "\u2028", "\u2029", "\n", "\r\n", "\u2003"])
+def test_all_white_space_is_one_space(subwords: Subwords, space: str) -> None:
+    ids = subwords.encode([f"{space}저는{space}often{space}"])[0]
+    assert subwords.decode(ids) == "저는 often"
+
+
+@given(text=st.text(max_size=12))
+@settings(deadline=None, max_examples=150)
+def test_any_text_at_all_gives_ids_and_one_line_back(subwords: Subwords, text: str) -> None:
+    ids = subwords.encode([text])[0]
+    assert all(0 <= index < len(subwords) for index in ids)
+    assert not set(subwords.decode(ids)) & {"\n", "\r"}
+
+
+@given(ids=st.lists(st.integers(0, 89), max_size=12))
+@settings(deadline=None, max_examples=150)
+def test_any_ids_at_all_give_one_line(subwords: Subwords, ids: list[int]) -> None:
+    text = subwords.decode(ids)
+    assert not set(text) & {"\n", "\r"}
+    assert text == text.strip()
+
+
+def test_a_line_end_that_became_a_piece_is_written_as_a_space() -> None:
+    """Text that is not read from a file, line by line, may hold one; the translation of a line is still a line."""
+    found, _ = train_subwords(
+        ["a\u0085b"] * 20 + TEXT, vocabulary_size=90, kind=SubwordKind.bpe, character_coverage=1.0
+    )
+    for index in range(len(found)):
+        assert "\n" not in found.decode([4, index, 4])
+
+
+def test_the_same_text_gives_the_same_model(kind: SubwordKind, subwords: Subwords) -> None:
+    assert trained(kind)[0].model == subwords.model
+    assert trained(kind, TEXT[::-1][:200])[0].model != subwords.model
+
+
+def test_the_kinds_differ() -> None:
+    assert trained(SubwordKind.unigram)[0].model != trained(SubwordKind.bpe)[0].model
+
+
+def test_a_vocabulary_too_large_for_the_text_is_lowered(kind: SubwordKind) -> None:
+    found, message = trained(kind, vocabulary_size=5000)
+    assert 4 < len(found) < 5000
+    assert message == f"subwords.vocabulary_size lowered from 5000 to {len(found)}: the text has no more pieces"
+    assert found.decode(found.encode([TEXT[0]])[0]) == TEXT[0]
+
+
+def test_a_model_file_comes_back(tmp_path: Path, subwords: Subwords) -> None:
+    (tmp_path / "subwords.model").write_bytes(subwords.model)
+    found = Subwords.load(tmp_path / "subwords.model")
+    assert found.model == subwords.model
+    assert found.encode(TEXT) == subwords.encode(TEXT)
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "half", "zeros", "absent"])
+def test_a_damaged_model_is_refused(tmp_path: Path, subwords: Subwords, damage: str) -> None:
+    path = tmp_path / "subwords.model"
+    content = {
+        "empty": b"",
+        "text": b"hello, this is no model\n",
+        "half": subwords.model[: len(subwords.model) // 2],
+        "zeros": b"\0" * 300,
+    }
+    if damage in content:
+        path.write_bytes(content[damage])
+    with pytest.raises(RunError, match="expected a sentencepiece model") as caught:
+        Subwords.load(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("lines", [[], [""], [" ", ""]], ids=["no line", "an empty line", "blank lines"])
+def test_no_text_is_refused(kind: SubwordKind, lines: list[str]) -> None:
+    with pytest.raises(DataError, match="sentencepiece cannot learn pieces from"):
+        trained(kind, lines)
+
+
+def test_a_vocabulary_too_small_for_the_characters_is_refused(kind: SubwordKind) -> None:
+    with pytest.raises(DataError, match="sentencepiece cannot learn pieces from 256 lines"):
+        trained(kind, vocabulary_size=8)
+
+
+def test_of_very_many_lines_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here five at most: every second of nine."""
+    monkeypatch.setattr("s2s.data.subwords._MOST_TRAINING_LINES", 5)
+    nine = [f"{TEXT[0]} {letter * 3}" for letter in "abcdefghi"]
+    found, _ = trained(SubwordKind.unigram, nine, vocabulary_size=1000)
+    assert all(UNK not in found.encode([letter])[0] for letter in "acegi")
+    assert all(UNK in found.encode([letter])[0] for letter in "fh")
