@@ -165,9 +165,9 @@ class ModelConfig:
 class OptimConfig:
     """How weights move."""
 
-    learning_rate: float = option(1e-3, "highest learning rate of Adam", low=0)
+    learning_rate: float = option(2e-3, "highest learning rate of Adam", low=0)
     schedule: Schedule = option(Schedule.inverse_sqrt, "constant, inverse_sqrt or plateau, after warm-up")
-    warmup_steps: int = option(400, "steps in which the learning rate grows linearly from 0", low=0)
+    warmup_steps: int = option(200, "steps in which the learning rate grows linearly from 0", low=0)
     plateau_factor: float = option(0.5, "plateau: factor after validations without a better loss", low=0, high=1)
     plateau_patience: int = option(1, "plateau: validations without a better loss to wait", low=0)
     adam_beta1: float = option(0.9, "decay of Adam's mean of gradients", low=0, high=0.9999)
