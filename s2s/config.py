@@ -186,7 +186,7 @@ class TrainingConfig:
     batch_tokens: int = option(1000, "budget of a batch: sentences times longest sentence, in pieces", low=1)
     max_steps: int = option(100_000, "updates of the weights", low=1)
     max_minutes: float | None = option(None, "minutes of training, validation included, over all starts", low=0)
-    max_pieces: int = option(256, "longer training sentences are cut to so many pieces", low=2)
+    max_pieces: int = option(256, "training pairs with a longer side are left out", low=2)
     log_every: int = option(50, "steps between two lines of training metrics", low=1)
     validate_every: int = option(500, "steps between two validations", low=1)
     save_every: int = option(500, "steps between two checkpoints", low=1)

@@ -46,6 +46,8 @@ def run_app(name: str, schema: type[C], task: Callable[[C], None]) -> NoReturn:
         sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:  # --help | head
+        _leave_closed_pipe()
 
 
 def _run(task: Callable[[C], None], options: DictConfig) -> int:
@@ -55,8 +57,7 @@ def _run(task: Callable[[C], None], options: DictConfig) -> int:
         sys.stdout.flush()
         return 0
     except BrokenPipeError:
-        # The reader has gone (`| head`): end quietly, and keep Python from flushing into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_closed_pipe()
         return 0
     except S2SError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1" and not isinstance(error, Interrupted):
@@ -66,6 +67,11 @@ def _run(task: Callable[[C], None], options: DictConfig) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
+
+
+def _leave_closed_pipe() -> None:
+    """The reader has gone (`| head`): end quietly, and keep Python from flushing into the closed pipe at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def typed(options: DictConfig) -> Any:

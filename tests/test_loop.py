@@ -1,0 +1,663 @@
+import dataclasses
+import json
+import math
+import os
+import signal
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from s2s.config import Config, ModelConfig, OptimConfig, Schedule, StopMetric, TrainingConfig
+from s2s.data.batching import batch_indices, pair_batch
+from s2s.data.store import TokenStore
+from s2s.errors import CheckpointError, Interrupted, TrainingError
+from s2s.models.seq2seq import Loss, build_seq2seq
+from s2s.runs import RunFolder
+from s2s.training.checkpoint import checkpoints, load_checkpoint, weights_path, without_prefix
+from s2s.training.loop import Progress, Trainer, Validation
+
+VOCABULARY = 13
+MODEL = ModelConfig(layers=1, embedding_size=6, hidden_size=8, dropout=0.2)
+# Numbers with few common divisors, so that logging, validating, saving and the ends of epochs fall apart.
+TRAINING = TrainingConfig(batch_tokens=40, max_steps=17, log_every=3, validate_every=4, save_every=5, keep=2)
+OPTIM = OptimConfig(learning_rate=0.01, warmup_steps=3)
+CPU = torch.device("cpu")
+Steps = Callable[[int], None]
+
+
+def stores(num: int = 40) -> tuple[TokenStore, TokenStore]:
+    """A copy task: sentences of one to six words, which the target repeats."""
+    generator = np.random.default_rng(3)
+    sentences = [generator.integers(4, VOCABULARY, size=1 + index % 6).tolist() for index in range(num)]
+    return TokenStore(sentences, VOCABULARY), TokenStore(sentences, VOCABULARY)
+
+
+def nothing(_: int) -> None:
+    pass
+
+
+def trainer(
+    folder: Path,
+    *,
+    before_step: Steps = nothing,
+    validate: Callable[[], Validation] | None = None,
+    seed: int = 1,
+    model: ModelConfig = MODEL,
+    optim: OptimConfig = OPTIM,
+    **training: Any,
+) -> Trainer:
+    """A new trainer, as a new process makes it; `before_step(n)` is called when step n begins."""
+    config = Config(seed=seed, model=model, optim=optim, training=dataclasses.replace(TRAINING, **training))
+    folder.mkdir(exist_ok=True)
+    torch.manual_seed(seed)
+    network = build_seq2seq(model, VOCABULARY, VOCABULARY)
+
+    def in_step() -> nullcontext[None]:
+        before_step(made.progress.step + 1)
+        return nullcontext()
+
+    def measure() -> Validation:
+        with torch.no_grad():
+            batch = pair_batch([[4, 5, 6], [7]], [[4, 5, 6], [7]])
+            loss_nats = float(network.loss(batch).loss_nats) / batch.num_tokens
+        return Validation(loss_nats, 100 * math.exp(-loss_nats))
+
+    made = Trainer(network, *stores(), validate or measure, RunFolder(folder), config, CPU, in_step)
+    return made
+
+
+def resumed(folder: Path, **options: Any) -> Trainer:
+    made = trainer(folder, **options)
+    made.resume()
+    return made
+
+
+def lines(folder: Path, kind: str | None = None) -> list[dict[str, Any]]:
+    """Metrics without times."""
+    found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    for line in found:
+        assert line.pop("elapsed_s") >= 0
+        line.pop("target_tokens_per_s", None)
+    return [line for line in found if kind is None or line["kind"] == kind]
+
+
+def weights(made: Trainer) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().clone() for name, weight in made.model.named_parameters()}
+
+
+def assert_same_weights(first: Trainer, second: Trainer) -> None:
+    for name, weight in weights(first).items():
+        assert torch.equal(weight, weights(second)[name]), name
+    assert (first.average is None) == (second.average is None)
+    if first.average is not None and second.average is not None:
+        pairs = zip(first.average.averages, second.average.averages, strict=True)
+        assert all(torch.equal(one, other) for one, other in pairs)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, Path]:
+    """A run that nothing stopped."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    made = trainer(folder)
+    assert made.run() == "training.max_steps=17 reached"
+    return made, folder
+
+
+def assert_as_unbroken(made: Trainer, folder: Path, unbroken: tuple[Trainer, Path]) -> None:
+    assert_same_weights(made, unbroken[0])
+    assert lines(folder) == lines(unbroken[1])
+    untimed = [
+        dataclasses.replace(each.progress, elapsed_s=0, window_s=0).to_json() for each in (made, unbroken[0])
+    ]
+    assert untimed[0] == untimed[1]
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# What training is
+
+
+def test_a_copy_task_is_learnt(tmp_path: Path) -> None:
+    optim = OptimConfig(learning_rate=0.02, warmup_steps=5, label_smoothing=0.0)
+    model = dataclasses.replace(MODEL, embedding_size=16, hidden_size=24, dropout=0.0)
+    made = trainer(tmp_path, model=model, optim=optim, max_steps=150, log_every=10, validate_every=150, batch_tokens=90)
+    made.run()
+    losses = [line["loss_nats"] for line in lines(tmp_path, "train")]
+    assert losses[0] == pytest.approx(math.log(VOCABULARY), rel=0.4)
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_the_metrics_of_a_run(unbroken: tuple[Trainer, Path]) -> None:
+    _, folder = unbroken
+    train, dev = lines(folder, "train"), lines(folder, "dev")
+    assert [line["step"] for line in train] == [3, 6, 9, 12, 15]
+    assert [line["step"] for line in dev] == [4, 8, 12, 16, 17]
+    assert list(train[0]) == ["step", "epoch", "kind", "loss_nats", "learning_rate"]
+    assert list(dev[0]) == ["step", "epoch", "kind", "loss_nats", "perplexity", "bleu"]
+    assert train[0]["learning_rate"] == pytest.approx(0.01)  # at the end of warm-up
+    assert train[3]["learning_rate"] == pytest.approx(0.01 * math.sqrt(3 / 12))
+    assert dev[0]["perplexity"] == pytest.approx(math.exp(dev[0]["loss_nats"]))
+    assert train[0]["epoch"] == 0
+    assert train[-1]["epoch"] > 0
+
+
+def test_a_line_of_metrics_is_the_mean_over_its_tokens(tmp_path: Path) -> None:
+    made = trainer(tmp_path, max_steps=4, log_every=2)
+    seen: list[tuple[float, int]] = []
+    loss_of = made.model.loss
+
+    def watched(batch: Any, *options: Any) -> Loss:
+        loss = loss_of(batch, *options)
+        if made.model.training:
+            seen.append((float(loss.loss_nats), batch.num_tokens))
+        return loss
+
+    made.model.loss = watched  # type: ignore[method-assign]
+    made.run()
+    for line, window in zip(lines(tmp_path, "train"), (seen[:2], seen[2:]), strict=True):
+        assert line["loss_nats"] == pytest.approx(sum(nats for nats, _ in window) / sum(num for _, num in window))
+
+
+def test_label_smoothing_changes_what_is_minimised_and_not_what_is_told(tmp_path: Path) -> None:
+    for name, smoothing in (("plain", 0.0), ("smooth", 0.3)):
+        optim = dataclasses.replace(OPTIM, label_smoothing=smoothing)
+        trainer(tmp_path / name, optim=optim, max_steps=2, log_every=1).run()
+    plain, smooth = (lines(tmp_path / name, "train") for name in ("plain", "smooth"))
+    assert plain[0]["loss_nats"] == smooth[0]["loss_nats"]
+    assert plain[1]["loss_nats"] != smooth[1]["loss_nats"]
+
+
+def test_every_epoch_takes_every_batch_once(tmp_path: Path) -> None:
+    made = trainer(tmp_path, max_steps=10**6)
+    lengths = made.source.lengths
+    num = len(batch_indices(lengths, lengths, batch_tokens=40, seed=1, epoch=0))
+    batches = made._batches()
+    first = [next(batches) for _ in range(num)]
+    assert (made.progress.epoch, made.progress.position) == (0, num)
+    assert sum(len(batch.source_BS) for batch in first) == len(made.source)
+    next(batches)
+    assert (made.progress.epoch, made.progress.position) == (1, 1)
+
+
+def test_gradients_are_scaled_down(tmp_path: Path) -> None:
+    """After the first step, Adam's mean of gradients is a tenth of the gradient."""
+    norms = {}
+    for limit in (0.0, 0.01):
+        made = trainer(tmp_path / f"{limit}", optim=dataclasses.replace(OPTIM, max_grad_norm=limit), max_steps=1)
+        made.run()
+        means = [entry["exp_avg"].flatten() for entry in made.optimizer.state.values()]
+        norms[limit] = float(torch.cat(means).norm())
+    assert norms[0.01] == pytest.approx(0.1 * 0.01, rel=1e-3)
+    assert norms[0.0] > 10 * norms[0.01]
+
+
+def test_the_same_seed_gives_the_same_losses(tmp_path: Path, unbroken: tuple[Trainer, Path]) -> None:
+    again = trainer(tmp_path / "again")
+    again.run()
+    assert_as_unbroken(again, tmp_path / "again", unbroken)
+    trainer(tmp_path / "other", seed=2).run()
+    assert lines(tmp_path / "other") != lines(unbroken[1])
+
+
+def test_logging_and_saving_change_no_loss(tmp_path: Path, unbroken: tuple[Trainer, Path]) -> None:
+    made = trainer(tmp_path, log_every=1, save_every=1, keep=7)
+    made.run()
+    assert_same_weights(made, unbroken[0])
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Stopped and gone on with
+
+
+def send(number: int, at_step: int) -> Steps:
+    def before_step(step: int) -> None:
+        if step == at_step:
+            os.kill(os.getpid(), number)
+
+    return before_step
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("step", [1, 4, 5, 7, 12])
+def test_a_signal_saves_and_the_same_command_goes_on(
+    tmp_path: Path, unbroken: tuple[Trainer, Path], number: int, exit_code: int, step: int
+) -> None:
+    before = signal.getsignal(number)
+    stopped = trainer(tmp_path, before_step=send(number, step))
+    with pytest.raises(Interrupted, match=f"stopped at step {step}, all saved; the same command goes on") as caught:
+        stopped.run()
+    assert caught.value.exit_code == exit_code
+    assert signal.getsignal(number) is before
+    again = trainer(tmp_path)
+    assert again.resume()
+    assert again.progress.step == step
+    assert again.run() == "training.max_steps=17 reached"
+    assert_as_unbroken(again, tmp_path, unbroken)
+
+
+def test_a_run_stopped_again_and_again(tmp_path: Path, unbroken: tuple[Trainer, Path]) -> None:
+    for step in (2, 3, 6, 7, 11, 16):
+        made = resumed(tmp_path, before_step=send(signal.SIGTERM, step))
+        with pytest.raises(Interrupted):
+            made.run()
+    made = resumed(tmp_path)
+    made.run()
+    assert_as_unbroken(made, tmp_path, unbroken)
+
+
+def test_a_signal_while_validating_waits_for_the_validation(tmp_path: Path, unbroken: tuple[Trainer, Path]) -> None:
+    made = trainer(tmp_path)
+    measure = made.measure
+
+    def signalled() -> Validation:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return measure()
+
+    made.measure = signalled
+    with pytest.raises(Interrupted, match="stopped at step 4"):
+        made.run()
+    assert lines(tmp_path, "dev")[0]["step"] == 4
+    made = resumed(tmp_path)
+    made.run()
+    assert_as_unbroken(made, tmp_path, unbroken)
+
+
+def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
+    def before_step(step: int) -> None:
+        if step == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted, match="stopped at once, at the second signal") as caught:
+        trainer(tmp_path, before_step=before_step).run()
+    assert caught.value.exit_code == 130
+    assert signal.getsignal(signal.SIGINT) is before
+    assert [path.name for path in checkpoints(RunFolder(tmp_path))] == ["step-000000005.safetensors"]
+
+
+class PowerCut(BaseException):
+    """Ends a run without a chance to save, as kill -9 does."""
+
+
+def cut_at(at_step: int) -> Steps:
+    def before_step(step: int) -> None:
+        if step == at_step:
+            raise PowerCut
+
+    return before_step
+
+
+@pytest.mark.parametrize("step", [2, 5, 6, 10, 14, 17])
+@pytest.mark.parametrize("tail", ["", '{"step": 3, "epo', '{"step": 16, "kind": "train"}\n{"st', "\0\0\0\0"], ids=repr)
+def test_a_killed_run_goes_on_from_its_checkpoint(
+    tmp_path: Path, unbroken: tuple[Trainer, Path], step: int, tail: str
+) -> None:
+    with pytest.raises(PowerCut):
+        trainer(tmp_path, before_step=cut_at(step)).run()
+    with (tmp_path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write(tail)
+    again = trainer(tmp_path)
+    assert again.resume() == (step > 5)
+    assert again.progress.step == (step - 1) // 5 * 5
+    again.run()
+    assert_as_unbroken(again, tmp_path, unbroken)
+
+
+def test_a_run_killed_between_validating_and_saving(tmp_path: Path) -> None:
+    """The best weights are then newer than the checkpoint; the run finds them again."""
+    options: dict[str, Any] = {"validate_every": 5, "max_steps": 11}
+    whole = trainer(tmp_path / "whole", **options)
+    whole.run()
+    broken = trainer(tmp_path / "broken", **options)
+
+    def no_save() -> None:
+        if broken.progress.step == 10:
+            raise PowerCut
+        Trainer.save(broken)
+
+    broken.save = no_save  # type: ignore[method-assign]
+    with pytest.raises(PowerCut):
+        broken.run()
+    again = resumed(tmp_path / "broken", **options)
+    assert again.progress.step == 5
+    again.run()
+    assert_as_unbroken(again, tmp_path / "broken", (whole, tmp_path / "whole"))
+    best = [load_checkpoint(weights_path(RunFolder(tmp_path / name))) for name in ("whole", "broken")]
+    assert best[0][1] == best[1][1]
+    assert all(torch.equal(tensor, best[1][0][name]) for name, tensor in best[0][0].items())
+
+
+@pytest.mark.parametrize("step", [4, 5, 7, 8, 15])
+def test_a_run_that_ended_goes_on_when_told_to(tmp_path: Path, unbroken: tuple[Trainer, Path], step: int) -> None:
+    """The end of a run is validated as well: one line more than the unbroken run has, where none was due."""
+    trainer(tmp_path, max_steps=step).run()
+    made = resumed(tmp_path)
+    assert made.reason_to_end() is None
+    made.run()
+    assert_same_weights(made, unbroken[0])
+    assert lines(tmp_path, "train") == lines(unbroken[1], "train")
+    is_extra = [line for line in lines(tmp_path, "dev") if line["step"] == step and step % 4]
+    assert [line for line in lines(tmp_path, "dev") if line not in is_extra] == lines(unbroken[1], "dev")
+
+
+def test_a_finished_run_knows_it(tmp_path: Path) -> None:
+    trainer(tmp_path, max_steps=3).run()
+    again = resumed(tmp_path, max_steps=3)
+    assert again.reason_to_end() == "training.max_steps=3 reached"
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "emptied"])
+def test_a_damaged_checkpoint_falls_back_on_the_one_before(
+    tmp_path: Path, unbroken: tuple[Trainer, Path], capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    with pytest.raises(Interrupted):
+        trainer(tmp_path, before_step=send(signal.SIGTERM, 12)).run()
+    newest, older = checkpoints(RunFolder(tmp_path))
+    content = bytearray(newest.read_bytes())
+    if damage == "flipped":
+        content[-5] ^= 1
+    newest.write_bytes({"flipped": content, "cut": content[:-5], "emptied": b""}[damage])
+    again = trainer(tmp_path)
+    assert again.resume()
+    assert again.progress.step == 10
+    assert older.name == "step-000000010.safetensors"
+    warning = capsys.readouterr().err
+    assert str(newest) in warning
+    assert "falling back on the one before" in warning
+    again.run()
+    assert_as_unbroken(again, tmp_path, unbroken)
+
+
+def test_a_run_without_a_whole_checkpoint_starts_anew(
+    tmp_path: Path, unbroken: tuple[Trainer, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer(tmp_path, max_steps=11).run()
+    for path in checkpoints(RunFolder(tmp_path)):
+        path.write_bytes(b"")
+    again = trainer(tmp_path)
+    assert not again.resume()
+    assert capsys.readouterr().err.count("warning:") == 2
+    assert lines(tmp_path) == []
+    again.run()
+    assert_as_unbroken(again, tmp_path, unbroken)
+
+
+def test_a_new_folder_has_nothing_to_resume(tmp_path: Path) -> None:
+    made = trainer(tmp_path)
+    assert not made.resume()
+    assert made.progress == Progress()
+    assert not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    trainer(tmp_path, max_steps=1).run()
+    other = trainer(tmp_path, model=dataclasses.replace(MODEL, hidden_size=12))
+    with pytest.raises(CheckpointError, match="the weights are of another model"):
+        other.resume()
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_only_the_newest_checkpoints_are_kept(tmp_path: Path, keep: int) -> None:
+    trainer(tmp_path, keep=keep).run()
+    steps = [int(path.stem.removeprefix("step-")) for path in checkpoints(RunFolder(tmp_path))]
+    assert steps == [17, 15, 10][:keep]
+
+
+def test_a_damaged_newer_checkpoint_does_not_push_out_a_whole_one(tmp_path: Path) -> None:
+    trainer(tmp_path, max_steps=11, keep=1).run()
+    checkpoints(RunFolder(tmp_path))[0].write_bytes(b"")
+    again = resumed(tmp_path, keep=1, before_step=send(signal.SIGTERM, 7))
+    with pytest.raises(Interrupted, match="all saved"):
+        again.run()
+    once_more = trainer(tmp_path, keep=1)
+    assert once_more.resume()
+    assert once_more.progress.step == 7
+
+
+def test_progress_is_json() -> None:
+    progress = Progress(step=3, best_score=-0.1 - 0.2, elapsed_s=1 / 3)
+    progress.plateau.scale = 0.25
+    assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
+    assert Progress.from_json(json.loads(json.dumps(Progress().to_json()))) == Progress()
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# A loss that is no number
+
+
+def with_bad_steps(made: Trainer, bad: set[int], value: float = math.nan) -> Trainer:
+    """The loss of these steps is `value`."""
+    loss_of = made.model.loss
+
+    def spoilt(batch: Any, *options: Any) -> Loss:
+        loss = loss_of(batch, *options)
+        if made.model.training and made.progress.step + 1 in bad:
+            return Loss(loss.smoothed_nats * value, loss.loss_nats * value)
+        return loss
+
+    made.model.loss = spoilt  # type: ignore[method-assign]
+    return made
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_bad_step_is_skipped(tmp_path: Path, value: float) -> None:
+    made = with_bad_steps(trainer(tmp_path, max_steps=5), {2}, value)
+    held: dict[int, dict[str, torch.Tensor]] = {}
+    step_of = made._step
+
+    def watched(batch: Any) -> None:
+        step_of(batch)
+        held[made.progress.step] = weights(made)
+
+    made._step = watched  # type: ignore[method-assign]
+    made.run()
+    assert all(torch.equal(held[1][name], held[2][name]) for name in held[1])
+    assert any(not torch.equal(held[2][name], held[3][name]) for name in held[2])
+    assert all(bool(weight.isfinite().all()) for weight in weights(made).values())
+    assert made.progress.num_bad_steps == 0
+    assert math.isfinite(lines(tmp_path, "train")[0]["loss_nats"])
+
+
+def test_too_many_bad_steps_in_a_row_are_an_error(tmp_path: Path) -> None:
+    made = with_bad_steps(trainer(tmp_path, max_bad_steps=3), set(range(7, 99)))
+    with pytest.raises(TrainingError, match=r"not finite in 4 steps in a row, up to step 10; .*lower optim\.learn"):
+        made.run()
+    again = trainer(tmp_path)
+    assert again.resume()
+    assert again.progress.step == 5
+    assert all(bool(weight.isfinite().all()) for weight in weights(again).values())
+
+
+def test_bad_steps_that_are_not_in_a_row_are_none(tmp_path: Path) -> None:
+    made = with_bad_steps(trainer(tmp_path, max_bad_steps=1), {2, 4, 6, 8, 10})
+    assert made.run() == "training.max_steps=17 reached"
+
+
+def test_not_one_bad_step_may_be_allowed(tmp_path: Path) -> None:
+    made = with_bad_steps(trainer(tmp_path, max_bad_steps=0), {3})
+    with pytest.raises(TrainingError, match="not finite in 1 steps in a row, up to step 3"):
+        made.run()
+
+
+def test_a_checkpoint_among_bad_steps_remembers_them(tmp_path: Path) -> None:
+    made = with_bad_steps(trainer(tmp_path, max_bad_steps=6), set(range(3, 99)))
+    with pytest.raises(TrainingError, match="up to step 9"):
+        made.run()
+    assert resumed(tmp_path).progress.num_bad_steps == 3
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# When a run ends
+
+
+def told(results: list[Validation]) -> Callable[[], Validation]:
+    left = iter(results)
+    return lambda: next(left)
+
+
+def test_early_stopping_on_loss(tmp_path: Path) -> None:
+    """Losses 3, 2, 2, 2.5: two validations in a row were no better than the second."""
+    results = [Validation(loss, bleu) for loss, bleu in ((3, 1), (2, 2), (2, 3), (2.5, 4), (1, 5))]
+    made = trainer(
+        tmp_path, validate=told(results), stop_metric=StopMetric.loss, patience=2, validate_every=2, max_steps=99
+    )
+    assert made.run() == "no better loss in training.patience=2 validations"
+    assert (made.progress.step, made.progress.best_step, made.progress.best_score) == (8, 4, -2)
+    _, state = load_checkpoint(weights_path(made.run_folder))
+    assert state == {"step": 4, "dev_loss_nats": 2, "dev_bleu": 2}
+
+
+def test_early_stopping_on_bleu(tmp_path: Path) -> None:
+    """BLEU 0, 7, 6, 8, 8, 8: two in a row were no better than the fourth. No validation is no worse than BLEU 0."""
+    results = [Validation(9 - bleu, bleu) for bleu in (0, 7, 6, 8, 8, 8, 9)]
+    made = trainer(tmp_path, validate=told(results), patience=2, validate_every=1, max_steps=99)
+    assert made.run() == "no better bleu in training.patience=2 validations"
+    assert (made.progress.step, made.progress.best_step, made.progress.best_score) == (6, 4, 8)
+
+
+def test_patience_lasts_over_a_stop(tmp_path: Path) -> None:
+    flat = [Validation(2.0, 5.0)] * 9
+    options: dict[str, Any] = {"patience": 3, "validate_every": 2, "max_steps": 99}
+    with pytest.raises(Interrupted):
+        trainer(tmp_path, validate=told(flat), before_step=send(signal.SIGTERM, 5), **options).run()
+    made = resumed(tmp_path, validate=told(flat), **options)
+    made.run()
+    assert made.progress.step == 8
+
+
+def test_a_dev_loss_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
+    results = [Validation(math.nan, 0.0), Validation(3.0, 0.0), Validation(math.nan, 0.0)]
+    made = trainer(tmp_path, validate=told(results), stop_metric=StopMetric.loss, validate_every=1, max_steps=3)
+    made.run()
+    assert (made.progress.best_step, made.progress.best_score) == (2, -3)
+
+
+def test_time_is_up(tmp_path: Path) -> None:
+    made = trainer(tmp_path, max_minutes=0.0)
+    assert made.run() == "training.max_minutes=0 reached"
+    assert made.progress.step == 1
+    assert lines(tmp_path, "dev")[0]["step"] == 1
+    again = resumed(tmp_path, max_minutes=0.0)
+    assert again.reason_to_end() == "training.max_minutes=0 reached"
+    assert 0 < again.progress.elapsed_s < 60  # over all starts
+
+
+def test_the_time_of_earlier_starts_counts(tmp_path: Path) -> None:
+    made = trainer(tmp_path, max_minutes=1.5)
+    made.progress.elapsed_s = 89.0
+    assert made.reason_to_end() is None
+    made.progress.elapsed_s = 90.0
+    assert made.reason_to_end() == "training.max_minutes=1.5 reached"
+
+
+def test_the_plateau_lowers_the_rate(tmp_path: Path) -> None:
+    optim = OptimConfig(
+        learning_rate=0.08, warmup_steps=2, schedule=Schedule.plateau, plateau_factor=0.5, plateau_patience=0
+    )
+    losses = told([Validation(loss, 1.0) for loss in (3, 2, 2, 1, 1, 1)])
+    made = trainer(tmp_path, optim=optim, validate=losses, log_every=1, validate_every=1, max_steps=6)
+    made.run()
+    rates = [line["learning_rate"] for line in lines(tmp_path, "train")]
+    assert rates == pytest.approx([0.04, 0.08, 0.08, 0.04, 0.04, 0.02])
+    assert made.progress.plateau.scale == 0.125
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# What is kept
+
+
+def test_the_average_is_validated_and_kept_as_the_best(tmp_path: Path) -> None:
+    made = trainer(tmp_path, optim=dataclasses.replace(OPTIM, ema_decay=0.9), max_steps=5, validate_every=5)
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def look() -> Validation:
+        assert not made.model.training
+        seen.append(weights(made))
+        return Validation(1.0, 1.0)
+
+    made.measure = look
+    made.run()
+    best, _ = load_checkpoint(weights_path(made.run_folder))
+    last, _ = load_checkpoint(checkpoints(made.run_folder)[0])
+    for name, weight in weights(made).items():
+        assert torch.equal(last[f"model.{name}"], weight)
+        assert torch.equal(last[f"average.{name}"], seen[0][name])
+        assert torch.equal(best[f"model.{name}"], seen[0][name])
+    assert any(not torch.equal(seen[0][name], weight) for name, weight in weights(made).items())
+    assert set(best) == {f"model.{name}" for name in weights(made)}
+
+
+def test_without_an_average_the_weights_themselves_are_kept(tmp_path: Path) -> None:
+    made = trainer(tmp_path, optim=dataclasses.replace(OPTIM, ema_decay=0.0), max_steps=5, validate_every=5)
+    made.run()
+    best, _ = load_checkpoint(weights_path(made.run_folder))
+    last, _ = load_checkpoint(checkpoints(made.run_folder)[0])
+    assert without_prefix("average", last) == {}
+    assert all(torch.equal(best[f"model.{name}"], weight) for name, weight in weights(made).items())
+
+
+def test_without_an_average_a_run_goes_on_as_well(tmp_path: Path) -> None:
+    optim = dataclasses.replace(OPTIM, ema_decay=0.0)
+    whole = trainer(tmp_path / "whole", optim=optim)
+    whole.run()
+    with pytest.raises(Interrupted):
+        trainer(tmp_path / "broken", optim=optim, before_step=send(signal.SIGTERM, 7)).run()
+    made = resumed(tmp_path / "broken", optim=optim)
+    made.run()
+    assert_as_unbroken(made, tmp_path / "broken", (whole, tmp_path / "whole"))
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Every option runs
+
+OPTIM_OPTIONS: list[dict[str, Any]] = [
+    {"learning_rate": 0.0},
+    *({"schedule": schedule} for schedule in Schedule),
+    {"warmup_steps": 0},
+    {"schedule": Schedule.plateau, "plateau_factor": 0.0, "plateau_patience": 0},
+    {"adam_beta1": 0.0},
+    {"adam_beta2": 0.0},
+    {"max_grad_norm": 0.0},
+    {"label_smoothing": 0.9},
+    {"ema_decay": 0.0},
+    {"ema_decay": 1.0},
+]
+TRAINING_OPTIONS: list[dict[str, Any]] = [
+    {"batch_tokens": 1},
+    {"batch_tokens": 10**6},
+    {"max_steps": 1},
+    {"max_minutes": 5.0},
+    {"max_pieces": 2},
+    {"log_every": 1},
+    {"validate_every": 1},
+    {"save_every": 1},
+    {"keep": 1},
+    {"stop_metric": StopMetric.loss},
+    {"patience": 1},
+    {"max_bad_steps": 0},
+]
+
+
+@pytest.mark.parametrize("options", OPTIM_OPTIONS, ids=str)
+def test_every_option_of_optim_runs(tmp_path: Path, options: dict[str, Any]) -> None:
+    made = trainer(tmp_path, optim=dataclasses.replace(OPTIM, **options), max_steps=5)
+    assert made.run() == "training.max_steps=5 reached"
+    assert all(math.isfinite(line["loss_nats"]) for line in lines(tmp_path))
+    assert resumed(tmp_path, optim=dataclasses.replace(OPTIM, **options)).progress.step == 5
+
+
+@pytest.mark.parametrize("options", TRAINING_OPTIONS, ids=str)
+def test_every_option_of_training_runs(tmp_path: Path, options: dict[str, Any]) -> None:
+    made = trainer(tmp_path, **{"max_steps": 5, **options})
+    assert "reached" in made.run()
+    assert resumed(tmp_path, **{"max_steps": 5, **options}).progress.step == made.progress.step
+
+
+def test_no_option_was_forgotten() -> None:
+    for group, options in ((OptimConfig, OPTIM_OPTIONS), (TrainingConfig, TRAINING_OPTIONS)):
+        assert {item.name for item in dataclasses.fields(group)} == {name for each in options for name in each}
