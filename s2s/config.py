@@ -8,11 +8,12 @@ A field's `doc` metadata is its help text, and `low`/`high` its allowed range (b
 
 import dataclasses
 import enum
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, SCMode
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -228,7 +229,7 @@ class Config:
 
 
 @dataclass
-class TestData:
+class ScoredData:
     """Which pairs to score instead of the run's own test set."""
 
     test: list[str] = option([], "[source, target], plain or .gz; left out: the run's own test set")
@@ -241,7 +242,7 @@ class EvaluateConfig:
     run: str = option("???", "folder of a trained run")
     device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
     precision: Precision = option(Precision.fp32, "fp32 or bf16; auto is fp32, whose scores do not depend on the batch")
-    data: TestData = field(default_factory=TestData)
+    data: ScoredData = field(default_factory=ScoredData)
     search: SearchConfig = field(default_factory=SearchConfig)
     output: str | None = option(None, "folder for the hypotheses; left out: RUN/evaluation")
 
@@ -281,7 +282,7 @@ def check(config: Any, prefix: str = "") -> None:
 
 
 def _check_range(name: str, value: float, low: float | None, high: float | None) -> None:
-    if value != value or (low is not None and value < low) or (high is not None and value > high):
+    if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
         allowed = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
         raise ConfigError(f"{name} must be {allowed}, but is {value:g}")
 
@@ -333,7 +334,7 @@ def _check_whole(config: Config) -> None:
 
 _RULES: dict[type, tuple[Any, ...]] = {
     DataConfig: (_check_data,),
-    TestData: (lambda data: _check_pair("data.test", data.test),),
+    ScoredData: (lambda data: _check_pair("data.test", data.test),),
     ModelConfig: (_check_model,),
     SearchConfig: (_check_search,),
     Config: (_check_whole,),
@@ -370,7 +371,8 @@ def load_config(path: Path) -> Config:
     """
     try:
         merged = OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.load(path))
-        config = OmegaConf.to_object(merged)
+        # A stranger's file gets no say in what is looked up: `${...}` stays text.
+        config = OmegaConf.to_container(merged, resolve=False, structured_config_mode=SCMode.INSTANTIATE)
     except (OSError, ValueError, OmegaConfBaseException, YAMLError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise RunError(f"{path}: expected the options of an s2s run, but they cannot be read: {first_line}") from error

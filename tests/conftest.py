@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module
-from omegaconf import DictConfig
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import open_dict, read_write
 
 from s2s.cli.app import register, typed
 from s2s.cli.train import train
@@ -40,14 +41,16 @@ def compose(command: str, *overrides: str) -> Any:
     register(command, SCHEMAS[command])
     with initialize_config_module("s2s.conf", version_base="1.3"):
         options = hydra_compose(command, overrides=list(overrides), return_hydra_config=True)
-    kept = DictConfig({name: options[name] for name in options if name != "hydra"}, flags={"allow_objects": True})
-    return typed(kept)
+    HydraConfig.instance().set_config(options)
+    with read_write(options), open_dict(options):
+        del options["hydra"]
+    return typed(options)
 
 
 def write_corpus(folder: Path, num_lines: int = 300, seed: int = 0) -> tuple[Path, Path]:
     """A corpus of number words whose translation is the words turned round, in two files."""
     generator = random.Random(seed)
-    words = "하나 둘 셋 넷 다섯 여섯".split(), "one two three four five six".split()
+    words = ["하나", "둘", "셋", "넷", "다섯", "여섯"], ["one", "two", "three", "four", "five", "six"]
     rows = [[generator.randrange(6) for _ in range(generator.randint(1, 7))] for _ in range(num_lines)]
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "train.ko", folder / "train.en"

@@ -66,7 +66,9 @@ def test_read_batch_takes_the_pairs_it_is_given_in_order() -> None:
 
 
 ROWS = st.lists(
-    st.tuples(st.lists(st.integers(4, 30), max_size=6), st.lists(st.integers(4, 30), max_size=5)), min_size=1, max_size=6
+    st.tuples(st.lists(st.integers(4, 30), max_size=6), st.lists(st.integers(4, 30), max_size=5)),
+    min_size=1,
+    max_size=6,
 )
 
 
@@ -137,9 +139,9 @@ def realistic(num: int) -> tuple[Indices, Indices]:
 
 
 def test_epochs_and_seeds_differ_in_order_and_in_company() -> None:
-    lengths = realistic(500)
+    lengths = realistic(5000)
     orders = [
-        [batch.tolist() for batch in batch_indices(*lengths, batch_tokens=300, seed=seed, epoch=epoch)]
+        [batch.tolist() for batch in batch_indices(*lengths, batch_tokens=500, seed=seed, epoch=epoch)]
         for seed, epoch in ((1, 0), (1, 1), (1, 2), (2, 0), (2, 1))
     ]
     for first, second in itertools.combinations(orders, 2):
@@ -157,10 +159,13 @@ def test_long_and_short_batches_are_mixed() -> None:
     assert halves[0].mean() == pytest.approx(halves[1].mean(), rel=0.25)
 
 
+def padding_share(lengths: Indices, batches: list[Indices]) -> float:
+    return 1 - int(lengths.sum()) / sum(len(batch) * int(lengths[batch].max()) for batch in batches)
+
+
 def test_almost_nothing_is_padding() -> None:
-    source, target = realistic(5000)
-    batches = batch_indices(source, target, batch_tokens=2000, seed=1, epoch=0)
-    num_cells = sum(len(batch) * int(target[batch].max()) for batch in batches)
-    assert 1 - target.sum() / num_cells < 0.02
-    num_cells = sum(len(batch) * int(source[batch].max()) for batch in batches)
-    assert 1 - source.sum() / num_cells < 0.25
+    """On the target side, where the output layer costs most; shuffled at random, half would be."""
+    source, target = realistic(20_000)
+    batches = batch_indices(source, target, batch_tokens=1000, seed=1, epoch=0)
+    assert padding_share(target, batches) < 0.01
+    assert padding_share(source, batches) < 0.15

@@ -76,10 +76,8 @@ def test_nothing_in_the_file_can_run(path: Path) -> None:
     assert set(header) == {"__metadata__", *TENSORS}
     assert json.loads(header["__metadata__"]["state"]) == STATE
     assert len(content) == 8 + length + sum(tensor.nbytes for tensor in TENSORS.values())
-    with pytest.raises(Exception):  # noqa: B017, PT011 - whatever it says, it is no pickle
+    with pytest.raises(ValueError, match="opcode"):
         list(pickletools.genops(content))
-    with pytest.raises(Exception):  # noqa: B017, PT011
-        torch.load(path, weights_only=True)
 
 
 # ----------------------------------------------------------------------------------------------------------------------

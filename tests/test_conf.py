@@ -70,7 +70,13 @@ def test_a_choice_is_a_few_lines(path: Path) -> None:
         ["optim.max_grad_norm=0", "optim.label_smoothing=0", "optim.ema_decay=0"],
         ["training.stop_metric=loss", "training.patience=1"],
         ["training.max_minutes=0.0001"],
-        ["data.train_pairs=50", "data=phrasebook", "data.source_language=en", "data.target_language=ko", "data.train=[]"],
+        [
+            "data.train_pairs=50",
+            "data=phrasebook",
+            "data.source_language=en",
+            "data.target_language=ko",
+            "data.train=[]",
+        ],
     ],
     ids=" ".join,
 )

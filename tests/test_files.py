@@ -1,8 +1,8 @@
 import errno
 import json
-import multiprocessing
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -82,20 +82,15 @@ def test_file_and_folder_are_flushed_around_the_renaming(tmp_path: Path, monkeyp
     assert calls == ["flush file", "rename", "flush folder"]
 
 
-def write_many(path: Path, letter: str) -> None:
-    for _ in range(20):
-        write_text(path, letter * 5000)
-
-
 def test_writers_side_by_side_leave_one_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "kept"
-    context = multiprocessing.get_context("forkserver")
-    writers = [context.Process(target=write_many, args=(path, letter)) for letter in "abc"]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-        assert writer.exitcode == 0
+
+    def write_many(letter: str) -> None:
+        for _ in range(20):
+            write_text(path, letter * 5000)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(write_many, "abc"))
     assert path.read_text() in {letter * 5000 for letter in "abc"}
     assert names(tmp_path) == ["kept"]
 

@@ -32,6 +32,7 @@ ORDER = [
     "data.batching",
     "data.prepare",
     "models.cells",
+    "models.embedding",
     "models.attention",
     "models.loss",
     "models.encoder",
@@ -220,7 +221,10 @@ def test_every_folder_is_packaged() -> None:
     """setuptools is given a list, so a new folder would silently be left out of a wheel."""
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     folders = [module.name for module in pkgutil.iter_modules(s2s.__path__, "s2s.") if module.ispkg]
-    folders += ["s2s.conf", *(f"s2s.conf.{path.name}" for path in (ROOT / "conf").iterdir() if any(path.glob("*.yaml")))]
+    folders += [
+        "s2s.conf",
+        *(f"s2s.conf.{path.name}" for path in (ROOT / "conf").iterdir() if any(path.glob("*.yaml"))),
+    ]
     for name in folders:
         assert f'    "{name}",\n' in project, f"{name} is not in [tool.setuptools] packages"
     for name in folders:

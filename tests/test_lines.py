@@ -136,7 +136,9 @@ def test_a_typed_line_is_answered_at_once(tiny_run: Path) -> None:
 
 
 def test_a_closed_pipe_ends_quietly(tiny_run: Path) -> None:
-    command = f"yes 하나 | head -20000 | {sys.executable} {ROOT}/scripts/translate.py run={tiny_run} search=greedy | head -1"
+    command = (
+        f"yes 하나 | head -20000 | {sys.executable} {ROOT}/scripts/translate.py run={tiny_run} search=greedy | head -1"
+    )
     ended = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, env=environment())
     assert ended.stdout.count(b"\n") == 1
     assert ended.stderr == b""

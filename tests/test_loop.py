@@ -111,9 +111,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, Path]:
 def assert_as_unbroken(made: Trainer, folder: Path, unbroken: tuple[Trainer, Path]) -> None:
     assert_same_weights(made, unbroken[0])
     assert lines(folder) == lines(unbroken[1])
-    untimed = [
-        dataclasses.replace(each.progress, elapsed_s=0, window_s=0).to_json() for each in (made, unbroken[0])
-    ]
+    untimed = [dataclasses.replace(each.progress, elapsed_s=0, window_s=0).to_json() for each in (made, unbroken[0])]
     assert untimed[0] == untimed[1]
 
 
@@ -448,13 +446,13 @@ def with_bad_steps(made: Trainer, bad: set[int], value: float = math.nan) -> Tra
 def test_a_bad_step_is_skipped(tmp_path: Path, value: float) -> None:
     made = with_bad_steps(trainer(tmp_path, max_steps=5), {2}, value)
     held: dict[int, dict[str, torch.Tensor]] = {}
-    step_of = made._step
+    step_of = made.step
 
     def watched(batch: Any) -> None:
         step_of(batch)
         held[made.progress.step] = weights(made)
 
-    made._step = watched  # type: ignore[method-assign]
+    made.step = watched  # type: ignore[method-assign]
     made.run()
     assert all(torch.equal(held[1][name], held[2][name]) for name in held[1])
     assert any(not torch.equal(held[2][name], held[3][name]) for name in held[2])

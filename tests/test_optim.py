@@ -12,9 +12,7 @@ from s2s.training.optim import Plateau, WeightAverage, build_adam, learning_rate
 
 
 def rate(step: int, schedule: Schedule, warmup_steps: int = 4, plateau_scale: float = 1.0) -> float:
-    return learning_rate(
-        step, highest=0.8, schedule=schedule, warmup_steps=warmup_steps, plateau_scale=plateau_scale
-    )
+    return learning_rate(step, highest=0.8, schedule=schedule, warmup_steps=warmup_steps, plateau_scale=plateau_scale)
 
 
 @pytest.mark.parametrize("schedule", Schedule)

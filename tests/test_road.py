@@ -75,7 +75,9 @@ def test_a_stopped_run_goes_on_to_the_same_losses(
 def test_training_says_what_came_of_it(unbroken: tuple[list[str], Path]) -> None:
     _, run = unbroken
     names = {path.name for path in run.iterdir()}
-    expected = "config.yaml subwords.model metrics.jsonl best last samples.txt summary.json attention.png text corpus.json"
+    expected = (
+        "config.yaml subwords.model metrics.jsonl best last samples.txt summary.json attention.png text corpus.json"
+    )
     assert names == set(expected.split())
     summary = json.loads((run / "summary.json").read_text())
     assert len(summary["samples"]) == 5

@@ -26,7 +26,7 @@ PENALTIES = [0.0, 0.6, 1.0, 1.5]
 seeds = st.integers(0, 2**32 - 1)
 penalties = st.sampled_from(PENALTIES)
 # Derandomised: search adds in float32, so among very many tables there would be one with a tie that is none in float64.
-quick = settings(max_examples=60, deadline=None, derandomize=True)
+quick = settings(max_examples=40, deadline=None, derandomize=True)
 
 
 @lru_cache(maxsize=100_000)
@@ -181,9 +181,10 @@ def test_search_stops_as_soon_as_nothing_can_win() -> None:
         calls.append(token_BK.shape)
         return step(token_BK, state)
 
-    certain, open_ended = paper_table({(): [0.1, 0, 0, 0.9]}), paper_table({(): [0.5, 0.5, 0, 0]})
+    certain = paper_table({(): [0.1, 0, 0, 0.9]})
+    open_ended = paper_table({words: [0.6, 0.4, 0, 0] for words in [(), (0,), (1,)]})
     found = beam_search(counted, start([certain, open_ended]), torch.tensor([5, 3]), beam_size=2, length_penalty=0.0)
-    assert [hypotheses[0].ids for hypotheses in found][0] == ()
+    assert found[0][0].ids == ()
     assert calls == [(2, 1), (1, 2), (1, 2)]  # the first sentence leaves the batch after one word
 
 
@@ -234,7 +235,7 @@ def test_no_beam_beats_one_that_covers_the_space(seed: int, beam_size: int, pena
     penalty=penalties,
     data=st.data(),
 )
-@settings(quick, max_examples=150)
+@settings(quick, max_examples=100)
 def test_stopping_early_never_changes_the_result(
     seed: int, max_length: int, beam_size: int, penalty: float, data: st.DataObject
 ) -> None:
@@ -300,3 +301,9 @@ def test_every_length_of_a_batch_is_kept() -> None:
     expected = [(0,) * length for length in max_lengths]
     assert [found.ids for found in greedy([endless] * 4, max_lengths)] == expected
     assert [found[0].ids for found in beam([endless] * 4, max_lengths, 3)] == expected
+
+
+def test_beam_1_is_greedy_among_equal_scores() -> None:
+    for numbers in itertools.product([0.0, 1.0, 2.0], repeat=4):
+        table: Table = lambda words, numbers=numbers: numbers  # noqa: E731
+        assert beam([table], [3], 1) == [greedy([table], [3])]

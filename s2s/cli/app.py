@@ -64,6 +64,11 @@ def _run(task: Callable[[C], None], options: DictConfig) -> int:
             raise
         print(f"{'' if isinstance(error, Interrupted) else 'error: '}{error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:  # a full disk, no permission: what was saved before is still there
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        print(f"error: {error.filename or 'a file'} cannot be read or written: {error.strerror}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 128 + signal.SIGINT

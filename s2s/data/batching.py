@@ -76,8 +76,8 @@ def batch_indices(
     """Which sentences make up each batch of an epoch; a function of its arguments alone.
 
     Sentences are shuffled, sorted by target and then source length (ties stay shuffled), cut where sentences times
-    longest sentence would pass the budget, and the batches shuffled. So almost nothing is padding, and every epoch
-    groups the sentences anew.
+    longest sentence would pass the budget, and the batches shuffled. So almost nothing is padding, and sentences of
+    equal lengths are grouped anew in every epoch.
 
     Args:
         source_lengths: pieces of each source.

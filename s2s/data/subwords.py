@@ -36,7 +36,10 @@ class Subwords:
             RunError: the file is missing or is not a sentencepiece model.
         """
         try:
-            return cls(path.read_bytes())
+            subwords = cls(path.read_bytes())
+            if len(subwords) == 0:
+                raise ValueError("it has no pieces")
+            return subwords
         except (OSError, RuntimeError, ValueError) as error:
             raise RunError(f"{path}: expected a sentencepiece model, but it cannot be read ({error})") from error
 

@@ -69,7 +69,8 @@ def greedy_search(step: Step[S], state: S, max_lengths_B: Tensor, *, length_pena
     while len(sentence_B):
         scores_B1V, state = step(words_BT[:, -1:], state)
         scores_BV = scores_B1V[:, 0].float()
-        best_B, word_B = scores_BV.max(dim=1)
+        # topk and not max: among equal scores they choose differently, and beam search takes topk.
+        best_B, word_B = (result_B1[:, 0] for result_B1 in scores_BV.topk(1, dim=1))
         total_B = total_B + best_B - torch.logsumexp(scores_BV, dim=1)
         words_BT = torch.cat([words_BT, word_B[:, None]], dim=1)
         is_done_B = (word_B == EOS) | (words_BT.shape[1] - 1 >= max_lengths_B[sentence_B])

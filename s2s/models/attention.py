@@ -42,6 +42,7 @@ class Attention(nn.Module):
 
     def __init__(self, hidden_size: int, attentional_size: int, score: Score, *, is_scaled: bool = False) -> None:
         super().__init__()
+        assert not is_scaled or score is Score.dot, f"only dot products are scaled, not {score}"
         self.score = score
         self.scale = 1 / math.sqrt(hidden_size) if is_scaled else 1.0
         if score is Score.general:

@@ -78,7 +78,7 @@ class WrittenCell(nn.Module):
     def from_fused(cls, layer: nn.RNNBase) -> "WrittenCell":
         """The same cell with the weights of a one-layer fused layer."""
         weights = {name.removesuffix("_l0"): weight for name, weight in layer.named_parameters()}
-        cell = cls(layer.input_size, layer.hidden_size).to(weights["weight_ih"].dtype)
+        cell = cls(layer.input_size, layer.hidden_size).to(weights["weight_ih"])
         cell.load_state_dict(weights)
         return cell
 

@@ -31,6 +31,7 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, cell: Cell, input_size: int, hidden_size: int, *, is_bidirectional: bool) -> None:
         super().__init__()
+        assert not (is_bidirectional and hidden_size % 2), f"{hidden_size} units cannot be shared by two directions"
         size = hidden_size // 2 if is_bidirectional else hidden_size
         self.forwards = fused_layer(cell, input_size, size)
         self.backwards = fused_layer(cell, input_size, size) if is_bidirectional else None

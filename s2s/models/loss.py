@@ -33,6 +33,7 @@ class _OutputLoss(torch.autograd.Function):
         return smoothed_nats, loss_nats
 
     @staticmethod
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         states_NO, weight_VO, gradient_NV = ctx.saved_tensors
         scale = upstream[0].to(gradient_NV.dtype)  # a scalar: scale the small products, not the N x V matrix

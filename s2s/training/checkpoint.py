@@ -1,7 +1,7 @@
 """Checkpoints: one safetensors file each, complete or absent, and loaded without running anything.
 
 A file holds tensors (`model.…`, `optimizer.…`, `average.…`, `random.…`) and, in its metadata, the rest of the state as
-JSON and a SHA-256 of the tensors, so that a flipped bit is found and not trained on.
+JSON and a SHA-256 of both, so that a flipped bit is found and not trained on.
 """
 
 import hashlib
@@ -23,8 +23,8 @@ _FORMAT = "s2s-checkpoint-1"
 Tensors = dict[str, Tensor]
 
 
-def _digest(tensors: Tensors) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: Tensors, state: str) -> str:
+    digest = hashlib.sha256(state.encode())
     for name in sorted(tensors):
         digest.update(name.encode())
         digest.update(tensors[name].contiguous().cpu().flatten().view(torch.uint8).numpy().data)
@@ -38,7 +38,8 @@ def save_checkpoint(path: Path, tensors: Tensors, state: dict[str, Any]) -> None
         CheckpointError: the file cannot be written; an older file of that name is still there.
     """
     kept = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-    metadata = {"format": _FORMAT, "state": json.dumps(state), "sha256": _digest(kept)}
+    text = json.dumps(state)
+    metadata = {"format": _FORMAT, "state": text, "sha256": _digest(kept, text)}
     content = safetensors.torch.save(kept, metadata)
     try:
         write_bytes(path, content)
@@ -62,9 +63,11 @@ def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
     if metadata.get("format") != _FORMAT:
         came = metadata.get("format", "a file of another program")
         raise CheckpointError(f"{path}: expected a checkpoint of format {_FORMAT}, but it is {came}")
-    if metadata["sha256"] != _digest(tensors):
+    text = metadata.get("state", "")
+    if metadata.get("sha256") != _digest(tensors, text):
         raise CheckpointError(f"{path}: the checkpoint was damaged after it was written (its SHA-256 differs)")
-    return tensors, json.loads(metadata["state"])
+    state: dict[str, Any] = json.loads(text)
+    return tensors, state
 
 
 def with_prefix(prefix: str, tensors: Tensors) -> Tensors:

@@ -6,9 +6,9 @@ So a run that was stopped, by whatever, goes on as if nothing had happened.
 
 import dataclasses
 import json
+import logging
 import math
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -42,6 +42,8 @@ from s2s.training.checkpoint import (
     without_prefix,
 )
 from s2s.training.optim import Plateau, WeightAverage, build_adam, learning_rate
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -243,7 +245,7 @@ class Trainer:
     def _log(self) -> str:
         """Write a line of training metrics; returns it short, for the progress bar."""
         progress = self.progress
-        loss_nats = progress.window_nats / max(1, progress.window_tokens)
+        loss_nats = progress.window_nats / progress.window_tokens if progress.window_tokens else math.nan
         tokens_per_s = progress.window_tokens / max(progress.window_s, 1e-9)
         rate = self.optimizer.param_groups[0]["lr"]
         self._write_metrics(
@@ -255,8 +257,10 @@ class Trainer:
     def _write_metrics(self, **values: Any) -> None:
         progress = self.progress
         record = {"step": progress.step, "epoch": progress.epoch, **values, "elapsed_s": round(progress.elapsed_s, 3)}
+        # JSON has no NaN: a window whose steps were all skipped, or a model gone astray, has no loss.
+        finite = {key: None if value != value or value == math.inf else value for key, value in record.items()}
         with open(self.run_folder.metrics, "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write(json.dumps(finite, allow_nan=False) + "\n")
 
     def save(self) -> None:
         """Write a checkpoint, then drop the oldest ones beyond `training.keep`."""
@@ -278,7 +282,8 @@ class Trainer:
             try:
                 tensors, state = load_checkpoint(path)
             except CheckpointError as error:
-                print(f"warning: {error}; falling back on the one before", file=sys.stderr)
+                path.rename(path.with_suffix(".damaged"))  # kept for a look, and out of the way of the ones to come
+                _logger.warning("warning: %s; set aside as %s.damaged, trying the one before", error, path.stem)
                 continue
             self._restore(tensors, state, path)
             return True
