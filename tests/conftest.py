@@ -1,9 +1,12 @@
 """What several test files share: options composed as the commands do it, small corpora, and one small trained run."""
 
+import importlib
 import os
 import random
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,25 @@ def run_command(name: str, *options: str, stdin: bytes = b"", cwd: Path = ROOT) 
     command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *options]
     ended = subprocess.run(command, input=stdin, capture_output=True, cwd=cwd, env=environment(), timeout=300)
     return Ended(ended.returncode, ended.stdout, ended.stderr.decode())
+
+
+Caller = Callable[..., Ended]
+
+
+@pytest.fixture
+def call_command(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Iterator[Caller]:
+    """Run a command in this process: what matters is how it ends, and starting Python takes seconds."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(name: str, *options: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", [f"s2s-{name}", *options])
+        with pytest.raises(SystemExit) as end:
+            importlib.import_module(f"s2s.cli.{name}").main()
+        captured = capfdbinary.readouterr()
+        return Ended(int(end.value.code or 0), captured.out, captured.err.decode())
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)
 
 
 def environment() -> dict[str, str]:

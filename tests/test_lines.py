@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, environment, run_command
+from conftest import ROOT, Caller, environment, run_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -162,7 +162,7 @@ def test_signals_end_a_translation_with_their_codes(tiny_run: Path) -> None:
         assert b"Traceback" not in err
 
 
-def test_nothing_but_results_on_stdout(tiny_run: Path) -> None:
-    ended = run_command("evaluate", f"run={tiny_run}", "search.beam_size=2")
+def test_nothing_but_results_on_stdout(call_command: Caller, tiny_run: Path) -> None:
+    ended = call_command("evaluate", f"run={tiny_run}", "search.beam_size=2")
     assert len(ended.out.splitlines()) == 1
     json.loads(ended.out)

@@ -306,14 +306,15 @@ class Trainer:
         """Drop lines of steps after the checkpoint, and a last line that was cut: those steps will be taken again."""
         if not self.run_folder.metrics.exists():
             return
-        kept = []
-        for line in self.run_folder.metrics.read_text(encoding="utf-8").split("\n")[:-1]:
+        kept, text = [], self.run_folder.metrics.read_text(encoding="utf-8")
+        for line in text.split("\n")[:-1]:
             try:
                 if json.loads(line)["step"] <= self.progress.step:
                     kept.append(f"{line}\n")
             except (ValueError, KeyError, TypeError):
                 continue
-        write_text(self.run_folder.metrics, "".join(kept))
+        if "".join(kept) != text:
+            write_text(self.run_folder.metrics, "".join(kept))
 
     def _tick_s(self) -> float:
         """Seconds since the last tick, which are added to the time that the run has taken."""
