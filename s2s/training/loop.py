@@ -140,6 +140,7 @@ class Trainer:
                 bar.update()
                 if self._is_due(training.log_every):
                     bar.set_postfix_str(self._log())
+                    bar.total = self._expected_steps()
                 reason = self.reason_to_end()
                 if self._is_due(training.validate_every) or reason:
                     self._validate()
@@ -325,6 +326,13 @@ class Trainer:
 
     def _is_due(self, every: int) -> bool:
         return self.progress.step % every == 0
+
+    def _expected_steps(self) -> int:
+        """Steps that the limits allow at the present speed."""
+        training, progress = self.config.training, self.progress
+        if training.max_minutes is None:
+            return training.max_steps
+        return min(training.max_steps, math.ceil(progress.step * 60 * training.max_minutes / progress.elapsed_s))
 
     def _progress_bar(self) -> "tqdm[Any]":
         """Step, loss, speed and time left; silent when stderr is not a terminal."""
