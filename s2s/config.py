@@ -1,7 +1,7 @@
 """Every option of s2s: its name, type, default, unit and allowed range.
 
-One dataclass a group. YAML files under conf/ choose values; nothing there introduces a name. Only `cli/` and functions
-called `build_...` take these objects; all other code takes plain sizes and values.
+One dataclass a group. YAML files under conf/ choose values; nothing there introduces a name. `cli/`, functions called
+`build_...`, the trainer and the translator take these objects; all other code takes plain sizes and values.
 
 A field's `doc` metadata is its help text, and `low`/`high` its allowed range (both ends included).
 """
@@ -107,7 +107,7 @@ class OutputFormat(enum.Enum):
 
 
 def option(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
-    """A documented dataclass field; `low` and `high` bound a number, or the length of nothing else."""
+    """A documented dataclass field; `low` and `high` bound a number."""
     metadata = {"doc": doc, "low": low, "high": high}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
@@ -377,6 +377,10 @@ def load_config(path: Path) -> Config:
         first_line = str(error).strip().splitlines()[0]
         raise RunError(f"{path}: expected the options of an s2s run, but they cannot be read: {first_line}") from error
     assert isinstance(config, Config)
+    try:
+        check(config)
+    except ConfigError as error:
+        raise RunError(f"{path}: {error}; the file was changed since the run was made") from error
     return config
 
 
@@ -412,7 +416,7 @@ def _comparable(config: Config) -> Config:
         precision=Precision.auto,
         search=SearchConfig(),
         training=training,
-        data=portable(config.data),
+        data=dataclasses.replace(config.data, train=[], dev=[], test=[], root=None, cache=None),
     )
 
 

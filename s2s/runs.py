@@ -1,5 +1,9 @@
 """Where each file of a run folder lies. The folder holds all that its run needs, and no path that leads out of it."""
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +28,31 @@ class RunFolder:
             what = "holds no config.yaml" if run.path.is_dir() else "does not exist"
             raise RunError(f"run={path} {what}: expected the folder of a run; train one with s2s-train run={path}")
         return run
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder, and keep other processes from training in it; the lock dies with its owner.
+
+        What a killed owner left half written is removed.
+
+        Raises:
+            RunError: another process trains in it, or the path is a file.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"run={self.path} is a file: expected a new or empty folder; choose another run=DIR")
+        self.path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for part in self.path.rglob("*.part"):
+                part.unlink()
+            yield
+        except BlockingIOError as error:
+            raise RunError(
+                f"run={self.path} is being trained by another process: wait, or choose another run"
+            ) from error
+        finally:
+            os.close(handle)
 
     @property
     def config(self) -> Path:

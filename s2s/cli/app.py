@@ -6,11 +6,13 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import hydra
+import torch
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -19,6 +21,7 @@ from s2s.config import check
 from s2s.errors import ConfigError, Interrupted, S2SError
 
 C = TypeVar("C")
+_SIGNAL = 128  # an exit code is this plus the number of the signal
 
 
 def run_app(name: str, schema: type[C], task: Callable[[C], None]) -> NoReturn:
@@ -28,30 +31,33 @@ def run_app(name: str, schema: type[C], task: Callable[[C], None]) -> NoReturn:
     HYDRA_FULL_ERROR=1 errors come with their traceback.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
-    signal.signal(signal.SIGTERM, _terminate)
     register(name, schema)
-    reached: list[bool] = []
+    codes: list[int] = []
 
     @hydra.main(version_base="1.3", config_path="pkg://s2s.conf", config_name=name)
     def hydra_main(options: DictConfig) -> None:
-        reached.append(True)
-        sys.exit(_run(task, options))
+        codes.append(_run(task, options))
+        if codes[-1] > _SIGNAL:  # a signal ends a sweep of several jobs too
+            sys.exit(codes[-1])
 
     try:
         hydra_main()
-        sys.exit(0)  # --help, --cfg and the like
     except SystemExit as end:
         # Hydra ends with 1 for options that it does not understand; that is a usage error.
-        code = 2 if end.code == 1 and not reached else end.code
-        sys.exit(code)
+        sys.exit(2 if end.code == 1 and not codes else end.code)
     except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+        sys.exit(_SIGNAL + signal.SIGINT)
     except BrokenPipeError:  # --help | head
         _leave_closed_pipe()
+    except Exception:  # Hydra's own, which it lets through with HYDRA_FULL_ERROR=1
+        traceback.print_exc()
+        sys.exit(2)
+    sys.exit(max(codes, default=0))
 
 
 def _run(task: Callable[[C], None], options: DictConfig) -> int:
     """Run the task; whatever goes wrong becomes an exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         task(typed(options))
         sys.stdout.flush()
@@ -59,19 +65,26 @@ def _run(task: Callable[[C], None], options: DictConfig) -> int:
     except BrokenPipeError:
         _leave_closed_pipe()
         return 0
-    except S2SError as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1" and not isinstance(error, Interrupted):
-            raise
-        print(f"{'' if isinstance(error, Interrupted) else 'error: '}{error}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:  # a full disk, no permission: what was saved before is still there
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            raise
-        print(f"error: {error.filename or 'a file'} cannot be read or written: {error.strerror}", file=sys.stderr)
-        return 1
+    except Interrupted as end:
+        print(end, file=sys.stderr)
+        return end.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 128 + signal.SIGINT
+        return _SIGNAL + signal.SIGINT
+    except S2SError as error:
+        return _told(str(error), error.exit_code)
+    except (MemoryError, torch.OutOfMemoryError):
+        return _told("out of memory; lower training.batch_tokens, or search.batch_size for translation", 1)
+    except OSError as error:  # a full disk, no permission: what was saved before is still there
+        return _told(f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}", 1)
+
+
+def _told(message: str, code: int) -> int:
+    """Tell of an error, with its traceback where that was asked for."""
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)
+    return code
 
 
 def _leave_closed_pipe() -> None:
@@ -125,5 +138,8 @@ def _option_help(schema: type, prefix: str = "") -> str:
 
 
 def _default(item: "dataclasses.Field[Any]") -> str:
+    """Range and default of an option."""
+    low, high = item.metadata["low"], item.metadata["high"]
+    span = "" if low is None else f" ({low:g} or more)" if high is None else f" ({low:g} to {high:g})"
     value = item.default.name if isinstance(item.default, enum.Enum) else item.default
-    return "" if value in (None, "", "???") or value is dataclasses.MISSING else f" [{value}]"
+    return span if value in (None, "", "???") or value is dataclasses.MISSING else f"{span} [{value}]"

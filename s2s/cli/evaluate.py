@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from s2s.cli.app import run_app
-from s2s.cli.train import loss_batches
 from s2s.config import EvaluateConfig, OutputFormat, Strategy
+from s2s.data.batching import all_batches
 from s2s.data.corpora import Pair, read_pairs
 from s2s.data.prepare import encode_pairs
 from s2s.decoding.translator import Translator
@@ -37,7 +37,7 @@ def evaluate(config: EvaluateConfig) -> None:
     search = dataclasses.replace(config.search, num_best=1, format=OutputFormat.text)
     translator = Translator.load(config.run, search=search, device=config.device, precision=config.precision)
     stores = encode_pairs(pairs, translator.source, translator.target)[:2]
-    loss_nats = mean_loss_nats(translator.model, loss_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
+    loss_nats = mean_loss_nats(translator.model, all_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
     result: dict[str, Any] = {"lines": len(pairs), "loss_nats": loss_nats, "perplexity": perplexity(loss_nats)}
     for strategy in Strategy:
         translator.search = dataclasses.replace(search, strategy=strategy)

@@ -13,10 +13,9 @@ import torch
 from s2s.analysis.plots import plot_attention
 from s2s.cli.app import run_app
 from s2s.config import Config, Score, SearchConfig, Strategy, differences, load_config, save_config
-from s2s.data.batching import Batch, batch_indices, read_batch
+from s2s.data.batching import all_batches
 from s2s.data.corpora import Pair
 from s2s.data.prepare import ParallelCorpus, build_corpus, build_subwords, encode_pairs
-from s2s.data.store import TokenStore
 from s2s.data.subwords import Subwords
 from s2s.decoding.translator import Translator
 from s2s.device import autocast, choose_device, choose_precision
@@ -39,10 +38,16 @@ def main() -> None:
 
 def train(config: Config) -> None:
     """Train, or go on training, the run in `config.run`; then sum it up."""
+    run = RunFolder(Path(config.run))
     device = choose_device(config.device)
     precision = choose_precision(config.precision, device)
-    run = RunFolder(Path(config.run))
-    _open_run(run, config)
+    with run.locked():
+        _open_run(run, config)
+        _train(run, config, device, precision)
+
+
+def _train(run: RunFolder, config: Config, device: torch.device, precision: torch.dtype) -> None:
+    """From text to the summary, in the run's own folder."""
     corpus, source, target = _prepare(run, config)
     torch.manual_seed(config.seed)
     model = build_seq2seq(config.model, len(source), len(target)).to(device)
@@ -61,7 +66,15 @@ def train(config: Config) -> None:
         return
     num_weights = sum(parameter.numel() for parameter in model.parameters())
     start = f"going on at step {trainer.progress.step}" if is_resumed else f"training on {len(train_source):,} pairs"
-    _logger.info("%s: %s, %.1f million weights, %s, %s", run.path, start, num_weights / 1e6, device, str(precision)[6:])
+    _logger.info(
+        "%s: %s, %.1f million weights, %s, %s",
+        run.path,
+        start,
+        num_weights / 1e6,
+        device,
+        str(precision).removeprefix("torch."),
+    )
+    run.summary.unlink(missing_ok=True)  # of an earlier end: it must not make an unfinished run look finished
     reason = reason or trainer.run()
     progress = trainer.progress
     minutes = progress.elapsed_s / 60
@@ -82,26 +95,28 @@ def _open_run(run: RunFolder, config: Config) -> None:
                 f"run={run.path} was made with other options ({'; '.join(changed)}): give the same ones to go on with "
                 "it, or choose another run=DIR"
             )
-    elif run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+    elif any(run.path.iterdir()):
         raise RunError(
             f"run={run.path} exists and is not a run: expected a new or empty folder; choose another run=DIR"
         )
     try:
         save_config(config, run.config)
     except OSError as error:
-        raise RunError(f"run={run.path} cannot be written: {error.strerror}; choose another run=DIR") from error
+        raise RunError(
+            f"run={run.path} cannot be written: {error.strerror or error}; choose another run=DIR"
+        ) from error
 
 
 def _prepare(run: RunFolder, config: Config) -> tuple[ParallelCorpus, Subwords, Subwords]:
     """The corpus, and the subwords of the run, learnt now if it has none.
 
     Raises:
-        RunError: the training text is not the one that the run began with.
+        RunError: the text is not the one that the run began with.
     """
     corpus = build_corpus(config.data, config.seed)
     for note in corpus.notes:
         _logger.info(note)
-    facts: dict[str, str | int] = {"train_sha256": corpus.fingerprint(), "num_train": len(corpus.train)}
+    facts: dict[str, str | int] = {"sha256": corpus.fingerprint(), "num_train": len(corpus.train)}
     paths = run.subwords(config.subwords.shared)
     if run.corpus.is_file():
         _check_corpus(run, facts)
@@ -119,7 +134,7 @@ def _prepare(run: RunFolder, config: Config) -> tuple[ParallelCorpus, Subwords, 
 
 
 def _check_corpus(run: RunFolder, facts: dict[str, str | int]) -> None:
-    """See that the training text is still the one that the run began with.
+    """See that the text is still the one that the run began with.
 
     Raises:
         RunError: it is another.
@@ -127,8 +142,8 @@ def _check_corpus(run: RunFolder, facts: dict[str, str | int]) -> None:
     before = json.loads(run.corpus.read_text(encoding="utf-8"))
     if before != facts:
         raise RunError(
-            f"run={run.path} was trained on other text ({before['num_train']:,} pairs then, {facts['num_train']:,} "
-            "now): give it the same files to go on, or choose another run=DIR"
+            f"run={run.path} was begun with other text ({before['num_train']:,} training pairs then, "
+            f"{facts['num_train']:,} now): give it the same files to go on, or choose another run=DIR"
         )
 
 
@@ -141,7 +156,7 @@ def _validation(
     precision: torch.dtype,
 ) -> Callable[[], Validation]:
     """A function that scores the dev set with the model's present weights: loss, and BLEU of greedy search."""
-    batches = loss_batches(*encode_pairs(pairs, *sides)[:2], config.training.batch_tokens)
+    batches = all_batches(*encode_pairs(pairs, *sides)[:2], config.training.batch_tokens)
     translator = Translator(model, *sides, SearchConfig(strategy=Strategy.greedy), device, precision)
     sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
 
@@ -153,12 +168,6 @@ def _validation(
         return result
 
     return validate
-
-
-def loss_batches(source: TokenStore, target: TokenStore, batch_tokens: int) -> list[Batch]:
-    """All pairs, in batches of about equal length."""
-    indices = batch_indices(source.lengths, target.lengths, batch_tokens=batch_tokens, seed=0, epoch=0)
-    return [read_batch(source, target, rows) for rows in indices]
 
 
 def _sum_up(run: RunFolder, corpus: ParallelCorpus, config: Config) -> None:
@@ -195,6 +204,9 @@ def _draw_attention(run: RunFolder, translator: Translator, pairs: list[Pair]) -
     target = translator.translate([source])[0]
     path = run.path / "attention.png"
     weights, source_pieces, target_pieces = translator.attention(source, target)
+    if not source_pieces or not target_pieces:
+        _logger.info("no attention picture: the model has nothing to say about “%s”", source)
+        return
     merged = merge_weights(weights, source_pieces, target_pieces)
     try:
         plot_attention(merged, merge_pieces(source_pieces), merge_pieces(target_pieces), path)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 
@@ -66,6 +67,11 @@ def _is_utf8(line: bytes) -> bool:
     return True
 
 
+def _without_bars(text: str) -> str:
+    """Text in which no three bars stand together: they separate the fields of a Moses line."""
+    return re.sub(r"\|{3,}", lambda bars: " ".join(bars.group()), text)
+
+
 def format_translation(translation: Translation, line_id: int, form: OutputFormat) -> list[str]:
     """The lines to write for a line of input.
 
@@ -79,8 +85,7 @@ def format_translation(translation: Translation, line_id: int, form: OutputForma
             return [translation.texts[0]]
         case OutputFormat.moses:
             return [
-                # Three bars separate fields, so a text must not hold them.
-                f"{line_id} ||| {text.replace('|||', '| | |')} ||| "
+                f"{line_id} ||| {_without_bars(text)} ||| "
                 f"LogProb= {item.log_probability:.6f} Pieces= {len(item.ids)} ||| {item.score:.6f}"
                 for text, item in zip(translation.texts, translation.hypotheses, strict=True)
             ]

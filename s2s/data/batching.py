@@ -113,3 +113,9 @@ def _cuts(widths: Indices, budget: int) -> list[tuple[int, int]]:
 def read_batch(source: TokenStore, target: TokenStore, indices: Indices) -> Batch:
     """The pairs at `indices` as a `Batch`."""
     return pair_batch([source[index] for index in indices], [target[index] for index in indices])
+
+
+def all_batches(source: TokenStore, target: TokenStore, batch_tokens: int) -> list[Batch]:
+    """All pairs once, in batches of about equal length: for a loss over the whole set."""
+    indices = batch_indices(source.lengths, target.lengths, batch_tokens=batch_tokens, seed=0, epoch=0)
+    return [read_batch(source, target, rows) for rows in indices]

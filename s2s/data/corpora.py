@@ -396,7 +396,8 @@ def hold_out(pairs: list[Pair], num_dev: int, num_test: int, seed: int) -> tuple
     order of the corpus, on Python's version or on the machine, and changes little when lines are added.
 
     Returns:
-        Train, dev and test, each in the order of the corpus; together they are the corpus.
+        Train, dev and test, each in the order of the corpus; together they are the corpus. Dev and test may stay some
+        pairs short, where no group of equal sources fits any more.
 
     Raises:
         DataError: the corpus is too small to fill dev and test and leave something to train on.
@@ -413,7 +414,8 @@ def hold_out(pairs: list[Pair], num_dev: int, num_test: int, seed: int) -> tuple
             if len(split) + len(group) <= room:
                 split.extend(group)
                 break
-    if len(dev) < num_dev or len(test) < num_test or not train:
+    is_filled = bool(num_dev == 0 or dev) and bool(num_test == 0 or test)
+    if not is_filled or not train or len(pairs) <= num_dev + num_test:
         raise DataError(
             f"expected more than {num_dev:,} dev + {num_test:,} test pairs to cut from, found {len(pairs):,} with "
             f"{len(groups):,} different sources (equal ones stay together); hold out fewer, or give a larger corpus"

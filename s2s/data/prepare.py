@@ -1,6 +1,5 @@
 """The road from a choice of data to what a model trains on: text, pieces, ids."""
 
-import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,10 +32,12 @@ class ParallelCorpus:
     notes: list[str]
 
     def fingerprint(self) -> str:
-        """SHA-256 of the training pairs in their order."""
+        """SHA-256 of all pairs in their order."""
         digest = hashlib.sha256()
-        for pair in self.train:
-            digest.update(f"{pair.source}\n{pair.target}\n".encode())
+        for pairs in (self.train, self.dev, self.test):
+            digest.update(f"{len(pairs)}\n".encode())
+            for pair in pairs:
+                digest.update(f"{pair.source}\n{pair.target}\n".encode())
         return digest.hexdigest()
 
 
@@ -48,12 +49,11 @@ def build_corpus(config: DataConfig, seed: int) -> ParallelCorpus:
     """
     match config.corpus:
         case Corpus.phrasebook:
-            corpus = _phrasebook(config, seed)
+            return _phrasebook(config, seed)
         case Corpus.multi30k:
-            corpus = _multi30k(config)
+            return _multi30k(config)
         case Corpus.files:
-            corpus = _files(config, seed)
-    return _cleaned(corpus, config) if config.clean else corpus
+            return _files(config, seed)
 
 
 def _phrasebook(config: DataConfig, seed: int) -> ParallelCorpus:
@@ -67,7 +67,8 @@ def _phrasebook(config: DataConfig, seed: int) -> ParallelCorpus:
         [Pair(pair.target, pair.source) if is_reversed else Pair(pair.source, pair.target) for pair in pairs]
         for pairs in map(phrasebook.distinct_pairs, phrasebook.Split, sizes, (seed, seed, seed))
     )
-    return ParallelCorpus(train, dev, test, [])
+    train, notes = _clean(train, config)
+    return ParallelCorpus(train, dev, test, notes)
 
 
 def _multi30k(config: DataConfig) -> ParallelCorpus:
@@ -78,7 +79,8 @@ def _multi30k(config: DataConfig) -> ParallelCorpus:
         list(read_pairs(*multi30k_paths(root, cache, split, *languages)))
         for split in ("train", "val", "test_2016_flickr")
     )
-    return ParallelCorpus(train, dev, test, [])
+    train, notes = _clean(train, config)
+    return ParallelCorpus(train, dev, test, notes)
 
 
 def _files(config: DataConfig, seed: int) -> ParallelCorpus:
@@ -86,28 +88,32 @@ def _files(config: DataConfig, seed: int) -> ParallelCorpus:
         list(read_pairs(Path(files[0]), Path(files[1]))) if files else []
         for files in (config.train, config.dev, config.test)
     )
+    train, notes = _clean(train, config)
     num_dev, num_test = (0 if dev else config.dev_pairs), (0 if test else config.test_pairs)
     if not num_dev and not num_test:
-        return ParallelCorpus(train, dev, test, [])
+        return ParallelCorpus(train, dev, test, notes)
     rest, cut_dev, cut_test = hold_out(train, num_dev, num_test, seed)
-    parts = [f"{num} pairs for {name}" for name, num in (("dev", num_dev), ("test", num_test)) if num]
+    parts = [f"{len(cut):,} pairs for {name}" for name, cut in (("dev", cut_dev), ("test", cut_test)) if cut]
     note = f"cut {' and '.join(parts)} out of the {len(train):,} training pairs, by seed {seed}"
-    return ParallelCorpus(rest, dev or cut_dev, test or cut_test, [note])
+    return ParallelCorpus(rest, dev or cut_dev, test or cut_test, [*notes, note])
 
 
-def _cleaned(corpus: ParallelCorpus, config: DataConfig) -> ParallelCorpus:
+def _clean(pairs: list[Pair], config: DataConfig) -> tuple[list[Pair], list[str]]:
+    """Training pairs without the bad ones, and a line that counts these; before anything is cut out for dev or test."""
+    if not config.clean:
+        return pairs, []
     rules = CleaningRules(
         max_words=config.max_words,
         max_characters=config.max_characters,
         max_length_ratio=config.max_length_ratio,
     )
     report = CleaningReport()
-    train = list(clean(corpus.train, rules, report))
-    if not train:
+    kept = list(clean(pairs, rules, report))
+    if not kept:
         raise DataError(
             f"no training pair is left after cleaning: {report}; look at the files, or set data.clean=false"
         )
-    return dataclasses.replace(corpus, train=train, notes=[*corpus.notes, str(report)])
+    return kept, [str(report)]
 
 
 def build_subwords(config: SubwordsConfig, pairs: Sequence[Pair]) -> tuple[Subwords, Subwords, list[str]]:
@@ -150,7 +156,7 @@ def encode_pairs(
     )
     kept = [sides for sides in encoded if max_pieces is None or (all(sides) and max(map(len, sides)) <= max_pieces)]
     if not kept:
-        raise DataError(f"none of {len(pairs)} pairs has 1 to {max_pieces} pieces a side; raise training.max_pieces")
+        raise DataError(f"none of {len(pairs)} pairs has from 1 to {max_pieces} pieces a side; see training.max_pieces")
     stores = (
         TokenStore([sides[0] for sides in kept], len(source)),
         TokenStore([sides[1] for sides in kept], len(target)),

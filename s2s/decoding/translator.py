@@ -4,6 +4,7 @@ B sentences, K beams, V pieces.
 """
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,6 +18,7 @@ from s2s.config import Config, Device, Precision, SearchConfig, Strategy, check,
 from s2s.data.batching import pair_batch, source_batch
 from s2s.data.subwords import BOS, PAD, UNK, Subwords
 from s2s.decoding.search import Hypothesis, beam_search, greedy_search
+from s2s.errors import CheckpointError
 from s2s.device import autocast, choose_device, choose_precision
 from s2s.models.attention import Memory
 from s2s.models.decoder import DecoderState
@@ -117,6 +119,10 @@ class Translator:
         results = [_NOTHING] * len(ids)
         for batch in _chunks(order, self.search.batch_size):
             for index, found in zip(batch, self._search([ids[index] for index in batch]), strict=True):
+                if not found or math.isnan(found[0].score):
+                    raise CheckpointError(
+                        "the model gives no probabilities (NaN): its weights are damaged; train it anew"
+                    )
                 results[index] = Translation(tuple(self.target.decode(item.ids) for item in found), tuple(found))
         return results
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -51,7 +52,7 @@ class Progress:
     """Where a run stands.
 
     Attributes:
-        step: updates made.
+        step: updates made, and steps skipped for a loss that was not finite.
         epoch: passes over the corpus completed.
         position: batches of this epoch used.
         elapsed_s: seconds of training over all starts, validation included.
@@ -59,7 +60,6 @@ class Progress:
         window_tokens: target tokens since then.
         window_s: seconds since then.
         num_bad_steps: steps in a row that were skipped for a loss or gradient that was not finite.
-        validated_step: step of the last validation.
         best_score: best value of the stop metric (higher is better; a loss counts negative).
         best_step: step of `best_score`.
         num_waited: validations since then.
@@ -73,7 +73,6 @@ class Progress:
     window_tokens: int = 0
     window_s: float = 0.0
     num_bad_steps: int = 0
-    validated_step: int = -1
     best_score: float = -math.inf
     best_step: int = -1
     num_waited: int = 0
@@ -227,7 +226,6 @@ class Trainer:
             self.average.swap()
         self.model.eval()
         result = self.measure()
-        progress.validated_step = progress.step
         score = result.bleu if training.stop_metric is StopMetric.bleu else -result.loss_nats
         progress.num_waited += 1
         if score > progress.best_score:
@@ -278,8 +276,13 @@ class Trainer:
             path.unlink()
 
     def resume(self) -> bool:
-        """Go back to the newest checkpoint that is whole; False where there is none yet."""
-        for path in checkpoints(self.run_folder):
+        """Go back to the newest checkpoint that is whole; False where there is none yet.
+
+        Raises:
+            CheckpointError: there are some, and none is whole.
+        """
+        found = checkpoints(self.run_folder)
+        for path in found:
             try:
                 tensors, state = load_checkpoint(path)
             except CheckpointError as error:
@@ -288,10 +291,15 @@ class Trainer:
                 continue
             self._restore(tensors, state, path)
             return True
+        if found:
+            raise CheckpointError(
+                f"{self.run_folder.last}: none of the {len(found)} checkpoints can be read (they are set aside as "
+                "*.damaged): restore one from a copy, or give the same command again to start from the beginning"
+            )
         self._rewind_metrics()
         return False
 
-    def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any], path: Any) -> None:
+    def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any], path: Path) -> None:
         load_weights(self.model, without_prefix("model", tensors), path)
         load_optimizer(self.optimizer, without_prefix("optimizer", tensors))
         if self.average is not None:
