@@ -159,7 +159,7 @@ class ModelConfig:
     attention: Score = option(Score.dot, "dot, general, additive, or none (the last vector holds everything)")
     scale_attention: bool = option(False, "divide dot-product scores by the square root of hidden_size")
     input_feeding: bool = option(False, "feed the last attentional state into the next step (a slow step loop)")
-    tie: Tie = option(Tie.output, "none, output (decoder embedding = output layer), all (encoder embedding too)")
+    tie: Tie = option(Tie.none, "none, output (decoder embedding = output layer), all (encoder embedding too)")
 
 
 @dataclass

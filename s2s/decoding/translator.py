@@ -18,8 +18,8 @@ from s2s.config import Config, Device, Precision, SearchConfig, Strategy, check,
 from s2s.data.batching import pair_batch, source_batch
 from s2s.data.subwords import BOS, PAD, UNK, Subwords
 from s2s.decoding.search import Hypothesis, beam_search, greedy_search
-from s2s.errors import CheckpointError
 from s2s.device import autocast, choose_device, choose_precision
+from s2s.errors import CheckpointError
 from s2s.models.attention import Memory
 from s2s.models.decoder import DecoderState
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
