@@ -61,7 +61,7 @@ def test_a_choice_is_a_few_lines(path: Path) -> None:
     [
         ["model.attention=none"],
         ["model.attention=additive", "model.layers=2", "model.residual=true"],
-        ["model.attention=general", "model.tie=none"],
+        ["model.attention=general", "model.tie=output"],
         ["model.scale_attention=true", "model.tie=all"],
         ["model.input_feeding=true", "model=gru"],
         ["model.bidirectional=false"],

@@ -351,7 +351,7 @@ def test_a_finished_run_knows_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "emptied"])
 def test_a_damaged_checkpoint_falls_back_on_the_one_before(
-    tmp_path: Path, unbroken: tuple[Trainer, Path], capsys: pytest.CaptureFixture[str], damage: str
+    tmp_path: Path, unbroken: tuple[Trainer, Path], caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:
     with pytest.raises(Interrupted):
         trainer(tmp_path, before_step=send(signal.SIGTERM, 12)).run()
@@ -364,22 +364,25 @@ def test_a_damaged_checkpoint_falls_back_on_the_one_before(
     assert again.resume()
     assert again.progress.step == 10
     assert older.name == "step-000000010.safetensors"
-    warning = capsys.readouterr().err
-    assert str(newest) in warning
-    assert "falling back on the one before" in warning
+    assert str(newest) in caplog.text
+    assert "trying the one before" in caplog.text
+    assert newest.with_suffix(".damaged").exists()
     again.run()
     assert_as_unbroken(again, tmp_path, unbroken)
 
 
-def test_a_run_without_a_whole_checkpoint_starts_anew(
-    tmp_path: Path, unbroken: tuple[Trainer, Path], capsys: pytest.CaptureFixture[str]
+def test_a_run_without_a_whole_checkpoint_says_so_before_it_starts_anew(
+    tmp_path: Path, unbroken: tuple[Trainer, Path]
 ) -> None:
     trainer(tmp_path, max_steps=11).run()
     for path in checkpoints(RunFolder(tmp_path)):
         path.write_bytes(b"")
     again = trainer(tmp_path)
+    before = lines(tmp_path)
+    with pytest.raises(CheckpointError, match="none of the 2 checkpoints can be read"):
+        again.resume()
+    assert lines(tmp_path) == before
     assert not again.resume()
-    assert capsys.readouterr().err.count("warning:") == 2
     assert lines(tmp_path) == []
     again.run()
     assert_as_unbroken(again, tmp_path, unbroken)
@@ -409,7 +412,9 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path: Path, keep: int) -> None
 def test_a_damaged_newer_checkpoint_does_not_push_out_a_whole_one(tmp_path: Path) -> None:
     trainer(tmp_path, max_steps=11, keep=1).run()
     checkpoints(RunFolder(tmp_path))[0].write_bytes(b"")
-    again = resumed(tmp_path, keep=1, before_step=send(signal.SIGTERM, 7))
+    with pytest.raises(CheckpointError, match="none of the 1"):
+        trainer(tmp_path, keep=1).resume()
+    again = trainer(tmp_path, keep=1, before_step=send(signal.SIGTERM, 7))
     with pytest.raises(Interrupted, match="all saved"):
         again.run()
     once_more = trainer(tmp_path, keep=1)

@@ -205,9 +205,9 @@ def test_multi30k_without_a_language_is_an_error(tmp_path: Path) -> None:
 # Fingerprint
 
 
-def test_the_fingerprint_tells_training_texts_apart() -> None:
+def test_the_fingerprint_tells_texts_apart() -> None:
     corpus = ParallelCorpus(PAIRS[:9], PAIRS[9:12], PAIRS[12:14], [])
-    same = ParallelCorpus(PAIRS[:9], [], [], ["a note"])
+    same = ParallelCorpus(PAIRS[:9], PAIRS[9:12], PAIRS[12:14], ["a note"])
     assert corpus.fingerprint() == same.fingerprint()
     assert len(corpus.fingerprint()) == 64
     changed = [
@@ -217,8 +217,10 @@ def test_the_fingerprint_tells_training_texts_apart() -> None:
         [Pair(pair.target, pair.source) for pair in PAIRS[:9]],
         [],
     ]
-    prints = {ParallelCorpus(train, [], [], []).fingerprint() for train in changed}
-    assert len(prints) == len(changed)
+    prints = {ParallelCorpus(train, PAIRS[9:12], PAIRS[12:14], []).fingerprint() for train in changed}
+    prints.add(ParallelCorpus(PAIRS[:9], PAIRS[9:11], PAIRS[11:14], []).fingerprint())
+    prints.add(ParallelCorpus(PAIRS[:9], PAIRS[9:12], PAIRS[12:13], []).fingerprint())
+    assert len(prints) == len(changed) + 2
     assert corpus.fingerprint() not in prints
 
 

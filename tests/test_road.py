@@ -13,6 +13,7 @@ from conftest import ROOT, TINY, Caller, Ended, compose, environment, file_optio
 
 from s2s import Translator
 from s2s.cli.train import train
+from s2s.runs import RunFolder
 
 
 def losses(run: Path) -> list[tuple[int, str, float]]:
@@ -211,3 +212,36 @@ def test_help_lists_every_option(call_command: Caller) -> None:
     assert ended.code == 0
     assert b"training.max_minutes" in ended.out
     assert b"sentences times longest sentence" in ended.out
+
+
+def test_two_processes_cannot_train_one_run(unbroken: tuple[list[str], Path], call_command: Caller) -> None:
+    options, run = unbroken
+    with RunFolder(run).locked():
+        ended = call_command("train", *options, f"run={run}")
+    assert ended.code == 1
+    assert "another process" in ended.err
+
+
+def test_a_sweep_trains_a_run_each(tmp_path: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = [*file_options(tmp_path / "corpus"), *TINY, "training.max_steps=2"]
+    monkeypatch.chdir(tmp_path)
+    ended = call_command("train", "-m", "model=rnn,gru", *options)
+    assert ended.code == 0, ended.err
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"files-rnn", "files-gru"}
+
+
+def test_a_blank_test_line_is_no_trouble(tmp_path: Path) -> None:
+    source, target = tmp_path / "test.ko", tmp_path / "test.en"
+    source.write_text("\n하나\n", encoding="utf-8")
+    target.write_text("one\none\n", encoding="utf-8")
+    options = [*file_options(tmp_path / "corpus"), *TINY, f"data.test=[{source},{target}]", "training.max_steps=2"]
+    train(compose("train", *options, f"run={tmp_path / 'run'}"))
+    assert (tmp_path / "run" / "summary.json").exists()
+
+
+def test_a_full_error_comes_with_its_traceback(call_command: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    ended = call_command("train", "model.dropout=7")
+    assert ended.code == 2
+    assert "Traceback" in ended.err
+    assert call_command("train", "modell=7").code == 2
