@@ -95,8 +95,8 @@ def test_dev_and_test_are_cut_from_train_where_they_are_left_out(tmp_path: Path)
     corpus = build_corpus(files(tmp_path), seed=1)
     assert (len(corpus.train), len(corpus.dev), len(corpus.test)) == (48, 7, 5)
     assert sorted([*corpus.train, *corpus.dev, *corpus.test]) == sorted(PAIRS)
-    assert corpus.notes[0] == "cut 7 pairs for dev and 5 pairs for test out of the 60 training pairs, by seed 1"
-    assert corpus.notes[1].startswith("kept 48 of 48 pairs")
+    assert corpus.notes[1] == "cut 7 pairs for dev and 5 pairs for test out of the 60 training pairs, by seed 1"
+    assert corpus.notes[0].startswith("kept 60 of 60 pairs")
     assert build_corpus(files(tmp_path), seed=1) == corpus
     assert build_corpus(files(tmp_path), seed=2).dev != corpus.dev
 
@@ -116,7 +116,7 @@ def test_only_what_is_left_out_is_cut(tmp_path: Path, given: str) -> None:
     assert num_cut == {"dev": 5, "test": 7}[given]
     assert (len(corpus.dev), len(corpus.test)) == {"dev": (3, 5), "test": (7, 3)}[given]
     other = {"dev": "test", "test": "dev"}[given]
-    assert corpus.notes[0] == f"cut {num_cut} pairs for {other} out of the 57 training pairs, by seed 1"
+    assert corpus.notes[1] == f"cut {num_cut} pairs for {other} out of the 57 training pairs, by seed 1"
 
 
 def test_train_is_cleaned_and_dev_and_test_are_not(tmp_path: Path) -> None:
@@ -289,5 +289,5 @@ def test_long_and_empty_pairs_are_left_out_of_training_only(sides: tuple[Subword
 
 
 def test_nothing_short_enough_is_an_error(sides: tuple[Subwords, Subwords]) -> None:
-    with pytest.raises(DataError, match=r"none of 60 pairs has 1 to 2 pieces a side; raise training\.max_pieces"):
+    with pytest.raises(DataError, match=r"none of 60 pairs has from 1 to 2 pieces a side; see training\.max_pieces"):
         encode_pairs(PAIRS, *sides, max_pieces=2)

@@ -14,6 +14,7 @@ PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """Ids that every vocabulary begins with: padding, unknown, start of a target (`<s>`), end of a sentence (`</s>`)."""
 
 _TOO_MANY_PIECES = re.compile(r"Please set it to a value <= (\d+)")
+_TOO_FEW_PIECES = re.compile(r"required_chars\. \d+ vs (\d+)")
 _MOST_TRAINING_LINES = 1_000_000
 
 
@@ -84,7 +85,12 @@ def train_subwords(
     try:
         return Subwords(_train(sample, vocabulary_size, kind, character_coverage)), None
     except RuntimeError as error:
-        most = _TOO_MANY_PIECES.search(str(error))
+        least, most = _TOO_FEW_PIECES.search(str(error)), _TOO_MANY_PIECES.search(str(error))
+        if least is not None:
+            raise DataError(
+                f"subwords.vocabulary_size={vocabulary_size} has no room for the {least[1]} characters and special "
+                "pieces of the text: raise it, or lower subwords.character_coverage"
+            ) from error
         if most is None:
             raise DataError(f"sentencepiece cannot learn pieces from {len(sample)} lines of text: {error}") from error
     message = f"subwords.vocabulary_size lowered from {vocabulary_size} to {most[1]}: the text has no more pieces"
