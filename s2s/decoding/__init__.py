@@ -1,1 +1,1 @@
-
+"""Search, and the translator around it."""

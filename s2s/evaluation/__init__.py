@@ -1,1 +1,1 @@
-
+"""Scores and alignments."""

@@ -1,1 +1,1 @@
-
+"""The loop, the optimizer, checkpoints."""
