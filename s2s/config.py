@@ -66,14 +66,31 @@ class Schedule(enum.Enum):
 
     constant = "constant"
     inverse_sqrt = "inverse_sqrt"
+    cosine = "cosine"
     plateau = "plateau"
+
+
+class Optimizer(enum.Enum):
+    """The rule by which gradients move weights."""
+
+    adam = "adam"
+    adamw = "adamw"
+    sgd = "sgd"
 
 
 class StopMetric(enum.Enum):
     """What early stopping and the best checkpoint look at."""
 
     loss = "loss"
+    perplexity = "perplexity"
     bleu = "bleu"
+
+
+class InitSubwords(enum.Enum):
+    """Which subwords a run has that starts from another run's weights."""
+
+    old = "old"
+    new = "new"
 
 
 class Device(enum.Enum):
@@ -143,6 +160,10 @@ class SubwordsConfig:
     shared: bool = option(True, "one vocabulary for both languages")
     vocabulary_size: int = option(8000, "pieces of each vocabulary; lowered where the corpus has fewer", low=8)
     character_coverage: float = option(0.9995, "share of the training characters that get a piece", low=0.9, high=1)
+    sampling: bool = option(False, "cut training text anew, at random, every time it is read (subword regularisation)")
+    sampling_alpha: float = option(
+        0.1, "sampling: unigram, sharpness (0: all cuts alike); bpe, share of merges left out", low=0, high=1
+    )
 
 
 @dataclass
@@ -155,6 +176,12 @@ class ModelConfig:
     hidden_size: int = option(512, "units of a decoder state and of an encoder state (both directions together)", low=2)
     bidirectional: bool = option(True, "the encoder reads in both directions, half of hidden_size each")
     dropout: float = option(0.2, "share of embeddings, layer outputs and attentional states dropped", low=0, high=0.95)
+    embedding_dropout: float | None = option(None, "of embeddings; left out: model.dropout", low=0, high=0.95)
+    layer_dropout: float | None = option(None, "of recurrent layers' outputs; left out: model.dropout", low=0, high=0.95)
+    output_dropout: float | None = option(None, "of attentional states; left out: model.dropout", low=0, high=0.95)
+    locked_dropout: bool = option(False, "drop the same units at all positions of a sentence (variational dropout)")
+    source_word_dropout: float = option(0.0, "share of source pieces read as <unk> in training", low=0, high=0.95)
+    target_word_dropout: float = option(0.0, "share of target pieces read as <unk> in training", low=0, high=0.95)
     residual: bool = option(False, "add a layer's input to its output, from the second layer on")
     attention: Score = option(Score.dot, "dot, general, additive, or none (the last vector holds everything)")
     scale_attention: bool = option(False, "divide dot-product scores by the square root of hidden_size")
@@ -166,13 +193,21 @@ class ModelConfig:
 class OptimConfig:
     """How weights move."""
 
-    learning_rate: float = option(2e-3, "highest learning rate of Adam", low=0)
-    schedule: Schedule = option(Schedule.inverse_sqrt, "constant, inverse_sqrt or plateau, after warm-up")
+    optimizer: Optimizer = option(Optimizer.adam, "adam, adamw or sgd")
+    learning_rate: float = option(2e-3, "highest learning rate", low=0)
+    schedule: Schedule = option(Schedule.inverse_sqrt, "constant, inverse_sqrt, cosine or plateau, after warm-up")
     warmup_steps: int = option(200, "steps in which the learning rate grows linearly from 0", low=0)
+    decay_steps: int | None = option(
+        None, "cosine: step at which the learning rate has fallen to 0; left out: training.max_steps", low=1
+    )
     plateau_factor: float = option(0.5, "plateau: factor after validations without a better loss", low=0, high=1)
     plateau_patience: int = option(1, "plateau: validations without a better loss to wait", low=0)
     adam_beta1: float = option(0.9, "decay of Adam's mean of gradients", low=0, high=0.9999)
     adam_beta2: float = option(0.998, "decay of Adam's mean of squared gradients", low=0, high=0.99999)
+    momentum: float = option(0.9, "sgd: decay of the sum of gradients", low=0, high=0.9999)
+    weight_decay: float = option(
+        0.0, "adamw: share of a weight taken off a step, times the learning rate; adam, sgd: L2 penalty", low=0
+    )
     max_grad_norm: float = option(1.0, "gradients are scaled down to this norm; 0 leaves them", low=0)
     label_smoothing: float = option(0.1, "share of the target spread evenly over the vocabulary", low=0, high=0.9)
     ema_decay: float = option(
@@ -185,16 +220,28 @@ class TrainingConfig:
     """How long to train, and what to do on the way."""
 
     batch_tokens: int = option(1000, "budget of a batch: sentences times longest sentence, in pieces", low=1)
+    accumulate: int = option(1, "batches whose gradients make up one update of the weights", low=1)
     max_steps: int = option(100_000, "updates of the weights", low=1)
+    max_epochs: int | None = option(None, "passes over the training text; left out: no limit", low=1)
     max_minutes: float | None = option(None, "minutes of training, validation included, over all starts", low=0)
     max_pieces: int = option(256, "training pairs with a longer side are left out", low=2)
     log_every: int = option(50, "steps between two lines of training metrics", low=1)
     validate_every: int = option(500, "steps between two validations", low=1)
     save_every: int = option(500, "steps between two checkpoints", low=1)
     keep: int = option(2, "checkpoints kept in last/: the newest and those to fall back on", low=1)
-    stop_metric: StopMetric = option(StopMetric.bleu, "loss or bleu of the dev set")
+    stop_metric: StopMetric = option(StopMetric.bleu, "loss, perplexity or bleu of the dev set")
     patience: int = option(20, "validations without a better stop_metric before the run ends", low=1)
     max_bad_steps: int = option(10, "steps in a row whose loss or gradient is not finite, before an error", low=0)
+    tensorboard: bool = option(False, "write the metrics as TensorBoard events too (needs the extra s2s[tensorboard])")
+
+
+@dataclass
+class ResumeConfig:
+    """What may be done to a run that goes on."""
+
+    reset_optimizer: bool = option(
+        False, "begin anew with the optimizer and its schedule, so that options under optim may change"
+    )
 
 
 @dataclass
@@ -225,7 +272,12 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    resume: ResumeConfig = field(default_factory=ResumeConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    init_from: str | None = option(None, "folder of a run whose weights this new run starts from (fine-tuning)")
+    init_subwords: InitSubwords = option(
+        InitSubwords.old, "init_from: that run's subwords (old), or learnt from the new text (new)"
+    )
 
 
 @dataclass
