@@ -177,7 +177,9 @@ class ModelConfig:
     bidirectional: bool = option(True, "the encoder reads in both directions, half of hidden_size each")
     dropout: float = option(0.2, "share of embeddings, layer outputs and attentional states dropped", low=0, high=0.95)
     embedding_dropout: float | None = option(None, "of embeddings; left out: model.dropout", low=0, high=0.95)
-    layer_dropout: float | None = option(None, "of recurrent layers' outputs; left out: model.dropout", low=0, high=0.95)
+    layer_dropout: float | None = option(
+        None, "of recurrent layers' outputs; left out: model.dropout", low=0, high=0.95
+    )
     output_dropout: float | None = option(None, "of attentional states; left out: model.dropout", low=0, high=0.95)
     locked_dropout: bool = option(False, "drop the same units at all positions of a sentence (variational dropout)")
     source_word_dropout: float = option(0.0, "share of source pieces read as <unk> in training", low=0, high=0.95)
@@ -409,9 +411,20 @@ def portable(data: DataConfig) -> DataConfig:
     )
 
 
+def same_network(old: ModelConfig, new: ModelConfig) -> ModelConfig:
+    """The options of `new` with the network of `old`: its sizes and parts, but not its dropout."""
+    network = {
+        item.name: getattr(old, item.name)
+        for item in dataclasses.fields(ModelConfig)
+        if not item.name.endswith("dropout")
+    }
+    return dataclasses.replace(new, **network)
+
+
 def save_config(config: Config, path: Path) -> None:
     """Write every option, defaults included, as YAML; paths lose their folders."""
-    kept = dataclasses.replace(config, run="", data=portable(config.data))
+    init_from = config.init_from and Path(config.init_from).name
+    kept = dataclasses.replace(config, run="", data=portable(config.data), init_from=init_from)
     write_text(path, OmegaConf.to_yaml(OmegaConf.structured(kept)))
 
 
@@ -436,48 +449,58 @@ def load_config(path: Path) -> Config:
     return config
 
 
-def differences(old: Config, new: Config) -> list[str]:
-    """Options that differ between a run and a command that wants to go on with it, as `name: old -> new`.
+@dataclass(frozen=True)
+class Differences:
+    """Options in which a command differs from the run that it wants to go on with, each as `name: old -> new`.
 
-    Left out are those that may change: paths and devices, and how long a run goes on and reports.
+    Attributes:
+        refused: those that make another run.
+        allowed: those that may change: how long a run goes on and reports, where and how it is computed.
     """
-    flat_old, flat_new = _flatten(_comparable(old)), _flatten(_comparable(new))
-    return [f"{name}: {flat_old[name]} -> {flat_new[name]}" for name in flat_new if flat_old[name] != flat_new[name]]
+
+    refused: list[str]
+    allowed: list[str]
 
 
-MAY_CHANGE = (
-    "max_steps",
-    "max_minutes",
-    "log_every",
-    "validate_every",
-    "save_every",
-    "keep",
-    "patience",
-    "max_bad_steps",
+_NO_DIFFERENCE = ("run", "data.train", "data.dev", "data.test", "data.root", "data.cache", "init_from", "init_subwords")
+"""Places and beginnings: the text is told by its fingerprint, and the weights are in the checkpoint."""
+
+_MAY_CHANGE = (
+    "device",
+    "precision",
+    "search.",
+    "resume.",
+    "training.max_",  # steps, epochs and minutes, and how many bad steps are borne
+    "training.log_every",
+    "training.validate_every",
+    "training.save_every",
+    "training.keep",
+    "training.patience",
+    "training.tensorboard",
 )
-"""Options under `training` that may differ when a run goes on; besides them `run`, `device`, `precision`, `search`."""
+"""Names of options, or what they begin with."""
 
 
-def _comparable(config: Config) -> Config:
-    defaults = TrainingConfig()
-    training = dataclasses.replace(config.training, **{name: getattr(defaults, name) for name in MAY_CHANGE})
-    return dataclasses.replace(
-        config,
-        run="",
-        device=Device.auto,
-        precision=Precision.auto,
-        search=SearchConfig(),
-        training=training,
-        data=dataclasses.replace(config.data, train=[], dev=[], test=[], root=None, cache=None),
-    )
+def differences(old: Config, new: Config) -> Differences:
+    """What has changed since a run was made; `resume.reset_optimizer` allows what is under `optim` too."""
+    found = Differences([], [])
+    may_change = (*_MAY_CHANGE, "optim.") if new.resume.reset_optimizer else _MAY_CHANGE
+    flat_old, flat_new = flatten(old), flatten(new)
+    for name in flat_new:
+        if flat_old[name] != flat_new[name] and name not in _NO_DIFFERENCE:
+            is_allowed = name.startswith(may_change) and name != "training.max_pieces"  # which decides what is read
+            kind = found.allowed if is_allowed else found.refused
+            kind.append(f"{name}: {flat_old[name]} -> {flat_new[name]}")
+    return found
 
 
-def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Every option of a group by its dotted name, enums by theirs; all values are JSON-able."""
     flat: dict[str, Any] = {}
     for item in dataclasses.fields(config):
         value = getattr(config, item.name)
         if dataclasses.is_dataclass(value):
-            flat |= _flatten(value, f"{prefix}{item.name}.")
+            flat |= flatten(value, f"{prefix}{item.name}.")
         else:
             flat[prefix + item.name] = value.name if isinstance(value, enum.Enum) else value
     return flat

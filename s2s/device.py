@@ -1,5 +1,6 @@
 """Where to compute, and in which floating-point type."""
 
+import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from s2s.errors import ConfigError
 
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is Arm's
 _CPU_INFO = Path("/proc/cpuinfo")
+_CPU = torch.device("cpu")
+_PROBE_SIZE = 512
+_WORTH_ROUNDING = 1.3
+"""By how much bf16 products have to be faster to be taken: the rest of a step gains nothing from them."""
 
 
 def choose_device(device: Device) -> torch.device:
@@ -21,20 +26,25 @@ def choose_device(device: Device) -> torch.device:
     """
     if device is Device.cuda and not torch.cuda.is_available():
         raise ConfigError("device=cuda: torch sees no CUDA device; use device=cpu, or install a CUDA build of torch")
+    if device is not Device.cpu and torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high")  # TF32: fp32 products on tensor cores, inputs rounded to 10 bits
     return torch.device("cpu" if device is Device.cpu or not torch.cuda.is_available() else "cuda")
 
 
 def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """The type of matrix products; `auto` is bf16 where the hardware multiplies it faster than fp32.
+    """The type of matrix products; `auto` is bf16 where it is clearly faster than fp32, which a processor is timed for.
 
     Raises:
         ConfigError: bf16 was asked for where the hardware has no such instructions.
     """
+    if precision is Precision.fp32:
+        return torch.float32
     has_bf16 = _has_bf16(device)
     if precision is Precision.bf16 and not has_bf16:
         where = "this GPU" if device.type == "cuda" else "this processor"
         raise ConfigError(f"precision=bf16: {where} has no bf16 instructions; use precision=fp32 or auto")
-    return torch.bfloat16 if has_bf16 and precision is not Precision.fp32 else torch.float32
+    is_taken = precision is Precision.bf16 or (has_bf16 and (device.type == "cuda" or _bf16_gain() >= _WORTH_ROUNDING))
+    return torch.bfloat16 if is_taken else torch.float32
 
 
 def _has_bf16(device: torch.device) -> bool:
@@ -45,6 +55,27 @@ def _has_bf16(device: torch.device) -> bool:
     except OSError:  # not Linux: nothing is known, and fp32 is right everywhere
         return False
     return not _BF16_FLAGS.isdisjoint(words)
+
+
+def _bf16_gain() -> float:
+    """How many times as fast as fp32 this processor multiplies bf16 matrices; takes some hundredths of a second.
+
+    The instructions alone do not tell: some processors have them at half the rate of those for fp32.
+    """
+    return matrix_rate(torch.bfloat16, _CPU, _PROBE_SIZE) / matrix_rate(torch.float32, _CPU, _PROBE_SIZE)
+
+
+def matrix_rate(kind: torch.dtype, device: torch.device, size: int, rounds: int = 5) -> float:
+    """Floating-point operations a second of a square matrix product, the best of some rounds."""
+    left, right = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
+    seconds = []
+    for _ in range(rounds + 1):
+        started_s = time.perf_counter()
+        torch.mm(left, right)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - started_s)
+    return 2 * size**3 / min(seconds[1:])  # the first one allocates and picks a kernel
 
 
 def autocast(device: torch.device, kind: torch.dtype) -> AbstractContextManager[Any]:

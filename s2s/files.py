@@ -27,13 +27,14 @@ def replacing(destination: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, destination)
-        _flush_folder(destination.parent)
+        flush(destination.parent)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """See that what was written to a file, or renamed in a folder, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

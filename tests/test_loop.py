@@ -134,7 +134,7 @@ def test_the_metrics_of_a_run(unbroken: tuple[Trainer, Path]) -> None:
     train, dev = lines(folder, "train"), lines(folder, "dev")
     assert [line["step"] for line in train] == [3, 6, 9, 12, 15]
     assert [line["step"] for line in dev] == [4, 8, 12, 16, 17]
-    assert list(train[0]) == ["step", "epoch", "kind", "loss_nats", "learning_rate"]
+    assert list(train[0]) == ["step", "epoch", "kind", "loss_nats", "learning_rate", "skipped_steps"]
     assert list(dev[0]) == ["step", "epoch", "kind", "loss_nats", "perplexity", "bleu"]
     assert train[0]["learning_rate"] == pytest.approx(0.01)  # at the end of warm-up
     assert train[3]["learning_rate"] == pytest.approx(0.01 * math.sqrt(3 / 12))
@@ -170,15 +170,15 @@ def test_label_smoothing_changes_what_is_minimised_and_not_what_is_told(tmp_path
 
 
 def test_every_epoch_takes_every_batch_once(tmp_path: Path) -> None:
-    made = trainer(tmp_path, max_steps=10**6)
-    lengths = made.source.lengths
+    made = trainer(tmp_path)
+    lengths = made.updates.source.lengths
     num = len(batch_indices(lengths, lengths, batch_tokens=40, seed=1, epoch=0))
-    batches = made._batches()
-    first = [next(batches) for _ in range(num)]
-    assert (made.progress.epoch, made.progress.position) == (0, num)
-    assert sum(len(batch.source_BS) for batch in first) == len(made.source)
-    next(batches)
-    assert (made.progress.epoch, made.progress.position) == (1, 1)
+    updates = made.updates.starting_at(0, 0)
+    first = [next(updates) for _ in range(num)]
+    assert [(update.epoch, update.position) for update in first] == [(0, n) for n in range(1, num)] + [(1, 0)]
+    assert sum(len(update.batches[0].source_BS) for update in first) == len(made.updates.source)
+    following = next(updates)
+    assert (following.epoch, following.position) == (1, 1)
 
 
 def test_gradients_are_scaled_down(tmp_path: Path) -> None:

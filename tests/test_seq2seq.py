@@ -123,12 +123,13 @@ def test_one_sentence_equals_the_same_sentence_in_a_batch(cell: Cell, is_input_f
 
 def test_padding_of_source_and_target_is_ignored() -> None:
     model, batch = built(layers=2), batch_of()
+    wider_out_BT = pad(batch.target_out_BT.tolist(), 8)
     wider = Batch(
         pad(batch.source_BS.tolist(), 9),
         batch.source_lengths_B,
         pad(batch.target_in_BT.tolist(), 8),
-        pad(batch.target_out_BT.tolist(), 8),
-        batch.num_tokens,
+        wider_out_BT,
+        (wider_out_BT != PAD).flatten().nonzero().flatten(),
     )
     assert model.loss(wider, 0.1).smoothed_nats.item() == pytest.approx(model.loss(batch, 0.1).smoothed_nats.item())
     torch.testing.assert_close(model(wider)[0][:, :6], model(batch)[0], rtol=0, atol=1e-12)

@@ -1,10 +1,12 @@
 """`s2s-train`: from a choice of data and model to a run folder that translates."""
 
+import dataclasses
 import json
 import logging
 import shlex
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +14,23 @@ import torch
 
 from s2s.analysis.plots import plot_attention
 from s2s.cli.app import run_app
-from s2s.config import Config, Score, SearchConfig, Strategy, differences, load_config, save_config
+from s2s.config import (
+    Config,
+    Differences,
+    InitSubwords,
+    Precision,
+    Schedule,
+    Score,
+    SearchConfig,
+    Strategy,
+    differences,
+    load_config,
+    same_network,
+    save_config,
+)
 from s2s.data.batching import all_batches
 from s2s.data.corpora import Pair
-from s2s.data.prepare import ParallelCorpus, build_corpus, build_subwords, encode_pairs
+from s2s.data.prepare import Prepared, encode_pairs, prepare
 from s2s.data.subwords import Subwords
 from s2s.decoding.translator import Translator
 from s2s.device import autocast, choose_device, choose_precision
@@ -25,7 +40,11 @@ from s2s.evaluation.scores import bleu, corpus_scores, mean_loss_nats
 from s2s.files import write_bytes, write_json, write_lines
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
 from s2s.runs import RunFolder
+from s2s.training.checkpoint import checkpoints, load_best
+from s2s.training.distributed import Ranks, connected
 from s2s.training.loop import Trainer, Validation
+from s2s.training.transfer import start_from
+from s2s.training.updates import Recut, Rows
 
 _logger = logging.getLogger(__name__)
 _NUM_SAMPLES = 5
@@ -38,99 +57,180 @@ def main() -> None:
 
 def train(config: Config) -> None:
     """Train, or go on training, the run in `config.run`; then sum it up."""
-    run = RunFolder(Path(config.run))
     device = choose_device(config.device)
-    precision = choose_precision(config.precision, device)
-    with run.locked():
-        _open_run(run, config)
-        _train(run, config, device, precision)
+    with connected(device) as ranks, ExitStack() as held:
+        if not ranks.is_first:
+            logging.getLogger("s2s").setLevel(logging.ERROR)  # the first rank tells it all
+        run = RunFolder(Path(config.run))
+        config = ranks.from_first(partial(_open_run, run, config, device, held))
+        _train(run, config, device, ranks)
 
 
-def _train(run: RunFolder, config: Config, device: torch.device, precision: torch.dtype) -> None:
-    """From text to the summary, in the run's own folder."""
-    corpus, source, target = _prepare(run, config)
-    torch.manual_seed(config.seed)
-    model = build_seq2seq(config.model, len(source), len(target)).to(device)
-    in_precision = partial(autocast, device, precision)
-    sides = source, target
-    validate = _validation(model, sides, corpus.dev, config, device, precision)
-    train_source, train_target, num_dropped = encode_pairs(corpus.train, *sides, max_pieces=config.training.max_pieces)
-    if num_dropped:
-        _logger.info("left out %d pairs longer than training.max_pieces=%d", num_dropped, config.training.max_pieces)
-    trainer = Trainer(model, train_source, train_target, validate, run, config, device, in_precision)
-    is_resumed = trainer.resume()
-    reason = trainer.reason_to_end()
-    if reason and run.summary.exists():
-        _logger.info("%s has ended already: %s", run.path, reason)
-        _logger.info("to go on, raise that option; to start afresh, choose another run=DIR or remove %s", run.path)
-        return
-    num_weights = sum(parameter.numel() for parameter in model.parameters())
-    start = f"going on at step {trainer.progress.step}" if is_resumed else f"training on {len(train_source):,} pairs"
-    _logger.info(
-        "%s: %s, %.1f million weights, %s, %s",
-        run.path,
-        start,
-        num_weights / 1e6,
-        device,
-        str(precision).removeprefix("torch."),
-    )
-    run.summary.unlink(missing_ok=True)  # of an earlier end: it must not make an unfinished run look finished
-    reason = reason or trainer.run()
-    progress = trainer.progress
-    minutes = progress.elapsed_s / 60
-    _logger.info("ended after %d steps and %.1f minutes: %s", progress.step, minutes, reason)
-    _sum_up(run, corpus, config)
+def _open_run(run: RunFolder, config: Config, device: torch.device, held: ExitStack) -> Config:
+    """Lock the run folder and write the options into it; or see that it was made with the same.
 
-
-def _open_run(run: RunFolder, config: Config) -> None:
-    """Make the run folder, or see that it was made with the same options.
+    Returns:
+        The options with all that is left open settled: the precision, and what comes from another run.
 
     Raises:
         RunError: it holds something else, or a run with other options; each difference is named.
     """
-    if run.config.is_file():
-        changed = differences(load_config(run.config), config)
-        if changed:
-            raise RunError(
-                f"run={run.path} was made with other options ({'; '.join(changed)}): give the same ones to go on with "
-                "it, or choose another run=DIR"
-            )
-    elif any(run.path.iterdir()):
+    held.enter_context(run.locked())
+    before = load_config(run.config) if run.config.is_file() else None
+    if before is None and any(run.path.iterdir()):
         raise RunError(
             f"run={run.path} exists and is not a run: expected a new or empty folder; choose another run=DIR"
         )
+    config = _settled(config, before, device)
+    if before is not None:
+        _check_differences(run, differences(before, config))
     try:
         save_config(config, run.config)
     except OSError as error:
         raise RunError(
             f"run={run.path} cannot be written: {error.strerror or error}; choose another run=DIR"
         ) from error
+    return config
 
 
-def _prepare(run: RunFolder, config: Config) -> tuple[ParallelCorpus, Subwords, Subwords]:
-    """The corpus, and the subwords of the run, learnt now if it has none.
+def _check_differences(run: RunFolder, changed: Differences) -> None:
+    if changed.refused:
+        hint = "; resume.reset_optimizer=true allows other options under optim" * any(
+            name.startswith("optim.") for name in changed.refused
+        )
+        raise RunError(
+            f"run={run.path} was made with other options ({'; '.join(changed.refused)}): give the same ones to go on "
+            f"with it, or choose another run=DIR{hint}"
+        )
+    if changed.allowed:
+        _logger.info("%s goes on with other options: %s", run.path, "; ".join(changed.allowed))
+
+
+def _settled(config: Config, before: Config | None, device: torch.device) -> Config:
+    """The options of a run, settled when it begins and kept when it goes on."""
+    optim = config.optim
+    if optim.schedule is Schedule.cosine and optim.decay_steps is None:
+        optim = dataclasses.replace(optim, decay_steps=config.training.max_steps)
+    wanted = config.precision
+    if wanted is Precision.auto and before is not None:
+        wanted = before.precision  # a second measurement may come out otherwise, and the losses with it
+    precision = Precision.bf16 if choose_precision(wanted, device) is torch.bfloat16 else Precision.fp32
+    config = dataclasses.replace(config, optim=optim, precision=precision)
+    if config.init_from is None:
+        return config
+    origin = before or load_config(RunFolder.existing(config.init_from).config)
+    subwords = origin.subwords if config.init_subwords is InitSubwords.old else config.subwords
+    settled = dataclasses.replace(config, model=same_network(origin.model, config.model), subwords=subwords)
+    changed = differences(config, settled).refused
+    if changed and before is None:
+        _logger.info("taken over from init_from=%s: %s", config.init_from, "; ".join(changed))
+    return settled
+
+
+def _train(run: RunFolder, config: Config, device: torch.device, ranks: Ranks) -> None:
+    """From text to the summary, in the run's own folder."""
+    prepared = _prepare(run, config, ranks)
+    sides = prepared.source, prepared.target
+    torch.manual_seed(config.seed)
+    model = build_seq2seq(config.model, len(sides[0]), len(sides[1])).to(device)
+    if config.init_from is not None and not checkpoints(run):
+        _init_weights(model, RunFolder.existing(config.init_from), sides)
+    precision = choose_precision(config.precision, device)
+    trainer = Trainer(
+        model,
+        prepared.train_source,
+        prepared.train_target,
+        _validation(model, sides, prepared.dev, config, device, precision),
+        run,
+        config,
+        device,
+        partial(autocast, device, precision),
+        ranks=ranks,
+        recut=_recut(sides, config.subwords.sampling_alpha) if config.subwords.sampling else None,
+    )
+    is_resumed = trainer.resume()
+    reason = trainer.reason_to_end()
+    if reason and run.summary.exists():
+        _logger.info("%s has ended already: %s", run.path, reason)
+        _logger.info("to go on, raise that option; to start afresh, choose another run=DIR or remove %s", run.path)
+        return
+    start = f"going on at step {trainer.progress.step}" if is_resumed else f"training on {prepared.num_train:,} pairs"
+    num_weights = sum(parameter.numel() for parameter in model.parameters())
+    where = f"{ranks.size} ranks on {device.type}" if ranks.size > 1 else device
+    _logger.info(
+        "%s: %s, %.1f million weights, %s, %s", run.path, start, num_weights / 1e6, where, config.precision.name
+    )
+    if ranks.is_first:
+        run.summary.unlink(missing_ok=True)  # of an earlier end: it must not make an unfinished run look finished
+    reason = reason or trainer.run()
+    progress = trainer.progress
+    _logger.info("ended after %d steps and %.1f minutes: %s", progress.step, progress.elapsed_s / 60, reason)
+    if ranks.is_first:
+        _sum_up(run, prepared.test, config)
+
+
+def _init_weights(model: Seq2Seq, origin: RunFolder, sides: tuple[Subwords, Subwords]) -> None:
+    """Start from another run's best weights; the vectors of pieces that both runs know go along."""
+    weights, _, path = load_best(origin)
+    before = _subwords(origin, load_config(origin.config))
+    known = start_from(model, weights, path, *([each.all_pieces() for each in pair] for pair in (before, sides)))
+    _logger.info("starting from the weights of %s, which knows %d of %d target pieces", path, known, len(sides[1]))
+
+
+def _recut(sides: tuple[Subwords, Subwords], alpha: float) -> Recut:
+    """Subword regularisation: the text of a batch cut anew, as a function of the seed."""
+
+    def recut(sources: Rows, targets: Rows, seed: int) -> tuple[Rows, Rows]:
+        source, target = sides
+        return source.resample(sources, alpha=alpha, seed=seed), target.resample(targets, alpha=alpha, seed=seed + 1)
+
+    return recut
+
+
+def _prepare(run: RunFolder, config: Config, ranks: Ranks) -> Prepared:
+    """The text as ids, and the subwords of the run, learnt now if it has none.
+
+    The first rank prepares all and fills the run folder; the others then find it done.
+    """
+    made: list[Prepared] = []
+    ranks.from_first(lambda: made.append(_prepare_first(run, config)))
+    return made[0] if ranks.is_first else _prepared(config, _subwords(run, config))
+
+
+def _prepare_first(run: RunFolder, config: Config) -> Prepared:
+    """Prepare the text, and keep in a new run folder what `evaluate` and `translate` will need of it.
 
     Raises:
         RunError: the text is not the one that the run began with.
     """
-    corpus = build_corpus(config.data, config.seed)
-    for note in corpus.notes:
+    given = None
+    if run.corpus.is_file():
+        given = _subwords(run, config)
+    elif config.init_from is not None and config.init_subwords is InitSubwords.old:
+        given = _subwords(RunFolder.existing(config.init_from), config)
+    prepared = _prepared(config, given)
+    for note in prepared.notes:
         _logger.info(note)
-    facts: dict[str, str | int] = {"sha256": corpus.fingerprint(), "num_train": len(corpus.train)}
-    paths = run.subwords(config.subwords.shared)
+    facts: dict[str, str | int] = {"sha256": prepared.sha256, "num_train": prepared.num_train}
     if run.corpus.is_file():
         _check_corpus(run, facts)
-        return corpus, Subwords.load(paths[0]), Subwords.load(paths[1])
-    source, target, notes = build_subwords(config.subwords, corpus.train)
-    for note in notes:
-        _logger.info(note)
-    for path, subwords in zip(paths, (source, target), strict=True):
+        return prepared
+    for path, subwords in zip(run.subwords(config.subwords.shared), (prepared.source, prepared.target), strict=True):
         write_bytes(path, subwords.model)
-    for split, pairs in (("dev", corpus.dev), ("test", corpus.test)):
+    for split, pairs in (("dev", prepared.dev), ("test", prepared.test)):
         for path, lines in zip(run.text(split), zip(*pairs, strict=True), strict=True):
             write_lines(path, lines)
     write_json(run.corpus, facts)  # the last one: its presence says that all the others are there
-    return corpus, source, target
+    return prepared
+
+
+def _prepared(config: Config, given: tuple[Subwords, Subwords] | None) -> Prepared:
+    return prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces, given=given)
+
+
+def _subwords(run: RunFolder, config: Config) -> tuple[Subwords, Subwords]:
+    source, target = (Subwords.load(path) for path in run.subwords(config.subwords.shared))
+    return source, target
 
 
 def _check_corpus(run: RunFolder, facts: dict[str, str | int]) -> None:
@@ -170,10 +270,10 @@ def _validation(
     return validate
 
 
-def _sum_up(run: RunFolder, corpus: ParallelCorpus, config: Config) -> None:
+def _sum_up(run: RunFolder, pairs: list[Pair], config: Config) -> None:
     """Score the test set with the best weights, show some translations and the way to get more."""
     translator = Translator.load(run.path, search=config.search, device=config.device)
-    sources, references = [pair.source for pair in corpus.test], [pair.target for pair in corpus.test]
+    sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
     hypotheses = translator.translate(sources)
     scores = corpus_scores(hypotheses, references)
     samples = [
@@ -188,7 +288,7 @@ def _sum_up(run: RunFolder, corpus: ParallelCorpus, config: Config) -> None:
     _logger.info("\ntest set of %d lines, search=%s", len(sources), config.search.strategy.name)
     _logger.info("  BLEU %.2f  (%s)", scores["bleu"], scores["bleu_signature"])
     _logger.info("  chrF %.2f  (%s)", scores["chrf"], scores["chrf_signature"])
-    _draw_attention(run, translator, corpus.test)
+    _draw_attention(run, translator, pairs)
     write_json(
         run.summary,
         {"test": {"lines": len(sources), "search": config.search.strategy.name, **scores}, "samples": samples},

@@ -1,8 +1,9 @@
 """From encoded pairs to padded batches, in an order that is a function of (seed, epoch).
 
-B sentences, S source positions, T target positions.
+B sentences, S source positions, T target positions, N real target positions of a batch.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,23 +27,44 @@ class Batch:
         source_lengths_B: real source positions, `</s>` included; each at least 1.
         target_in_BT: `<s>`, then the target pieces: what the decoder reads.
         target_out_BT: the target pieces, then `</s>`: what it has to say.
-        num_tokens: real positions of `target_out_BT`, known on the host so that no step waits for a GPU.
+        real_N: where the real positions stand in `target_out_BT.flatten()`, counted on the host, so that no step waits
+            for a GPU.
     """
 
     source_BS: Tensor
     source_lengths_B: Tensor
     target_in_BT: Tensor
     target_out_BT: Tensor
-    num_tokens: int
+    real_N: Tensor
+
+    @property
+    def num_tokens(self) -> int:
+        """Real target positions, `</s>` included."""
+        return len(self.real_N)
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device; copies run beside the computation where memory is pinned."""
         pinned = device.type == "cuda"
-        source_BS, source_lengths_B, target_in_BT, target_out_BT = (
-            (tensor.pin_memory() if pinned else tensor).to(device, non_blocking=pinned)
-            for tensor in (self.source_BS, self.source_lengths_B, self.target_in_BT, self.target_out_BT)
+
+        def moved(tensor: Tensor) -> Tensor:
+            return (tensor.pin_memory() if pinned else tensor).to(device, non_blocking=pinned)
+
+        return Batch(**{item.name: moved(getattr(self, item.name)) for item in dataclasses.fields(self)})
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """The first and the second half of the sentences; there must be two at least."""
+        middle, width = len(self.source_BS) // 2, self.target_out_BT.shape[1]
+        assert middle, "a single sentence has no halves"
+        is_first_N = self.real_N < middle * width
+        return (
+            self._rows(slice(None, middle), self.real_N[is_first_N]),
+            self._rows(slice(middle, None), self.real_N[~is_first_N] - middle * width),
         )
-        return Batch(source_BS, source_lengths_B, target_in_BT, target_out_BT, self.num_tokens)
+
+    def _rows(self, rows: slice, real_N: Tensor) -> "Batch":
+        return Batch(
+            self.source_BS[rows], self.source_lengths_B[rows], self.target_in_BT[rows], self.target_out_BT[rows], real_N
+        )
 
 
 def pad(rows: Sequence[npt.ArrayLike], length: int | None = None) -> Tensor:
@@ -67,7 +89,8 @@ def pair_batch(sources: Sequence[npt.ArrayLike], targets: Sequence[npt.ArrayLike
     arrays = [np.asarray(row, dtype=np.int64) for row in targets]
     target_in_BT = pad([np.insert(row, 0, BOS) for row in arrays])
     target_out_BT = pad([np.append(row, EOS) for row in arrays])
-    return Batch(source_BS, source_lengths_B, target_in_BT, target_out_BT, sum(len(row) + 1 for row in arrays))
+    real_N = (target_out_BT != PAD).flatten().nonzero().flatten()
+    return Batch(source_BS, source_lengths_B, target_in_BT, target_out_BT, real_N)
 
 
 def batch_indices(

@@ -162,3 +162,46 @@ def encode_pairs(
         TokenStore([sides[1] for sides in kept], len(target)),
     )
     return *stores, len(pairs) - len(kept)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    train_source: TokenStore
+    train_target: TokenStore
+    dev: list[Pair]
+    test: list[Pair]
+    source: Subwords
+    target: Subwords
+    num_train: int
+    sha256: str
+    notes: list[str]
+
+
+def prepare(
+    config: DataConfig,
+    subwords: SubwordsConfig,
+    *,
+    seed: int,
+    max_pieces: int,
+    given: tuple[Subwords, Subwords] | None = None,
+) -> Prepared:
+    corpus = build_corpus(config, seed)
+    if given is None:
+        source, target, notes = build_subwords(subwords, corpus.train)
+    else:
+        source, target, notes = *given, []
+    train_source, train_target, num_dropped = encode_pairs(corpus.train, source, target, max_pieces=max_pieces)
+    notes = [*corpus.notes, *notes]
+    if num_dropped:
+        notes.append(f"left out {num_dropped} pairs longer than training.max_pieces={max_pieces}")
+    return Prepared(
+        train_source,
+        train_target,
+        corpus.dev,
+        corpus.test,
+        source,
+        target,
+        len(corpus.train),
+        corpus.fingerprint(),
+        notes,
+    )

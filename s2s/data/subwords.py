@@ -56,6 +56,10 @@ class Subwords:
         """The pieces as text; "▁" (U+2581) stands for the space before a word."""
         return [self._processor.id_to_piece(int(index)) for index in ids]
 
+    def all_pieces(self) -> list[str]:
+        """The vocabulary, by id."""
+        return self.pieces(range(len(self)))
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, up to the first `</s>`; never holds a line end."""
         kept: list[int] = []

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from s2s.config import ModelConfig, Tie
 from s2s.data.batching import Batch
-from s2s.data.subwords import PAD
 from s2s.models.attention import Attention, Memory
 from s2s.models.decoder import Decoder, DecoderState
 from s2s.models.embedding import Embedding
@@ -56,12 +55,11 @@ class Seq2Seq(nn.Module):
     def loss(self, batch: Batch, label_smoothing: float = 0.0) -> Loss:
         """The loss of a batch; the output layer is computed at real positions only."""
         attentional_BTO, _ = self(batch)
-        is_token_BT = batch.target_out_BT != PAD
         smoothed_nats, loss_nats = output_loss(
-            attentional_BTO[is_token_BT],
+            attentional_BTO.flatten(0, 1).index_select(0, batch.real_N),
             self.output.weight,
             self.output.bias,
-            batch.target_out_BT[is_token_BT],
+            batch.target_out_BT.flatten().index_select(0, batch.real_N),
             label_smoothing,
         )
         return Loss(smoothed_nats, loss_nats)

@@ -1,6 +1,7 @@
 """How weights move: Adam, the learning rate as a function of the step, and an average of the weights."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,14 +10,20 @@ from torch import Tensor, nn
 from s2s.config import OptimConfig, Schedule
 
 
-def build_adam(parameters: list[nn.Parameter], config: OptimConfig) -> torch.optim.Adam:
+def build_optimizer(parameters: list[nn.Parameter], config: OptimConfig) -> torch.optim.Adam:
     """Adam (Kingma and Ba 2015) in one fused pass over all weights; the loop sets its learning rate."""
     betas = (config.adam_beta1, config.adam_beta2)
     return torch.optim.Adam(parameters, lr=config.learning_rate, betas=betas, eps=1e-8, fused=True)
 
 
 def learning_rate(
-    step: int, *, highest: float, schedule: Schedule, warmup_steps: int, plateau_scale: float = 1.0
+    step: int,
+    *,
+    highest: float,
+    schedule: Schedule,
+    warmup_steps: int,
+    decay_steps: int = 0,
+    plateau_scale: float = 1.0,
 ) -> float:
     """The learning rate of a step, counted from 1.
 
@@ -30,6 +37,8 @@ def learning_rate(
             return highest
         case Schedule.inverse_sqrt:
             return highest * math.sqrt(max(warmup_steps, 1) / step)
+        case Schedule.cosine:
+            raise AssertionError
         case Schedule.plateau:
             return highest * plateau_scale
 
@@ -82,3 +91,34 @@ class WeightAverage:
             held = average.clone()
             average.copy_(parameter)
             parameter.copy_(held)
+
+
+@torch.no_grad()
+def clipped_step(
+    optimizer: torch.optim.Optimizer,
+    parameters: list[nn.Parameter],
+    loss_nats: Tensor,
+    max_grad_norm: float,
+    sum_over_ranks: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """Move the weights, unless loss or gradient is not finite; no host waits for a GPU.
+
+    A fused optimizer divides gradients by `grad_scale` in its one pass over them, and leaves everything as it is where
+    `found_inf` is 1: the two attributes by which torch.amp.GradScaler drives it.
+
+    Args:
+        optimizer: a fused one.
+        parameters: all of its weights.
+        loss_nats: of this rank's share, a scalar.
+        max_grad_norm: gradients of a larger norm are scaled down to it; 0 leaves them.
+        sum_over_ranks: adds up a tensor, so that all ranks skip a step or none.
+
+    Returns:
+        Whether the step was skipped, a scalar on the device.
+    """
+    norm = torch.nn.utils.get_total_norm([weight.grad for weight in parameters if weight.grad is not None])
+    is_bad = sum_over_ranks((~(norm.isfinite() & loss_nats.isfinite())).float()) > 0
+    scale = (norm / max_grad_norm).clamp(min=1) if max_grad_norm else torch.ones_like(norm)
+    optimizer.found_inf, optimizer.grad_scale = is_bad.float(), scale  # type: ignore[attr-defined]
+    optimizer.step()
+    return is_bad

@@ -1,0 +1,30 @@
+"""The story of a run, one JSON object a line, without gap or repetition however often the run was stopped."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from s2s.files import write_text
+
+
+def write_metrics(path: Path, record: dict[str, Any]) -> None:
+    """Add a line; numbers that are not finite become null, since JSON has none."""
+    finite = {key: None if value != value or value in (math.inf, -math.inf) else value for key, value in record.items()}
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(finite, allow_nan=False) + "\n")
+
+
+def rewind_metrics(path: Path, step: int) -> None:
+    """Drop the lines of later steps, which will be taken again, and a last line that was cut."""
+    if not path.exists():
+        return
+    kept, text = [], path.read_text(encoding="utf-8")
+    for line in text.split("\n")[:-1]:
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(f"{line}\n")
+        except (ValueError, KeyError, TypeError):
+            continue
+    if "".join(kept) != text:
+        write_text(path, "".join(kept))
