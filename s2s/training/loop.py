@@ -42,7 +42,7 @@ from s2s.training.checkpoint import (
     with_prefix,
     without_prefix,
 )
-from s2s.training.optim import Plateau, WeightAverage, build_adam, learning_rate
+from s2s.training.optim import Plateau, WeightAverage, build_optimizer, learning_rate
 
 _logger = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class Trainer:
         self.measure, self.run_folder, self.config = validate, run, config
         self.device, self.autocast = device, autocast
         parameters = list(model.parameters())
-        self.optimizer = build_adam(parameters, config.optim)
+        self.optimizer = build_optimizer(parameters, config.optim)
         self.average = WeightAverage(parameters, config.optim.ema_decay) if config.optim.ema_decay else None
         self.progress = Progress()
         self._ticked_s = time.perf_counter()
@@ -177,7 +177,7 @@ class Trainer:
             self.progress.epoch, self.progress.position = self.progress.epoch + 1, 0
 
     def step(self, batch: Batch) -> None:
-        """One update of the weights: loss, gradients, clipping, Adam, average."""
+        """One update of the weights: loss, gradients, clipping, optimizer, average."""
         optim, progress = self.config.optim, self.progress
         self.model.train()
         with self.autocast():
@@ -211,13 +211,16 @@ class Trainer:
 
     def _set_learning_rate(self) -> None:
         optim = self.config.optim
-        self.optimizer.param_groups[0]["lr"] = learning_rate(
+        rate = learning_rate(
             self.progress.step,
             highest=optim.learning_rate,
             schedule=optim.schedule,
             warmup_steps=optim.warmup_steps,
+            decay_steps=optim.decay_steps or self.config.training.max_steps,
             plateau_scale=self.progress.plateau.scale,
         )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
 
     def _validate(self) -> None:
         """Score the dev set with the averaged weights, and keep them where they are the best so far."""
