@@ -32,6 +32,7 @@ ORDER = [
     "data.batching",
     "data.prepare",
     "models.cells",
+    "models.dropout",
     "models.embedding",
     "models.attention",
     "models.loss",
