@@ -11,7 +11,7 @@ import enum
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf, SCMode
 from omegaconf.errors import OmegaConfBaseException
@@ -449,8 +449,7 @@ def load_config(path: Path) -> Config:
     return config
 
 
-@dataclass(frozen=True)
-class Differences:
+class Differences(NamedTuple):
     """Options in which a command differs from the run that it wants to go on with, each as `name: old -> new`.
 
     Attributes:

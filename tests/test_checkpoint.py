@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from s2s.config import OptimConfig
+from s2s.config import OptimConfig, Optimizer
 from s2s.errors import CheckpointError
 from s2s.runs import RunFolder
 from s2s.training.checkpoint import (
@@ -30,7 +30,7 @@ from s2s.training.checkpoint import (
     with_prefix,
     without_prefix,
 )
-from s2s.training.optim import build_adam
+from s2s.training.optim import build_optimizer
 
 TENSORS = {
     "model.weight": torch.arange(15, dtype=torch.float32).reshape(3, 5),
@@ -235,27 +235,59 @@ def test_weights_that_are_refused_change_nothing() -> None:
     assert torch.equal(model["output"].bias, before)
 
 
-def adam_steps(model: nn.Module, optimizer: torch.optim.Optimizer, num: int) -> None:
+def optimizer_steps(model: nn.Module, optimizer: torch.optim.Optimizer, num: int) -> None:
     for step in range(num):
         optimizer.zero_grad()
         sum((weight * (step + 1)).pow(2).sum() for weight in model.parameters()).backward()
         optimizer.step()
 
 
-def test_an_optimizer_goes_on_where_it_was(tmp_path: Path) -> None:
+ENTRIES = {
+    Optimizer.adam: {"step", "exp_avg", "exp_avg_sq"},
+    Optimizer.adamw: {"step", "exp_avg", "exp_avg_sq"},
+    Optimizer.sgd: {"momentum_buffer"},
+}
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1], ids=["one group", "two groups"])
+@pytest.mark.parametrize("optimizer", Optimizer)
+def test_an_optimizer_goes_on_where_it_was(tmp_path: Path, optimizer: Optimizer, weight_decay: float) -> None:
     first, second = tied(), tied()
-    adams = [build_adam(list(model.parameters()), OptimConfig()) for model in (first, second)]
-    adam_steps(first, adams[0], 3)
-    tensors = with_prefix("model", model_tensors(first)) | with_prefix("optimizer", optimizer_tensors(adams[0]))
+    config = OptimConfig(optimizer, weight_decay=weight_decay)
+    made = [build_optimizer(list(model.parameters()), config) for model in (first, second)]
+    optimizer_steps(first, made[0], 3)
+    tensors = with_prefix("model", model_tensors(first)) | with_prefix("optimizer", optimizer_tensors(made[0]))
     assert set(without_prefix("optimizer", tensors)) == {
-        f"{index}.{name}" for index in (0, 1) for name in ("step", "exp_avg", "exp_avg_sq")
+        f"{index}.{name}" for index in (0, 1) for name in ENTRIES[optimizer]
     }
     save_checkpoint(tmp_path / "c", tensors, {})
     kept, _ = load_checkpoint(tmp_path / "c")
     load_weights(second, without_prefix("model", kept), tmp_path / "c")
-    load_optimizer(adams[1], without_prefix("optimizer", kept))
-    for model, adam in zip((first, second), adams, strict=True):
-        adam_steps(model, adam, 4)
+    load_optimizer(made[1], without_prefix("optimizer", kept))
+    assert_same(optimizer_tensors(made[1]), optimizer_tensors(made[0]))
+    for model, each in zip((first, second), made, strict=True):
+        optimizer_steps(model, each, 4)
+    assert_same(dict(second.state_dict()), dict(first.state_dict()))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("optimizer", Optimizer)
+def test_an_optimizer_that_has_nothing_to_keep_goes_on_too(optimizer: Optimizer, momentum: float) -> None:
+    """Before its first step; and SGD without momentum keeps nothing after it either."""
+    first, second = tied(), tied()
+    load_weights(second, {name: weight.detach() for name, weight in model_tensors(first).items()}, Path("c"))
+    made = [
+        build_optimizer(list(model.parameters()), OptimConfig(optimizer, momentum=momentum))
+        for model in (first, second)
+    ]
+    for num in (0, 2):
+        optimizer_steps(first, made[0], num)
+        optimizer_steps(second, made[1], num)
+        kept = optimizer_tensors(made[0])
+        assert bool(kept) == (num > 0 and (optimizer is not Optimizer.sgd or momentum > 0))
+        load_optimizer(made[1], {name: tensor.clone() for name, tensor in kept.items()})
+    optimizer_steps(first, made[0], 1)
+    optimizer_steps(second, made[1], 1)
     assert_same(dict(second.state_dict()), dict(first.state_dict()))
 
 

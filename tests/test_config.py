@@ -9,18 +9,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from s2s.config import (
-    MAY_CHANGE,
     BenchConfig,
     Cell,
     Config,
     Corpus,
     DataConfig,
     Device,
+    Differences,
     EvaluateConfig,
     ModelConfig,
     OptimConfig,
     OutputFormat,
     Precision,
+    ResumeConfig,
     Schedule,
     Score,
     ScoredData,
@@ -268,7 +269,7 @@ def other_value(value: Any) -> Any:
         case int():
             return value + 1
         case float():
-            return value / 2
+            return value / 2 or 0.5
         case None:
             return 1.0
         case str():
@@ -296,8 +297,10 @@ def changed(config: Any, name: str) -> Any:
     return dataclasses.replace(config, **{head: new})
 
 
-PATHS = {"data.train", "data.dev", "data.test", "data.root", "data.cache"}
-FREE = PATHS | {"run", "device", "precision", *(f"training.{name}" for name in MAY_CHANGE)}
+PATHS = {"run", "init_from", "init_subwords", "data.train", "data.dev", "data.test", "data.root", "data.cache"}
+LIMITS = {"max_steps", "max_epochs", "max_minutes", "max_bad_steps", "patience"}
+REPORTS = {"log_every", "validate_every", "save_every", "keep", "tensorboard"}
+MAY_CHANGE = {"device", "precision", *(f"training.{name}" for name in LIMITS | REPORTS)}
 
 
 @pytest.mark.parametrize("name", every_option(Config()))
@@ -305,10 +308,26 @@ def test_each_difference_is_named(name: str) -> None:
     new = changed(Config(), name)
     assert new != Config()
     found = differences(Config(), new)
-    if name in FREE or name.startswith("search."):
-        assert found == []
-    else:
-        assert [line.split(":")[0] for line in found] == [name]
+    refused, allowed = ([line.split(":")[0] for line in lines] for lines in (found.refused, found.allowed))
+    may_change = name in MAY_CHANGE or name.startswith(("search.", "resume."))
+    assert allowed == ([name] if may_change else [])
+    assert refused == ([] if may_change or name in PATHS else [name])
+
+
+def test_an_optimizer_that_begins_anew_may_have_other_options() -> None:
+    new = Config(
+        optim=OptimConfig(learning_rate=1.0),
+        seed=2,
+        resume=ResumeConfig(reset_optimizer=True),
+        precision=Precision.fp32,
+    )
+    found = differences(Config(), new)
+    assert found.refused == ["seed: 1 -> 2"]
+    assert found.allowed == [
+        "precision: auto -> fp32",
+        "optim.learning_rate: 0.002 -> 1.0",
+        "resume.reset_optimizer: False -> True",
+    ]
 
 
 def test_differences_on_paper() -> None:
@@ -316,8 +335,8 @@ def test_differences_on_paper() -> None:
     new = Config(
         model=ModelConfig(cell=Cell.gru, layers=3), data=DataConfig(corpus=Corpus.files, train=["/else/a.ko", "b"])
     )
-    assert differences(old, old) == []
-    assert differences(old, new) == [
+    assert differences(old, old) == Differences([], [])
+    assert differences(old, new).refused == [
         "model.cell: lstm -> gru",
         "model.layers: 2 -> 3",
     ]
@@ -327,8 +346,4 @@ def test_a_moved_corpus_is_no_difference(tmp_path: Path) -> None:
     old = Config(data=DataConfig(corpus=Corpus.files, train=["/here/a.ko", "/here/a.en"]))
     save_config(old, tmp_path / "config.yaml")
     new = Config(data=DataConfig(corpus=Corpus.files, train=["/there/a.ko", "/there/a.en"]))
-    assert differences(load_config(tmp_path / "config.yaml"), new) == []
-
-
-def test_the_list_of_what_may_change_names_options() -> None:
-    assert set(MAY_CHANGE) <= {item.name for item in dataclasses.fields(TrainingConfig)}
+    assert differences(load_config(tmp_path / "config.yaml"), new) == Differences([], [])

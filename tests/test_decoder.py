@@ -4,7 +4,9 @@ B = 3 sentences, T = 4 target positions, S = 7 source positions, K = 2 beams, E 
 state, O = 2 units of an attentional state, V = 11 pieces.
 """
 
+import functools
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +27,8 @@ def decoder(
     layers: int = 1,
     is_residual: bool = False,
     is_input_feeding: bool = False,
-    dropout: float = 0.0,
+    is_locked: bool = False,
+    **rates: float,
 ) -> Decoder:
     torch.manual_seed(7)
     module = Decoder(
@@ -36,7 +39,8 @@ def decoder(
         layers=layers,
         is_residual=is_residual,
         is_input_feeding=is_input_feeding,
-        dropout=dropout,
+        is_locked=is_locked,
+        **rates,
     )
     return module.double().eval()
 
@@ -201,13 +205,45 @@ def test_a_position_never_sees_later_words(is_input_feeding: bool) -> None:
     assert not torch.allclose(after[:, 2:], before[:, 2:])
 
 
+@pytest.mark.parametrize("is_locked", [False, True])
 @pytest.mark.parametrize("is_input_feeding", [False, True])
-def test_dropout_only_acts_in_training(is_input_feeding: bool) -> None:
-    module = decoder(layers=2, is_input_feeding=is_input_feeding, dropout=0.5)
+@pytest.mark.parametrize("name", ["embedding_dropout", "layer_dropout", "output_dropout"])
+def test_dropout_only_acts_in_training(name: str, is_input_feeding: bool, is_locked: bool) -> None:
+    module = decoder(layers=2, is_input_feeding=is_input_feeding, is_locked=is_locked, **{name: 0.5})
     state, memory = start_of(module)
     target_BT = random_target(B, T)
     attentional_BTO, _ = module(target_BT, state, memory)
     assert torch.equal(module(target_BT, state, memory)[0], attentional_BTO)
     dropped_BTO, _ = module.train()(target_BT, state, memory)
-    assert bool((dropped_BTO == 0).any())
+    assert not torch.allclose(dropped_BTO, attentional_BTO)
+    assert bool((dropped_BTO == 0).any()) == (name == "output_dropout")
     assert not bool((attentional_BTO == 0).any())
+
+
+@pytest.mark.parametrize("is_input_feeding", [False, True])
+def test_locked_dropout_drops_a_unit_all_along_a_sentence(is_input_feeding: bool) -> None:
+    module = decoder(is_input_feeding=is_input_feeding, is_locked=True, output_dropout=0.5).train()
+    state, memory = start_of(module)
+    is_dropped_BTO = module(random_target(B, T), state, memory)[0] == 0
+    assert torch.equal(is_dropped_BTO.all(1), is_dropped_BTO.any(1))
+    assert bool(is_dropped_BTO.any())
+    assert not bool(is_dropped_BTO.all())
+
+
+@pytest.mark.parametrize("name", ["embedding_dropout", "layer_dropout"])
+def test_locked_dropout_is_the_same_step_by_step(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The masks of a sentence, drawn before its first step, do what they do to all positions at once."""
+    module = decoder(layers=2, is_locked=True, **{name: 0.5}).train()
+    state, memory = start_of(module)
+    target_BT = random_target(B, T)
+    torch.manual_seed(1)
+    expected = module(target_BT, state, memory)
+    monkeypatch.setattr(module, "is_input_feeding", True)  # without a state to feed: the same steps, one by one
+    monkeypatch.setattr(module, "step", functools.partial(unfed_step, module, module.step))
+    torch.manual_seed(1)
+    torch.testing.assert_close(module(target_BT, state, memory), expected, rtol=0, atol=1e-12)
+
+
+def unfed_step(module: Decoder, step: Any, token_B1: Tensor, state: DecoderState, *others: Any) -> Any:
+    attentional_B1O, weights_B1S, after = step(token_B1, state, *others)
+    return attentional_B1O, weights_B1S, DecoderState(after.layers, None)

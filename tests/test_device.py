@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 
 from s2s import device as module
 from s2s.config import Device, Precision
-from s2s.device import autocast, choose_device, choose_precision
+from s2s.device import autocast, choose_device, choose_precision, matrix_rate
 from s2s.errors import ConfigError
 
 CPU = torch.device("cpu")
@@ -19,8 +20,20 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    before = torch.get_float32_matmul_precision()
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+def times(monkeypatch: pytest.MonkeyPatch, rates: dict[torch.dtype, float]) -> None:
+    """The processor multiplies matrices of a type at this rate."""
+    monkeypatch.setattr(module, "matrix_rate", lambda kind, *_: rates[kind])
+
+
+FAST = {torch.float32: 100.0, torch.bfloat16: 240.0}
+SLOW = {torch.float32: 330.0, torch.bfloat16: 170.0}
 
 
 def processor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
@@ -38,6 +51,7 @@ def test_without_a_gpu_auto_is_cpu() -> None:
 def test_with_a_gpu_auto_is_cuda() -> None:
     assert choose_device(Device.auto) == CUDA
     assert choose_device(Device.cuda) == CUDA
+    assert torch.get_float32_matmul_precision() == "high"  # TF32
     assert choose_device(Device.cpu) == CPU
 
 
@@ -50,13 +64,27 @@ def test_cuda_without_a_gpu_is_refused() -> None:
 @pytest.mark.parametrize("flag", ["avx512_bf16 ", "amx_bf16 "])
 def test_a_processor_with_bf16(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flag: str) -> None:
     processor(monkeypatch, tmp_path, X86.format(flag=flag))
+    times(monkeypatch, FAST)
     assert choose_precision(Precision.auto, CPU) is torch.bfloat16
     assert choose_precision(Precision.bf16, CPU) is torch.bfloat16
     assert choose_precision(Precision.fp32, CPU) is torch.float32
 
 
+def test_a_processor_that_has_bf16_and_is_slow_at_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As Sapphire Rapids is without its AMX units; who asks for bf16 gets it all the same."""
+    processor(monkeypatch, tmp_path, X86.format(flag="avx512_bf16 "))
+    times(monkeypatch, SLOW)
+    assert choose_precision(Precision.auto, CPU) is torch.float32
+    assert choose_precision(Precision.bf16, CPU) is torch.bfloat16
+
+
+def test_the_matrix_rate_is_that_of_a_machine() -> None:
+    assert 1e8 < matrix_rate(torch.float32, CPU, 128, rounds=2) < 1e14
+
+
 def test_an_arm_processor_with_bf16(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     processor(monkeypatch, tmp_path, "processor\t: 0\nFeatures\t: fp asimd sve bf16 i8mm\n")
+    times(monkeypatch, FAST)
     assert choose_precision(Precision.auto, CPU) is torch.bfloat16
 
 
@@ -79,7 +107,7 @@ def test_a_system_that_does_not_tell_gets_fp32(monkeypatch: pytest.MonkeyPatch, 
 def test_bytes_that_are_not_utf8_do_no_harm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "cpuinfo").write_bytes(b"model name\t: caf\xe9\nflags\t: amx_bf16\n")
     monkeypatch.setattr(module, "_CPU_INFO", tmp_path / "cpuinfo")
-    assert choose_precision(Precision.auto, CPU) is torch.bfloat16
+    assert choose_precision(Precision.bf16, CPU) is torch.bfloat16
 
 
 @pytest.mark.parametrize("has_bf16", [True, False])

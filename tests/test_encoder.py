@@ -158,13 +158,25 @@ def test_residual_adds_the_input_of_a_layer_from_the_second_on(is_bidirectional:
     assert [tensor.shape for tensor in last] == [(3, H)] * 3
 
 
-def test_dropout_only_acts_in_training() -> None:
-    module = encoder(Cell.lstm)
-    module.dropout.p = 0.5
+@pytest.mark.parametrize("rates", [{"embedding_dropout": 0.5}, {"layer_dropout": 0.5}], ids=str)
+def test_dropout_only_acts_in_training(rates: dict[str, float]) -> None:
+    torch.manual_seed(7)
+    module = Encoder(nn.Embedding(V, E), Cell.lstm, H, **rates)
     source_BS = random_source()
     trained_BSH, _ = module.train()(source_BS, LENGTHS)
     first_BSH, _ = module.eval()(source_BS, LENGTHS)
     second_BSH, _ = module(source_BS, LENGTHS)
     assert torch.equal(first_BSH, second_BSH)
-    assert bool((trained_BSH == 0).any())
+    assert not torch.allclose(trained_BSH, first_BSH)
+    assert bool((trained_BSH == 0).any()) == ("layer_dropout" in rates)
     assert not bool((first_BSH == 0).any())
+
+
+def test_locked_dropout_drops_a_unit_all_along_a_sentence() -> None:
+    torch.manual_seed(7)
+    module = Encoder(nn.Embedding(V, E), Cell.gru, H, layer_dropout=0.5, is_locked=True)
+    states_BSH, _ = module(random_source(), LENGTHS)
+    is_dropped_BSH = states_BSH == 0
+    assert torch.equal(is_dropped_BSH.all(1), is_dropped_BSH.any(1))
+    assert bool(is_dropped_BSH.any())
+    assert not bool(is_dropped_BSH.all())

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import math
 import os
+import random
 import signal
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,14 +13,15 @@ import numpy as np
 import pytest
 import torch
 
-from s2s.config import Config, ModelConfig, OptimConfig, Schedule, StopMetric, TrainingConfig
+from s2s.config import Config, ModelConfig, OptimConfig, Optimizer, Schedule, StopMetric, TrainingConfig
 from s2s.data.batching import batch_indices, pair_batch
 from s2s.data.store import TokenStore
 from s2s.errors import CheckpointError, Interrupted, TrainingError
 from s2s.models.seq2seq import Loss, build_seq2seq
 from s2s.runs import RunFolder
 from s2s.training.checkpoint import checkpoints, load_checkpoint, weights_path, without_prefix
-from s2s.training.loop import Progress, Trainer, Validation
+from s2s.training.loop import Progress, Trainer, Validation, random_state, set_random_state
+from s2s.training.updates import Update
 
 VOCABULARY = 13
 MODEL = ModelConfig(layers=1, embedding_size=6, hidden_size=8, dropout=0.2)
@@ -495,6 +497,134 @@ def test_a_checkpoint_among_bad_steps_remembers_them(tmp_path: Path) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------------------
+# Batches added up, and batches cut in two
+
+
+def gradients(made: Trainer, update: Update) -> list[torch.Tensor]:
+    made.model.eval()  # without dropout, so that the same sentences give the same loss
+    made.optimizer.zero_grad()
+    made._gradients(update)
+    return [torch.zeros(()) if weight.grad is None else weight.grad.clone() for weight in made.parameters]
+
+
+def test_accumulated_batches_give_the_update_of_the_big_batch(tmp_path: Path) -> None:
+    made = trainer(tmp_path)
+    sentences = [made.updates.source[row] for row in range(12)]
+    parts = tuple(pair_batch(sentences[start:end], sentences[start:end]) for start, end in ((0, 3), (3, 4), (4, 12)))
+    whole = pair_batch(sentences, sentences)
+    num = whole.num_tokens
+    big = gradients(made, Update((whole,), (True,), num, 0, 0))
+    small = gradients(made, Update(parts, (True,) * 3, num, 0, 0))
+    stand_in = gradients(made, Update((*parts, parts[0]), (True, True, True, False), num, 0, 0))
+    for one, other, third in zip(big, small, stand_in, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+        assert torch.equal(other, third)
+
+
+def test_an_update_of_several_batches_takes_them_in_turn(tmp_path: Path) -> None:
+    one, three = trainer(tmp_path).updates, trainer(tmp_path, accumulate=3).updates
+    num = len(batch_indices(one.source.lengths, one.target.lengths, batch_tokens=40, seed=1, epoch=0))
+    single = [update for update, _ in zip(one.starting_at(0, 0), range(num), strict=False)]
+    grouped = [update for update, _ in zip(three.starting_at(0, 0), range(-(-num // 3)), strict=False)]
+    batches = [batch for update in grouped for batch in update.batches]
+    assert all(torch.equal(a.source_BS, b.batches[0].source_BS) for a, b in zip(batches, single, strict=True))
+    assert [update.num_tokens for update in grouped] == [
+        sum(update.num_tokens for update in single[start : start + 3]) for start in range(0, num, 3)
+    ]
+    assert (grouped[-1].epoch, grouped[-1].position) == (1, 0)
+    again = next(three.starting_at(0, 3))
+    assert torch.equal(again.batches[0].source_BS, grouped[1].batches[0].source_BS)
+
+
+def with_memory_for(made: Trainer, pairs: int) -> Trainer:
+    """A device whose memory holds so many pairs at once."""
+    loss_of = made.model.loss
+
+    def limited(batch: Any, *options: Any) -> Loss:
+        loss = loss_of(batch, *options)
+        if len(batch.source_BS) > pairs:
+            (loss.smoothed_nats / 3).backward()  # it fails after some gradients were added up
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return loss
+
+    made.model.loss = limited  # type: ignore[method-assign]
+    return made
+
+
+def test_out_of_memory_halves_the_batch_and_tells(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model = dataclasses.replace(MODEL, dropout=0.0)
+    whole = trainer(tmp_path / "whole", model=model, max_steps=6, log_every=1)
+    whole.run()
+    made = with_memory_for(trainer(tmp_path / "small", model=model, max_steps=6, log_every=1), 3)
+    made.run()
+    for name, weight in weights(made).items():
+        torch.testing.assert_close(weight, weights(whole)[name], rtol=0, atol=1e-5)
+    told = lines(tmp_path / "small", "event")
+    assert told
+    assert all(line["event"] == "out of memory" and line["pairs"] >= 2 for line in told)
+    assert "out of memory in step" in caplog.text
+    assert [line["step"] for line in lines(tmp_path / "small", "train")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_single_pair_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
+    made = with_memory_for(trainer(tmp_path), 0)
+    with pytest.raises(TrainingError, match=r"out of memory in step 1, with a single pair .*lower training\.batch_tok"):
+        made.run()
+
+
+def test_halves_of_a_batch_hold_all_of_it() -> None:
+    """Three pairs; the longest target, `9 9 </s>`, stays in its own half, and so does the padding."""
+    first, second = pair_batch([[4], [5, 6], [7]], [[9, 9], [8], [7]]).halves()
+    assert (first.source_BS.tolist(), second.source_BS.tolist()) == ([[4, 3, 0]], [[5, 6, 3], [7, 3, 0]])
+    assert (first.target_out_BT.tolist(), second.target_out_BT.tolist()) == ([[9, 9, 3]], [[8, 3, 0], [7, 3, 0]])
+    assert (first.real_N.tolist(), second.real_N.tolist()) == ([0, 1, 2], [0, 1, 3, 4])
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# What may change
+
+
+def test_the_optimizer_begins_anew_when_its_options_change(tmp_path: Path) -> None:
+    trainer(tmp_path, max_steps=10).run()
+    other = dataclasses.replace(OPTIM, learning_rate=0.5, warmup_steps=100)
+    made = resumed(tmp_path, optim=other)
+    assert made.progress.schedule_start == 10
+    assert not made.optimizer.state
+    made.run()
+    rates = {line["step"]: line["learning_rate"] for line in lines(tmp_path, "train")}
+    assert rates[12] == pytest.approx(0.5 * 2 / 100)
+    again = resumed(tmp_path, optim=other)  # the same command once more: nothing is reset twice
+    assert again.progress.schedule_start == 10
+    assert again.optimizer.state
+
+
+def test_an_average_that_is_new_begins_with_the_weights(tmp_path: Path) -> None:
+    made = trainer(tmp_path, optim=dataclasses.replace(OPTIM, ema_decay=0.0), max_steps=5)
+    made.run()
+    again = resumed(tmp_path, optim=OPTIM)
+    assert again.average is not None
+    assert all(map(torch.equal, again.average.averages, weights(made).values()))
+
+
+def test_every_random_state_comes_back(tmp_path: Path) -> None:
+    def drawn() -> list[float]:
+        return [random.random(), random.gauss(0, 1), float(np.random.normal()), float(torch.rand(()))]
+
+    random.gauss(0, 1)  # leaves a second number over, which is part of the state
+    np.random.normal()
+    made = trainer(tmp_path, max_steps=1)
+    made.run()
+    of_torch, others = random_state(CPU)
+    expected = drawn()
+    drawn()
+    set_random_state(of_torch, json.loads(json.dumps(others)), CPU)
+    assert drawn() == expected
+    drawn()
+    resumed(tmp_path, max_steps=1)
+    assert drawn() == expected
+
+
+# ----------------------------------------------------------------------------------------------------------------------
 # When a run ends
 
 
@@ -521,6 +651,24 @@ def test_early_stopping_on_bleu(tmp_path: Path) -> None:
     made = trainer(tmp_path, validate=told(results), patience=2, validate_every=1, max_steps=99)
     assert made.run() == "no better bleu in training.patience=2 validations"
     assert (made.progress.step, made.progress.best_step, made.progress.best_score) == (6, 4, 8)
+
+
+def test_early_stopping_on_perplexity(tmp_path: Path) -> None:
+    results = [Validation(loss, 0.0) for loss in (3, 2, 2.5, 1)]
+    made = trainer(
+        tmp_path, validate=told(results), stop_metric=StopMetric.perplexity, patience=1, validate_every=1, max_steps=99
+    )
+    assert made.run() == "no better perplexity in training.patience=1 validations"
+    assert made.progress.best_score == pytest.approx(-math.exp(2))
+
+
+def test_passes_over_the_corpus_are_counted(tmp_path: Path) -> None:
+    lengths = trainer(tmp_path).updates.source.lengths
+    num = len(batch_indices(lengths, lengths, batch_tokens=40, seed=1, epoch=0))
+    made = trainer(tmp_path, max_steps=999, max_epochs=2, validate_every=999, save_every=999)
+    assert made.run() == "training.max_epochs=2 reached"
+    assert num < made.progress.step < 3 * num
+    assert (made.progress.epoch, made.progress.position) == (2, 0)
 
 
 def test_patience_lasts_over_a_stop(tmp_path: Path) -> None:
@@ -629,18 +777,23 @@ OPTIM_OPTIONS: list[dict[str, Any]] = [
     {"label_smoothing": 0.9},
     {"ema_decay": 0.0},
     {"ema_decay": 1.0},
+    *({"optimizer": optimizer, "weight_decay": 0.1} for optimizer in Optimizer),
+    {"optimizer": Optimizer.sgd, "momentum": 0.0},
+    {"schedule": Schedule.cosine, "decay_steps": 4},
 ]
 TRAINING_OPTIONS: list[dict[str, Any]] = [
     {"batch_tokens": 1},
     {"batch_tokens": 10**6},
+    {"accumulate": 3},
     {"max_steps": 1},
+    {"max_epochs": 2, "max_steps": 99},
     {"max_minutes": 5.0},
     {"max_pieces": 2},
     {"log_every": 1},
     {"validate_every": 1},
     {"save_every": 1},
     {"keep": 1},
-    {"stop_metric": StopMetric.loss},
+    *({"stop_metric": metric} for metric in StopMetric),
     {"patience": 1},
     {"max_bad_steps": 0},
 ]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from s2s.config import Cell
 from s2s.models.attention import Attention, Memory
 from s2s.models.cells import State, fused_layer, num_states, run_fused
+from s2s.models.dropout import Dropout
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,23 @@ class DecoderState:
         return DecoderState(layers, None if fed is None else fed.index_select(0, rows_M))
 
 
+@dataclass(frozen=True)
+class SentenceMasks:
+    """What locked dropout multiplies with at every position of a sentence; None where each step draws its own.
+
+    Attributes:
+        embedding_N1E: of embedded words.
+        layers: of the outputs (N, 1, H) of each recurrent layer but the last.
+        output_N1O: of attentional states.
+    """
+
+    embedding_N1E: Tensor | None = None
+    layers: tuple[Tensor | None, ...] = ()
+    output_N1O: Tensor | None = None
+
+
 class Decoder(nn.Module):
-    """Embeddings, recurrent layers and attention.
+    """Embeddings, recurrent layers and attention, with dropout of embeddings, between layers, and after attention.
 
     Without input feeding the states of a whole target sentence come from one fused call a layer, and attention looks
     at the source from all positions at once. With it (Luong et al. 2015, section 3.3) each step needs the last one.
@@ -50,11 +66,15 @@ class Decoder(nn.Module):
         layers: int = 1,
         is_residual: bool = False,
         is_input_feeding: bool = False,
-        dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
+        layer_dropout: float = 0.0,
+        output_dropout: float = 0.0,
+        is_locked: bool = False,
     ) -> None:
         super().__init__()
         self.embedding = embedding
         self.attention = attention
+        self.hidden_size = hidden_size
         self.is_residual = is_residual
         self.is_input_feeding = is_input_feeding
         first_size = embedding.embedding_dim + (attention.combine.out_features if is_input_feeding else 0)
@@ -62,7 +82,9 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(fused_layer(cell, size, hidden_size) for size in sizes)
         self.num_states = num_states(cell)
         self.bridges = nn.ModuleList(nn.Linear(hidden_size, self.num_states * hidden_size) for _ in range(layers))
-        self.dropout = nn.Dropout(dropout)
+        self.embedding_dropout = Dropout(embedding_dropout, is_locked=is_locked)
+        self.layer_dropout = Dropout(layer_dropout, is_locked=is_locked)
+        self.output_dropout = Dropout(output_dropout, is_locked=is_locked)
 
     def start(self, last: list[Tensor]) -> DecoderState:
         """The state before the first word: a tanh layer over each encoder layer's last state (B, H)."""
@@ -86,44 +108,60 @@ class Decoder(nn.Module):
         """
         if self.is_input_feeding:
             return self._forward_step_by_step(target_BT, state, memory)
-        embedded_BTE = self.dropout(self.embedding(target_BT))
+        embedded_BTE = self.embedding_dropout(self.embedding(target_BT))
         states_BTH, _ = self._recur(embedded_BTE, state.layers)
         attentional_BTO, weights_BTS = self.attention(states_BTH, memory)
-        return self.dropout(attentional_BTO), weights_BTS
+        return self.output_dropout(attentional_BTO), weights_BTS
 
-    def step(self, token_BK: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor, DecoderState]:
+    def step(
+        self, token_BK: Tensor, state: DecoderState, memory: Memory, masks: SentenceMasks | None = None
+    ) -> tuple[Tensor, Tensor, DecoderState]:
         """One word further in each of K beams of B sentences; rows of `state` are sentence-major (row b * K + k).
 
-        The beams of a sentence look at its one memory as if they were K target positions: nothing is copied.
+        The beams of a sentence look at its one memory as if they were K target positions: nothing is copied. `masks`
+        are for training step by step, with one beam a sentence.
 
         Returns:
             The attentional states (B, K, O), the attention weights (B, K, S), and the state after this word.
         """
-        inputs_N1E = self.dropout(self.embedding(token_BK.reshape(-1, 1)))
+        masks = masks or SentenceMasks()
+        inputs_N1E = self.embedding_dropout(self.embedding(token_BK.reshape(-1, 1)), masks.embedding_N1E)
         if state.attentional_NO is not None:
             inputs_N1E = torch.cat([inputs_N1E, state.attentional_NO[:, None].to(inputs_N1E.dtype)], dim=-1)
-        states_N1H, layers = self._recur(inputs_N1E, state.layers)
+        states_N1H, layers = self._recur(inputs_N1E, state.layers, masks.layers)
         attentional_BKO, weights_BKS = self.attention(states_N1H.reshape(*token_BK.shape, -1), memory)
-        attentional_BKO = self.dropout(attentional_BKO)
+        attentional_BKO = self.output_dropout(attentional_BKO, masks.output_N1O)
         fed = attentional_BKO.flatten(0, 1) if self.is_input_feeding else None
         return attentional_BKO, weights_BKS, DecoderState(layers, fed)
 
     def _forward_step_by_step(self, target_BT: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
         attentional, weights = [], []
+        masks = self._sentence_masks(target_BT)
         for token_B1 in target_BT.split(1, dim=1):
-            attentional_B1O, weights_B1S, state = self.step(token_B1, state, memory)
+            attentional_B1O, weights_B1S, state = self.step(token_B1, state, memory, masks)
             attentional.append(attentional_B1O)
             weights.append(weights_B1S)
         return torch.cat(attentional, dim=1), torch.cat(weights, dim=1)
 
-    def _recur(self, inputs_NTE: Tensor, before: tuple[State, ...]) -> tuple[Tensor, tuple[State, ...]]:
+    def _sentence_masks(self, target_BT: Tensor) -> SentenceMasks:
+        """What locked dropout drops in each sentence, drawn anew."""
+        num, device = len(target_BT), target_BT.device
+        return SentenceMasks(
+            self.embedding_dropout.sentence_mask(num, self.embedding.embedding_dim, device),
+            tuple(self.layer_dropout.sentence_mask(num, self.hidden_size, device) for _ in self.layers[:-1]),
+            self.output_dropout.sentence_mask(num, self.attention.combine.out_features, device),
+        )
+
+    def _recur(
+        self, inputs_NTE: Tensor, before: tuple[State, ...], masks: tuple[Tensor | None, ...] = ()
+    ) -> tuple[Tensor, tuple[State, ...]]:
         """Through all recurrent layers: the states of the last one (N, T, H), and every layer's end state."""
         states, after = inputs_NTE, []
         for index, (layer, start) in enumerate(zip(self.layers, before, strict=True)):
             assert isinstance(layer, nn.RNNBase)
             outputs_NTH, end = run_fused(layer, states, start)
             if index + 1 < len(self.layers):
-                outputs_NTH = self.dropout(outputs_NTH)
+                outputs_NTH = self.layer_dropout(outputs_NTH, masks[index] if masks else None)
             states = states + outputs_NTH if self.is_residual and index > 0 else outputs_NTH
             after.append(end)
         return states, tuple(after)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from s2s.config import Cell
 from s2s.models.cells import fused_layer, run_fused
+from s2s.models.dropout import Dropout
 
 
 def reversal(lengths_B: Tensor, num_positions: int) -> Tensor:
@@ -55,7 +56,7 @@ class EncoderLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Embeddings and recurrent layers, with dropout before each layer and after the last.
+    """Embeddings and recurrent layers, with dropout of embeddings and of every layer's outputs.
 
     The cell state of an LSTM at the last token is not among what a fused call over padded sentences returns, so what
     is handed on is the hidden state.
@@ -70,7 +71,9 @@ class Encoder(nn.Module):
         layers: int = 1,
         is_bidirectional: bool = True,
         is_residual: bool = False,
-        dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
+        layer_dropout: float = 0.0,
+        is_locked: bool = False,
     ) -> None:
         super().__init__()
         self.embedding = embedding
@@ -79,7 +82,8 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(
             EncoderLayer(cell, size, hidden_size, is_bidirectional=is_bidirectional) for size in sizes
         )
-        self.dropout = nn.Dropout(dropout)
+        self.embedding_dropout = Dropout(embedding_dropout, is_locked=is_locked)
+        self.layer_dropout = Dropout(layer_dropout, is_locked=is_locked)
 
     def forward(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Encode sentences padded at the end.
@@ -91,11 +95,11 @@ class Encoder(nn.Module):
         Returns:
             The states of the last layer (B, S, H), meaningless at padding, and each layer's last state (B, H).
         """
-        states = self.dropout(self.embedding(source_BS))
+        states = self.embedding_dropout(self.embedding(source_BS))
         last = []
         for index, layer in enumerate(self.layers):
             outputs_BSH, last_BH = layer(states, lengths_B)
-            outputs_BSH = self.dropout(outputs_BSH)
+            outputs_BSH = self.layer_dropout(outputs_BSH)
             states = states + outputs_BSH if self.is_residual and index > 0 else outputs_BSH
             last.append(last_BH)
         return states, last

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from s2s.config import ModelConfig, Tie
 from s2s.data.batching import Batch
+from s2s.data.subwords import BOS, EOS
 from s2s.models.attention import Attention, Memory
 from s2s.models.decoder import Decoder, DecoderState
+from s2s.models.dropout import drop_words
 from s2s.models.embedding import Embedding
 from s2s.models.encoder import Encoder
 from s2s.models.loss import output_loss
@@ -32,10 +34,23 @@ class Loss:
 
 
 class Seq2Seq(nn.Module):
-    """An attention sequence-to-sequence model."""
+    """An attention sequence-to-sequence model.
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, output: nn.Linear) -> None:
+    In training it may read a share of the words on either side as unknown; those that it has to say stay.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        decoder: Decoder,
+        output: nn.Linear,
+        *,
+        source_word_dropout: float = 0.0,
+        target_word_dropout: float = 0.0,
+    ) -> None:
         super().__init__()
+        self.source_word_dropout = source_word_dropout
+        self.target_word_dropout = target_word_dropout
         self.encoder = encoder
         self.decoder = decoder
         self.output = output
@@ -48,8 +63,12 @@ class Seq2Seq(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The attentional states (B, T, O) and attention weights (B, T, S) of known target sentences."""
-        memory, state = self.encode(batch.source_BS, batch.source_lengths_B)
-        attentional_BTO, weights_BTS = self.decoder(batch.target_in_BT, state, memory)
+        source_BS, target_in_BT = batch.source_BS, batch.target_in_BT
+        if self.training:
+            source_BS = drop_words(source_BS, self.source_word_dropout, spared=EOS)
+            target_in_BT = drop_words(target_in_BT, self.target_word_dropout, spared=BOS)
+        memory, state = self.encode(source_BS, batch.source_lengths_B)
+        attentional_BTO, weights_BTS = self.decoder(target_in_BT, state, memory)
         return attentional_BTO, weights_BTS
 
     def loss(self, batch: Batch, label_smoothing: float = 0.0) -> Loss:
@@ -77,6 +96,10 @@ def build_seq2seq(config: ModelConfig, source_vocabulary: int, target_vocabulary
         target_embedding if config.tie is Tie.all else Embedding(source_vocabulary, config.embedding_size)
     )
     attentional_size = config.hidden_size if config.tie is Tie.none else config.embedding_size
+    embedding_dropout, layer_dropout, output_dropout = (
+        config.dropout if rate is None else rate
+        for rate in (config.embedding_dropout, config.layer_dropout, config.output_dropout)
+    )
     encoder = Encoder(
         source_embedding,
         config.cell,
@@ -84,7 +107,9 @@ def build_seq2seq(config: ModelConfig, source_vocabulary: int, target_vocabulary
         layers=config.layers,
         is_bidirectional=config.bidirectional,
         is_residual=config.residual,
-        dropout=config.dropout,
+        embedding_dropout=embedding_dropout,
+        layer_dropout=layer_dropout,
+        is_locked=config.locked_dropout,
     )
     decoder = Decoder(
         target_embedding,
@@ -94,13 +119,22 @@ def build_seq2seq(config: ModelConfig, source_vocabulary: int, target_vocabulary
         layers=config.layers,
         is_residual=config.residual,
         is_input_feeding=config.input_feeding,
-        dropout=config.dropout,
+        embedding_dropout=embedding_dropout,
+        layer_dropout=layer_dropout,
+        output_dropout=output_dropout,
+        is_locked=config.locked_dropout,
     )
     output = nn.Linear(attentional_size, target_vocabulary)
     nn.init.zeros_(output.bias)
     if config.tie is not Tie.none:
         output.weight = target_embedding.weight
-    return Seq2Seq(encoder, decoder, output)
+    return Seq2Seq(
+        encoder,
+        decoder,
+        output,
+        source_word_dropout=config.source_word_dropout,
+        target_word_dropout=config.target_word_dropout,
+    )
 
 
 def flops_per_target_token(model: Seq2Seq, source_per_target: float = 1.0) -> float:

@@ -106,9 +106,17 @@ def load_weights(model: nn.Module, tensors: Tensors, origin: Path) -> None:
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
-    """An optimizer's state, as `index.name`; every entry of Adam is a tensor."""
+    """An optimizer's state, as `index.name`, counted over all parameter groups.
+
+    Every entry is a tensor, or None for what has not begun (SGD's velocity before a first step, or without momentum).
+    """
     state = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": tensor for index, entry in state.items() for name, tensor in entry.items()}
+    return {
+        f"{index}.{name}": tensor
+        for index, entry in state.items()
+        for name, tensor in entry.items()
+        if tensor is not None
+    }
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:

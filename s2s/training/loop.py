@@ -270,8 +270,8 @@ class Trainer:
         seconds = self._tick_s()
         self.progress.window_s += seconds
         number = received[0] if received else 0
-        number, self.progress.elapsed_s = self.ranks.largest([number, self.progress.elapsed_s + seconds])
-        return int(number)
+        agreed_number, self.progress.elapsed_s = self.ranks.largest([number, self.progress.elapsed_s + seconds])
+        return int(agreed_number)
 
     def _count_bad_steps(self) -> None:
         """Read from the device how many steps were skipped.

@@ -1,19 +1,45 @@
-"""How weights move: Adam, the learning rate as a function of the step, and an average of the weights."""
+"""How weights move: optimizers, the learning rate as a function of the step, and an average of the weights."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from s2s.config import OptimConfig, Schedule
+from s2s.config import OptimConfig, Optimizer, Schedule
 
 
-def build_optimizer(parameters: list[nn.Parameter], config: OptimConfig) -> torch.optim.Adam:
-    """Adam (Kingma and Ba 2015) in one fused pass over all weights; the loop sets its learning rate."""
-    betas = (config.adam_beta1, config.adam_beta2)
-    return torch.optim.Adam(parameters, lr=config.learning_rate, betas=betas, eps=1e-8, fused=True)
+def build_optimizer(parameters: list[nn.Parameter], config: OptimConfig) -> torch.optim.Optimizer:
+    """The optimizer, in one fused pass over all weights; the loop sets the learning rate of every parameter group.
+
+    Adam (Kingma and Ba 2015, algorithm 1), AdamW (Loshchilov and Hutter 2019, algorithm 2), or stochastic gradient
+    descent with momentum (the velocity v <- momentum * v + gradient, the step -rate * v).
+    """
+    groups = parameter_groups(parameters, config.weight_decay)
+    rate, betas = config.learning_rate, (config.adam_beta1, config.adam_beta2)
+    match config.optimizer:
+        case Optimizer.adam:
+            return torch.optim.Adam(groups, lr=rate, betas=betas, eps=1e-8, fused=True)
+        case Optimizer.adamw:
+            return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=1e-8, fused=True)
+        case Optimizer.sgd:
+            return torch.optim.SGD(groups, lr=rate, momentum=config.momentum, fused=True)
+
+
+def parameter_groups(parameters: list[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters with the decay of each; biases have none, since a small bias is no simpler than a large one.
+
+    One group without weight decay, else one of matrices and one of biases (one-dimensional), if there are both.
+    """
+    if weight_decay == 0:
+        return [{"params": parameters, "weight_decay": 0.0}]
+    groups = [
+        {"params": [weight for weight in parameters if weight.dim() > 1], "weight_decay": weight_decay},
+        {"params": [bias for bias in parameters if bias.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
 
 
 def learning_rate(
@@ -22,13 +48,14 @@ def learning_rate(
     highest: float,
     schedule: Schedule,
     warmup_steps: int,
-    decay_steps: int = 0,
+    decay_steps: int | None = None,
     plateau_scale: float = 1.0,
 ) -> float:
     """The learning rate of a step, counted from 1.
 
     It grows linearly to `highest` over `warmup_steps`. After that it stays (constant), falls with 1 / sqrt(step)
-    (inverse_sqrt; Vaswani et al. 2017, eq. 3), or is scaled by `plateau_scale` (plateau; see `Plateau`).
+    (inverse_sqrt; Vaswani et al. 2017, eq. 3), falls as half a cosine to 0 at `decay_steps` and stays there (cosine;
+    Loshchilov and Hutter 2017, eq. 5, without restarts), or is scaled by `plateau_scale` (plateau; see `Plateau`).
     """
     if step < warmup_steps:
         return highest * step / warmup_steps
@@ -38,9 +65,15 @@ def learning_rate(
         case Schedule.inverse_sqrt:
             return highest * math.sqrt(max(warmup_steps, 1) / step)
         case Schedule.cosine:
-            raise AssertionError
+            assert decay_steps is not None, "cosine needs the step at which it ends"
+            return highest * _half_cosine(step, max(warmup_steps, 1), decay_steps)
         case Schedule.plateau:
             return highest * plateau_scale
+
+
+def _half_cosine(step: int, first: int, last: int) -> float:
+    """1 at the first step, 1/2 half way, 0 from the last step on."""
+    return 0.0 if step >= last else (1 + math.cos(math.pi * (step - first) / (last - first))) / 2
 
 
 @dataclass
