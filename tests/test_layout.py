@@ -27,6 +27,7 @@ ORDER = [
     "data.phrasebook_lexicon",
     "data.phrasebook",
     "data.corpora",
+    "data.sampling",
     "data.subwords",
     "data.store",
     "data.batching",

@@ -1,6 +1,9 @@
+import threading
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -178,3 +181,120 @@ def test_of_very_many_lines_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) 
     found, _ = trained(SubwordKind.unigram, nine, vocabulary_size=1000)
     assert all(UNK not in found.encode([letter])[0] for letter in "acegi")
     assert all(UNK in found.encode([letter])[0] for letter in "fh")
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Other cuts of the same text
+
+
+def num_pieces(rows: list[list[int]]) -> int:
+    return sum(len(row) for row in rows)
+
+
+@pytest.fixture(scope="module")
+def rich(kind: SubwordKind) -> Subwords:
+    """Subwords with room for whole words, so that there are many ways to cut one."""
+    return trained(kind, vocabulary_size=120)[0]
+
+
+@pytest.fixture(scope="module")
+def rows(rich: Subwords) -> list[list[int]]:
+    return rich.encode(TEXT[:40])
+
+
+def test_other_cuts_are_the_same_text(rich: Subwords, rows: list[list[int]]) -> None:
+    cuts = rich.resample(rows, alpha=0.2, seed=1)
+    assert [rich.decode(cut) for cut in cuts] == TEXT[:40]
+    assert sum(cut != row for cut, row in zip(cuts, rows, strict=True)) > 5
+    assert all(UNK not in cut for cut in cuts)
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=25)
+def test_any_known_text_stays_the_same(rich: Subwords, data: st.DataObject) -> None:
+    """Of the characters of the training text, in any order; a row of white space alone is an empty row."""
+    texts = data.draw(st.lists(st.text(st.sampled_from(KNOWN), max_size=20), max_size=4))
+    rows = rich.encode(texts)
+    cuts = rich.resample(rows, alpha=data.draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])), seed=data.draw(st.integers()))
+    assert [rich.decode(cut) for cut in cuts] == [rich.decode(row) for row in rows]
+    assert [bool(cut) for cut in cuts] == [bool(row) for row in rows]
+
+
+def test_the_same_seed_gives_the_same_cuts_whatever_came_before(rich: Subwords, rows: list[list[int]]) -> None:
+    expected = rich.resample(rows, alpha=0.2, seed=5)
+    rich.resample(rows[:3], alpha=0.2, seed=6)
+    assert rich.resample(rows, alpha=0.2, seed=5) == expected
+    rich.resample(rows, alpha=0.3, seed=5)
+    assert rich.resample(rows, alpha=0.2, seed=5) == expected
+    assert Subwords(rich.model).resample(rows, alpha=0.2, seed=5) == expected
+
+
+def test_one_row_gives_the_same_cut_again(rich: Subwords, rows: list[list[int]]) -> None:
+    cuts = [rich.resample([rows[7]], alpha=0.2, seed=seed)[0] for seed in (1, 2, 3, 4, 5, 6, 7, 8) * 2]
+    assert cuts[:8] == cuts[8:]
+    assert len({tuple(cut) for cut in cuts}) > 1
+
+
+def test_threads_do_not_disturb_each_other(rich: Subwords, rows: list[list[int]]) -> None:
+    expected = [rich.resample(rows, alpha=0.2, seed=seed) for seed in range(4)]
+    together = threading.Barrier(4)
+
+    def draw(seed: int) -> list[list[list[int]]]:
+        together.wait(timeout=60)
+        return [rich.resample(rows, alpha=0.2, seed=seed) for _ in range(5)]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(draw, range(4))) == [[cuts] * 5 for cuts in expected]
+
+
+def test_seeds_differ(rich: Subwords, rows: list[list[int]]) -> None:
+    seeds = [0, 1, 2, -1, 2**32 - 1, 2**32, 2**32 + 1, 2**64, 2**64 + 1]
+    found = {str(rich.resample(rows, alpha=0.2, seed=seed)) for seed in seeds}
+    assert len(found) == len(seeds)
+
+
+def test_equal_rows_are_cut_in_different_ways(rich: Subwords, rows: list[list[int]]) -> None:
+    cuts = rich.resample([rows[7]] * 40, alpha=0.2, seed=1)
+    assert len({tuple(cut) for cut in cuts}) > 1
+
+
+def test_alpha_of_unigram_is_the_sharpness() -> None:
+    """At 0 all cuts are alike, and most have many pieces; the sharper, the more often the best one is taken."""
+    found = trained(SubwordKind.unigram, vocabulary_size=120)[0]
+    rows = found.encode(TEXT[:100])
+    even, some, sharp = (found.resample(rows, alpha=alpha, seed=1) for alpha in (0.0, 0.2, 1.0))
+    assert num_pieces(even) > num_pieces(some) > num_pieces(sharp)
+    shares = [sum(cut == row for cut, row in zip(cuts, rows, strict=True)) / 100 for cuts in (even, some, sharp)]
+    assert shares == sorted(shares)
+    assert shares[0] < shares[2]
+
+
+def test_alpha_of_bpe_is_the_share_of_merges_left_out() -> None:
+    """At 0 none is, at 1 all are and only characters are left."""
+    found = trained(SubwordKind.bpe, vocabulary_size=120)[0]
+    rows = found.encode(TEXT[:100])
+    none, some, every = (found.resample(rows, alpha=alpha, seed=1) for alpha in (0.0, 0.1, 1.0))
+    assert none == rows
+    assert num_pieces(none) < num_pieces(some) < num_pieces(every)
+    assert all(len(piece) == 1 for cut in every for piece in found.pieces(cut))
+
+
+def test_rows_that_do_not_come_back_are_kept(rich: Subwords, rows: list[list[int]]) -> None:
+    unknown = rich.encode(["저는 漢 책을"])[0]
+    assert UNK in unknown
+    spelt = [index for piece in rich.pieces(rows[0]) for index in rich._processor.piece_to_id(list(piece))]
+    assert rich.decode(spelt) == TEXT[0]
+    assert spelt != rows[0]
+    for seed in range(5):
+        cuts = rich.resample([unknown, [], spelt, rows[7]], alpha=0.2, seed=seed)
+        assert cuts[:3] == [unknown, [], spelt]
+        assert rich.decode(cuts[3]) == TEXT[7]
+
+
+def test_no_rows_give_no_rows(rich: Subwords) -> None:
+    assert rich.resample([], alpha=0.2, seed=1) == []
+
+
+def test_rows_may_be_arrays(rich: Subwords, rows: list[list[int]]) -> None:
+    arrays = [np.array(row, dtype=np.uint16) for row in rows]
+    assert rich.resample(arrays, alpha=0.2, seed=1) == rich.resample(rows, alpha=0.2, seed=1)

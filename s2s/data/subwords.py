@@ -3,11 +3,14 @@
 import io
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
+from random import Random
 
 import sentencepiece
 
 from s2s.config import SubwordKind
+from s2s.data.sampling import BPECutter, Cutter, UnigramCutter
 from s2s.errors import DataError, RunError
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
@@ -15,6 +18,7 @@ PAD, UNK, BOS, EOS = 0, 1, 2, 3
 
 _TOO_MANY_PIECES = re.compile(r"Please set it to a value <= (\d+)")
 _TOO_FEW_PIECES = re.compile(r"required_chars\. \d+ vs (\d+)")
+_WORD = re.compile("▁?[^▁]+|▁")
 _MOST_TRAINING_LINES = 1_000_000
 
 
@@ -28,6 +32,7 @@ class Subwords:
     def __init__(self, model: bytes) -> None:
         self.model = model
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        self._cutters: dict[float, Cutter] = {}
 
     @classmethod
     def load(cls, path: Path) -> "Subwords":
@@ -51,6 +56,48 @@ class Subwords:
         """Piece ids of each line, without any special id; a blank line gives an empty list."""
         ids: list[list[int]] = self._processor.encode(list(lines), num_threads=1)
         return ids
+
+    def resample(self, rows: Sequence[Sequence[int]], *, alpha: float, seed: int) -> list[list[int]]:
+        """Cut encoded sentences anew, at random: the same text in other pieces.
+
+        A function of its arguments, whatever was called before and in whatever thread. Rows whose text does not lead
+        back to them (they hold an unknown character, or were not cut by `encode`) are kept as they are.
+
+        Args:
+            rows: ids of sentences, without special ids.
+            alpha: unigram: a cut is as likely as its probability ** alpha (Kudo 2018, section 3.2, over all cuts);
+                bpe: share of merges left out (Provilkov et al. 2020, algorithm 1).
+            seed: any whole number.
+
+        Returns:
+            As many rows, empty where they were. A row can be longer than it was.
+        """
+        before = [[int(index) for index in row] for row in rows]
+        again = self.encode([self.decode(row) for row in before])
+        cutter, random = self._cutter(alpha), Random(str(seed))  # of an int, the sign would not count
+        return [
+            (row == same and UNK not in row and self._cut(row, cutter, random)) or row
+            for row, same in zip(before, again, strict=True)
+        ]
+
+    def _cut(self, row: list[int], cutter: Cutter, random: Random) -> list[int]:
+        """A row in other pieces; empty where it cannot be cut."""
+        words = _WORD.findall("".join(self.pieces(row)))
+        cuts = [cutter.cut(word, random) for word in words]
+        return [self._ids[piece] for cut in cuts for piece in cut] if all(cuts) else []
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        """Ids of the pieces, without the special ones."""
+        return {self._processor.id_to_piece(index): index for index in range(EOS + 1, len(self))}
+
+    def _cutter(self, alpha: float) -> Cutter:
+        if alpha not in self._cutters:
+            scores = {piece: float(self._processor.get_score(index)) for piece, index in self._ids.items()}
+            # Scores are log probabilities of pieces, or for BPE 0, -1, -2 ... in the order of the merges.
+            is_bpe = list(scores.values()) == [-rank for rank in range(len(scores))]
+            self._cutters[alpha] = BPECutter(scores, alpha) if is_bpe else UnigramCutter(scores, alpha)
+        return self._cutters[alpha]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces as text; "▁" (U+2581) stands for the space before a word."""
