@@ -46,6 +46,7 @@ ORDER = [
     "evaluation.scores",
     "evaluation.alignment",
     "analysis.plots",
+    "analysis.comparison",
     "cli",
 ]
 
