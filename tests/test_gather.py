@@ -154,6 +154,8 @@ def test_what_training_writes_is_understood(tiny_run: Path) -> None:
 def test_a_sweep_is_gathered(tmp_path: Path, call_command: Caller) -> None:
     options = [*file_options(tmp_path / "corpus"), *TINY, "training.max_steps=4", f"run={tmp_path / 'sweep'}"]
     assert call_command("train", "-m", "model=rnn,gru", "seed=1,2", *options).code == 0
+    names = {path.parent.name for path in (tmp_path / "sweep").glob("*/summary.json")}
+    assert names == {f"model-{model}+seed-{seed}" for model in ("rnn", "gru") for seed in (1, 2)}
     objects = json.loads(call_command("gather", f"runs={tmp_path / 'sweep'}", "format=json").out)
     assert [row["options"]["model.cell"] for row in objects["rows"]] == ["gru", "rnn"]
     assert [row["runs"] for row in objects["rows"]] == [2, 2]

@@ -40,6 +40,7 @@ ORDER = [
     "models.seq2seq",
     "training.optim",
     "training.checkpoint",
+    "training.events",
     "training.loop",
     "decoding.search",
     "decoding.translator",
