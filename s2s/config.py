@@ -123,6 +123,22 @@ class OutputFormat(enum.Enum):
     moses = "moses"
 
 
+class Weights(enum.Enum):
+    """Which weights of a checkpoint."""
+
+    model = "model"
+    average = "average"
+
+
+class TableFormat(enum.Enum):
+    """How `gather` writes its table."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+    tsv = "tsv"
+
+
 def option(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
     """A documented dataclass field; `low` and `high` bound a number."""
     metadata = {"doc": doc, "low": low, "high": high}
@@ -319,6 +335,24 @@ class BenchConfig(Config):
     rounds: int = option(3, "rounds, the median of which is printed", low=1)
 
 
+@dataclass
+class AverageConfig:
+    """Options of `average`."""
+
+    run: str = option("???", "folder of a trained run; it is only read")
+    output: str = option("???", "new folder for a run that translates with the averaged weights")
+    last: int = option(5, "newest checkpoints whose mean is taken; training.keep says how many there are", low=1)
+    what: Weights = option(Weights.model, "model (weights as trained) or average (their moving averages)")
+
+
+@dataclass
+class GatherConfig:
+    """Options of `gather`."""
+
+    runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are compared")
+    format: TableFormat = option(TableFormat.text, "text, markdown, json or tsv")
+
+
 def check(config: Any, prefix: str = "") -> None:
     """Check every number against its range, and combinations against sense.
 
@@ -386,6 +420,12 @@ def _check_whole(config: Config) -> None:
         raise ConfigError("model.tie=all needs one vocabulary: set subwords.shared=true or model.tie=output")
 
 
+def _check_gather(config: GatherConfig) -> None:
+    runs = config.runs if isinstance(config.runs, list) else [config.runs]
+    if not runs or not all(isinstance(name, str) and name for name in runs):
+        raise ConfigError(f"runs must be a folder or [FOLDER,FOLDER], but is {config.runs}")
+
+
 _RULES: dict[type, tuple[Any, ...]] = {
     DataConfig: (_check_data,),
     ScoredData: (lambda data: _check_pair("data.test", data.test),),
@@ -393,6 +433,7 @@ _RULES: dict[type, tuple[Any, ...]] = {
     SearchConfig: (_check_search,),
     Config: (_check_whole,),
     BenchConfig: (_check_whole,),
+    GatherConfig: (_check_gather,),
 }
 
 

@@ -19,10 +19,17 @@ from omegaconf import open_dict, read_write
 
 from s2s.cli.app import register, typed
 from s2s.cli.train import train
-from s2s.config import BenchConfig, Config, EvaluateConfig, TranslateConfig
+from s2s.config import AverageConfig, BenchConfig, Config, EvaluateConfig, GatherConfig, TranslateConfig
 
 ROOT = Path(__file__).parent.parent
-SCHEMAS = {"train": Config, "evaluate": EvaluateConfig, "translate": TranslateConfig, "bench": BenchConfig}
+SCHEMAS = {
+    "train": Config,
+    "evaluate": EvaluateConfig,
+    "translate": TranslateConfig,
+    "bench": BenchConfig,
+    "average": AverageConfig,
+    "gather": GatherConfig,
+}
 
 TINY = (
     "model.embedding_size=16",

@@ -227,7 +227,9 @@ def test_a_sweep_trains_a_run_each(tmp_path: Path, call_command: Caller, monkeyp
     monkeypatch.chdir(tmp_path)
     ended = call_command("train", "-m", "model=rnn,gru", *options)
     assert ended.code == 0, ended.err
-    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"files-rnn", "files-gru"}
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["files-sweep"]
+    names = {path.name for path in (tmp_path / "runs" / "files-sweep").iterdir()}
+    assert names == {"model-rnn", "model-gru", "multirun.yaml"}
 
 
 def test_a_blank_test_line_is_no_trouble(tmp_path: Path) -> None:

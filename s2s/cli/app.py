@@ -17,6 +17,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from s2s.cli.sweeps import job_folder, parent_options, swept_names
 from s2s.config import check
 from s2s.errors import ConfigError, Interrupted, S2SError
 
@@ -24,8 +25,10 @@ C = TypeVar("C")
 _SIGNAL = 128  # an exit code is this plus the number of the signal
 
 
-def run_app(name: str, schema: type[C], task: Callable[[C], None]) -> NoReturn:
+def run_app(name: str, schema: type[C], task: Callable[[C], None], *, makes_runs: bool = False) -> NoReturn:
     """Read the options of command `name` (conf/NAME.yaml over `schema`), run its task, and end with its exit code.
+
+    Where the task `makes_runs`, each job of a sweep gets a run folder of its own.
 
     0: done. 1: an error, told in a line or two. 2: a usage or config error. 130 and 143: SIGINT and SIGTERM. With
     HYDRA_FULL_ERROR=1 errors come with their traceback.
@@ -33,9 +36,14 @@ def run_app(name: str, schema: type[C], task: Callable[[C], None]) -> NoReturn:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     register(name, schema)
     codes: list[int] = []
+    swept = swept_names(sys.argv[1:])
+    if makes_runs:
+        sys.argv = [*sys.argv, *parent_options(sys.argv[1:])]
 
     @hydra.main(version_base="1.3", config_path="pkg://s2s.conf", config_name=name)
     def hydra_main(options: DictConfig) -> None:
+        if makes_runs:
+            options.run = job_folder(options.run, swept)
         codes.append(_run(task, options))
         if codes[-1] > _SIGNAL:  # a signal ends a sweep of several jobs too
             sys.exit(codes[-1])

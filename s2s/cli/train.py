@@ -52,7 +52,7 @@ _NUM_SAMPLES = 5
 
 def main() -> None:
     """The command."""
-    run_app("train", Config, train)
+    run_app("train", Config, train, makes_runs=True)
 
 
 def train(config: Config) -> None:

@@ -6,6 +6,7 @@ JSON and a SHA-256 of both, so that a flipped bit is found and not trained on.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,28 @@ def checkpoint_path(run: RunFolder, step: int) -> Path:
 def weights_path(run: RunFolder) -> Path:
     """Where the best weights go."""
     return run.best / "weights.safetensors"
+
+
+def mean_weights(paths: Sequence[Path], prefix: str) -> tuple[Tensors, list[int]]:
+    """The mean of the weights `prefix.…` in checkpoints of one run, which are read one after another.
+
+    Returns:
+        The weights, summed in float64 and rounded once, to fp32; and the steps of the checkpoints, in their order.
+
+    Raises:
+        CheckpointError: a file is damaged, or holds no such weights.
+    """
+    sums: Tensors = {}
+    steps: list[int] = []
+    for path in paths:
+        tensors, state = load_checkpoint(path)
+        weights = without_prefix(prefix, tensors)
+        if not weights or (sums and weights.keys() != sums.keys()):
+            raise CheckpointError(f"{path}: expected weights named {prefix}.…, but they are missing or others")
+        for name, tensor in weights.items():
+            sums[name] = tensor.double() + sums.get(name, 0)
+        steps.append(state["step"])
+    return {name: (total / len(steps)).float() for name, total in sums.items()}, steps
 
 
 def load_best(run: RunFolder) -> tuple[Tensors, dict[str, Any], Path]:

@@ -1,0 +1,131 @@
+"""Runs side by side: what a choice of options scored, as mean and standard deviation over seeds."""
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from s2s.config import flatten, load_config
+from s2s.errors import RunError
+from s2s.runs import RunFolder
+
+MEASURES = ("bleu", "chrf", "dev_loss_nats", "minutes")
+_SCORES = ("bleu", "chrf")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one run.
+
+    Attributes:
+        path: its folder.
+        options: every option by its full name.
+        step: updates made.
+        measures: test-set `bleu` and `chrf`, lowest `dev_loss_nats`, `minutes` of training; those that are known.
+        signatures: what makes `bleu` and `chrf` comparable; empty for a run that has not ended.
+    """
+
+    path: Path
+    options: dict[str, Any]
+    step: int
+    measures: dict[str, float]
+    signatures: dict[str, str]
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the run has been scored."""
+        return bool(self.signatures)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Runs that differ in nothing but their seed.
+
+    Attributes:
+        options: those options by which the rows of a table differ.
+        num_runs: seeds, where each was run once.
+        means: mean of each measure.
+        deviations: sample standard deviation (n - 1) of each measure; None for one run.
+    """
+
+    options: dict[str, Any]
+    num_runs: int
+    means: dict[str, float]
+    deviations: dict[str, float | None]
+
+
+def find_runs(folders: Iterable[str | Path]) -> list[RunFolder]:
+    """All runs in these folders and below them, by path, each once.
+
+    Raises:
+        RunError: a folder does not exist, or holds no run.
+    """
+    found: dict[Path, RunFolder] = {}
+    for folder in map(Path, folders):
+        configs = sorted(folder.rglob("config.yaml"))
+        if not configs:
+            what = "holds no run" if folder.is_dir() else "does not exist"
+            raise RunError(f"runs={folder} {what}: expected a folder with runs (config.yaml) in it or below it")
+        found |= {config.resolve(): RunFolder(config.parent) for config in configs}
+    return list(found.values())
+
+
+def read_result(run: RunFolder) -> Result:
+    """What a run folder tells of its run.
+
+    Raises:
+        RunError: a file of it cannot be read.
+    """
+    options = flatten(load_config(run.config))
+    try:
+        rows = _read_metrics(run.metrics)
+        test = json.loads(run.summary.read_text(encoding="utf-8"))["test"] if run.summary.exists() else {}
+        measures = {name: float(test[name]) for name in _SCORES if test}
+        signatures = {name: str(test[f"{name}_signature"]) for name in _SCORES if test}
+        losses = [row["loss_nats"] for row in rows if row["kind"] == "dev" and row["loss_nats"] is not None]
+        measures |= {"dev_loss_nats": min(losses)} if losses else {}
+        measures |= {"minutes": rows[-1]["elapsed_s"] / 60} if rows else {}
+        return Result(run.path, options, rows[-1]["step"] if rows else 0, measures, signatures)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{run.path}: expected the scores and metrics of a run, but they cannot be read: {error!r}"
+        ) from error
+
+
+def _read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of metrics; the last one of a run that is still writing, or was killed, may be cut."""
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def compare(results: Sequence[Result]) -> list[Row]:
+    """A row for each combination of the options that differ between the results, the seed left out; in their order."""
+    names = [name for name in (results[0].options if results else ()) if name != "seed"]
+    names = [name for name in names if any(result.options[name] != results[0].options[name] for result in results)]
+    groups: dict[str, list[Result]] = {}
+    for result in sorted(results, key=lambda result: [_rank(result.options[name]) for name in names]):
+        groups.setdefault(repr([result.options[name] for name in names]), []).append(result)
+    return [_row({name: group[0].options[name] for name in names}, group) for group in groups.values()]
+
+
+def _rank(value: Any) -> tuple[int, float, str]:
+    """Numbers before words, each in their order."""
+    return (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, str(value))
+
+
+def _row(options: dict[str, Any], group: list[Result]) -> Row:
+    known = {name: [result.measures[name] for result in group if name in result.measures] for name in MEASURES}
+    return Row(
+        options,
+        len(group),
+        {name: statistics.fmean(values) for name, values in known.items() if values},
+        {name: statistics.stdev(values) if len(values) > 1 else None for name, values in known.items() if values},
+    )
+
+
+def signatures(results: Iterable[Result]) -> dict[str, list[str]]:
+    """The different signatures of each score; more than one means that the scores must not be compared."""
+    results = list(results)
+    return {name: sorted({result.signatures[name] for result in results}) for name in _SCORES}

@@ -1,0 +1,65 @@
+"""`s2s-average`: one set of weights from the newest checkpoints of a run."""
+
+import logging
+import shlex
+from pathlib import Path
+
+from s2s.cli.app import run_app
+from s2s.config import AverageConfig, Config, Weights, load_config
+from s2s.errors import CheckpointError, RunError
+from s2s.files import write_bytes
+from s2s.runs import RunFolder
+from s2s.training.checkpoint import checkpoints, mean_weights, save_checkpoint, weights_path, with_prefix
+
+_logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """The command."""
+    run_app("average", AverageConfig, average)
+
+
+def average(config: AverageConfig) -> None:
+    """Write a run folder that translates with the mean of the newest checkpoints of another run.
+
+    Raises:
+        RunError: there is no such run, or the output folder is in use.
+        CheckpointError: there are fewer checkpoints than asked for, or they hold no such weights.
+    """
+    run, output = RunFolder.existing(config.run), RunFolder(Path(config.output))
+    if output.path.exists() and not (output.path.is_dir() and not any(output.path.iterdir())):
+        raise RunError(f"output={output.path} is in use: expected a new or empty folder; choose another output=DIR")
+    options = load_config(run.config)
+    if config.what is Weights.average and not options.optim.ema_decay:
+        raise CheckpointError(f"{run.path} was trained with optim.ema_decay=0 and has no averages: give what=model")
+    weights, steps = mean_weights(_newest(run, config.last), config.what.name)
+    state = {"step": steps[0], "averaged_steps": steps, "averaged": config.what.name}
+    save_checkpoint(weights_path(output), with_prefix("model", weights), state)
+    _copy(run, output, options)
+    _logger.info("%s: the mean of steps %s", output.path, ", ".join(map(str, steps)))
+    _logger.info("\nevaluate with\n  s2s-evaluate run=%s", shlex.quote(str(output.path)))
+
+
+def _newest(run: RunFolder, number: int) -> list[Path]:
+    """So many checkpoints, newest first.
+
+    Raises:
+        CheckpointError: there are fewer.
+    """
+    found = checkpoints(run)
+    if len(found) < number:
+        raise CheckpointError(
+            f"{run.last} holds {len(found)} checkpoints, not last={number}: ask for fewer, or train with "
+            f"training.keep={number} or more"
+        )
+    return found[:number]
+
+
+def _copy(run: RunFolder, output: RunFolder, options: Config) -> None:
+    """Copy what a run needs besides its weights; the options come last, since they make a folder a run.
+
+    Metrics, scores and samples stay behind: they tell of other weights.
+    """
+    kept = {*run.subwords(options.subwords.shared), *run.text("dev"), *run.text("test")}
+    for path in [*sorted(kept), run.corpus, run.config]:
+        write_bytes(output.path / path.relative_to(run.path), path.read_bytes())

@@ -1,0 +1,89 @@
+"""`s2s-gather`: many runs in one table, seeds taken together."""
+
+import json
+import logging
+import sys
+from typing import Any
+
+from s2s.analysis.comparison import MEASURES, Row, compare, find_runs, read_result, signatures
+from s2s.cli.app import run_app
+from s2s.config import GatherConfig, TableFormat
+
+_logger = logging.getLogger(__name__)
+_DIGITS = {"bleu": 2, "chrf": 2, "dev_loss_nats": 3, "minutes": 1}
+
+
+def main() -> None:
+    """The command."""
+    run_app("gather", GatherConfig, gather)
+
+
+def gather(config: GatherConfig) -> None:
+    """Print one table of all runs that have ended on stdout; on stderr, what to know about it."""
+    folders = config.runs if isinstance(config.runs, list) else [config.runs]
+    results = [read_result(run) for run in find_runs(folders)]
+    ended = [result for result in results if result.is_ended]
+    for result in results:
+        if not result.is_ended:
+            _logger.info("unfinished: %s, at step %d", result.path, result.step)
+    found = signatures(ended)
+    for name, different in found.items():
+        if len(different) > 1:
+            _logger.warning("warning: the scores of %s differ in signature and cannot be compared:", name)
+        for signature in different:
+            _logger.info("%s  %s", name, signature)
+    rows = compare(ended)
+    if config.format is TableFormat.json:
+        json.dump({"rows": [_object(row) for row in rows], "signatures": found}, sys.stdout, ensure_ascii=False)
+        print()
+    else:
+        _print_table(_cells(rows), config.format)
+
+
+def _object(row: Row) -> dict[str, Any]:
+    """A row as JSON."""
+    measures = {name: {"mean": row.means.get(name), "sd": row.deviations.get(name)} for name in MEASURES}
+    return {"options": row.options, "runs": row.num_runs, **measures}
+
+
+def _cells(rows: list[Row]) -> list[list[str]]:
+    """The table as text, a line of names first."""
+    options = list(rows[0].options) if rows else []
+    names = [*options, "runs"]
+    for name in MEASURES:
+        names += [name, f"{name}_sd"]
+    table = [names]
+    for row in rows:
+        cells = [_shown(row.options[name]) for name in options] + [str(row.num_runs)]
+        for name in MEASURES:
+            cells += [_rounded(row.means.get(name), name), _rounded(row.deviations.get(name), name)]
+        table.append(cells)
+    return table
+
+
+def _shown(value: Any) -> str:
+    """An option as it is given on the command line."""
+    if isinstance(value, list):
+        return "[" + ",".join(map(str, value)) + "]"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _rounded(value: float | None, measure: str) -> str:
+    return "-" if value is None else f"{value:.{_DIGITS[measure]}f}"
+
+
+def _print_table(table: list[list[str]], format: TableFormat) -> None:
+    """Columns under their names: aligned, between bars, or between tabs."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for index, row in enumerate(table):
+        match format:
+            case TableFormat.tsv:
+                print("\t".join(row))
+            case TableFormat.markdown:
+                print("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
+                if index == 0:
+                    print("|" + " --- |" * len(row))
+            case TableFormat.text:
+                print("  ".join(map(str.ljust, row, widths)).rstrip())
+            case TableFormat.json:
+                raise AssertionError("JSON is no table of cells")

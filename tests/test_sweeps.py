@@ -1,0 +1,107 @@
+"""Sweeps: names of folders on paper, then jobs through the real command."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from conftest import TINY, Caller, file_options
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2s.cli.sweeps import folder_name, parent_options, swept_names
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ([], ""),
+        ([("seed", "2"), ("model", "gru")], "model-gru+seed-2"),
+        ([("optim.learning_rate", "1e-3")], "optim.learning_rate-1e-3"),
+    ],
+)
+def test_a_folder_says_what_is_swept(options: list[tuple[str, str]], name: str) -> None:
+    assert folder_name(options) == name
+
+
+def test_what_is_lost_from_a_name_is_made_up_for_by_a_hash() -> None:
+    names = {folder_name([("data.train", f"[/data/{name}/a.ko,/data/{name}/a.en]")]) for name in ("x y", "x/y", "x,y")}
+    assert len(names) == 3
+    assert all(re.fullmatch(r"data\.train--data-x-y-a\.ko-data-x-y-a\.en-\+[0-9a-f]{8}", name) for name in names)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["seed", "model.x", "한"]), st.text(max_size=300)), min_size=1, max_size=3))
+def test_any_name_can_be_typed_and_stored(options: list[tuple[str, str]]) -> None:
+    name = folder_name(options)
+    assert len(name.encode()) < 200
+    assert "/" not in name
+    assert name not in (".", "..")
+    assert shlex.split(f"run=runs/{name}") == [f"run=runs/{name}"]
+    (override,) = OverridesParser.create().parse_overrides([f"run=runs/{name}"])
+    assert override.value() == f"runs/{name}"
+
+
+@given(st.tuples(st.text(max_size=200), st.text(max_size=200)))
+def test_two_jobs_never_share_a_folder(values: tuple[str, str]) -> None:
+    assert (folder_name([("x", values[0])]) == folder_name([("x", values[1])])) == (values[0] == values[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "swept", "added"),
+    [
+        ("-m model=rnn,gru", {"model"}, []),
+        ("-m model=rnn seed=range(1,4)", {"seed"}, []),
+        ("-m seed=1,2 data.train=[a,b]", {"seed"}, []),
+        ("-m +x=1,2 run=r", {"x"}, ["hydra.sweep.dir=r"]),
+        ("-m seed=1,2 run=r/${seed}", {"seed"}, []),
+        ("-m seed=1,2 data=files", {"seed"}, ["hydra.sweep.dir=runs/files-sweep"]),
+        ("-m data=files,phrasebook", {"data"}, ["hydra.sweep.dir=runs/sweep"]),
+        ("-m run=a,b", {"run"}, []),
+        ("-m seed=1,2 run=r hydra.sweep.dir=s", {"seed"}, []),
+        ("-m seed=1,2 run=r broken=[", set(), []),
+        ("run=r --cfg job", set(), []),
+    ],
+)
+def test_what_is_swept_and_where(arguments: str, swept: set[str], added: list[str]) -> None:
+    assert swept_names(arguments.split()) == swept
+    assert parent_options(arguments.split()) == added
+
+
+def test_a_sweep_has_a_folder_with_a_run_for_each_job(tmp_path: Path, call_command: Caller) -> None:
+    command = [
+        "-m",
+        "model=rnn,gru",
+        "seed=1,2",
+        f"run={tmp_path / 'sweep'}",
+        *file_options(tmp_path / "corpus"),
+        *TINY,
+    ]
+    ended = call_command("train", *command, "training.max_steps=2")
+    assert ended.code == 0, ended.err
+    names = {path.parent.name for path in (tmp_path / "sweep").glob("*/summary.json")}
+    assert names == {"seed-1", "seed-2"}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "sweep").rglob("metrics.jsonl")}
+    (tmp_path / "sweep" / "seed-2" / "summary.json").unlink()  # as if it had been stopped before its end
+    ended = call_command("train", *command, "training.max_steps=2")
+    assert ended.code == 0, ended.err
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "sweep").rglob("metrics.jsonl")}
+    assert (tmp_path / "sweep" / "seed-2" / "summary.json").exists()
+
+
+def test_a_swept_run_is_the_folder_itself(
+    tmp_path: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = [*file_options(tmp_path / "corpus"), *TINY, "training.max_steps=1"]
+    assert call_command("train", "-m", "run=a,b", *options).code == 0
+    assert {path.parent.name for path in tmp_path.rglob("summary.json")} == {"a", "b"}
+
+
+def test_a_job_that_fails_stops_no_other(tmp_path: Path, call_command: Caller) -> None:
+    options = [*file_options(tmp_path / "corpus"), *TINY, "training.max_steps=1", f"run={tmp_path / 'sweep'}"]
+    ended = call_command("train", "-m", "training.keep=0,1", *options)
+    assert ended.code == 2
+    assert "training.keep must be" in ended.err
+    assert json.loads((tmp_path / "sweep" / "training.keep-1" / "summary.json").read_text())["test"]
