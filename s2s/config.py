@@ -177,7 +177,9 @@ class ModelConfig:
     bidirectional: bool = option(True, "the encoder reads in both directions, half of hidden_size each")
     dropout: float = option(0.2, "share of embeddings, layer outputs and attentional states dropped", low=0, high=0.95)
     embedding_dropout: float | None = option(None, "of embeddings; left out: model.dropout", low=0, high=0.95)
-    layer_dropout: float | None = option(None, "of recurrent layers' outputs; left out: model.dropout", low=0, high=0.95)
+    layer_dropout: float | None = option(
+        None, "of recurrent layers' outputs; left out: model.dropout", low=0, high=0.95
+    )
     output_dropout: float | None = option(None, "of attentional states; left out: model.dropout", low=0, high=0.95)
     locked_dropout: bool = option(False, "drop the same units at all positions of a sentence (variational dropout)")
     source_word_dropout: float = option(0.0, "share of source pieces read as <unk> in training", low=0, high=0.95)

@@ -30,6 +30,8 @@ ORDER = [
     "data.subwords",
     "data.store",
     "data.batching",
+    "data.cache",
+    "data.workers",
     "data.prepare",
     "models.cells",
     "models.embedding",

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from s2s.cli.app import run_app
 from s2s.config import BenchConfig
 from s2s.data.batching import Batch, batch_indices, read_batch
-from s2s.data.prepare import build_corpus, build_subwords, encode_pairs
+from s2s.data.prepare import prepare
 from s2s.data.subwords import PAD
 from s2s.device import autocast, choose_device, choose_precision
 from s2s.models.seq2seq import build_seq2seq, flops_per_target_token
@@ -85,13 +85,12 @@ def bench(config: BenchConfig) -> None:
 
 def _prepare(config: BenchConfig, device: torch.device, precision: torch.dtype) -> tuple[list[Batch], Trainer]:
     """The first batches of an epoch of the corpus, and a trainer that has never trained."""
-    corpus = build_corpus(config.data, config.seed)
-    source, target, _ = build_subwords(config.subwords, corpus.train)
-    stores = encode_pairs(corpus.train, source, target, max_pieces=config.training.max_pieces)[:2]
+    corpus = prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces)
+    stores = corpus.train_source, corpus.train_target
     lengths = stores[0].lengths, stores[1].lengths
     indices = batch_indices(*lengths, batch_tokens=config.training.batch_tokens, seed=config.seed, epoch=0)
     torch.manual_seed(config.seed)
-    model = build_seq2seq(config.model, len(source), len(target)).to(device)
+    model = build_seq2seq(config.model, len(corpus.source), len(corpus.target)).to(device)
     run = RunFolder(Path(config.run))
     trainer = Trainer(model, *stores, _no_validation, run, config, device, partial(autocast, device, precision))
     return [read_batch(*stores, rows).to(device) for rows in indices[: config.steps]], trainer

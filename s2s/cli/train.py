@@ -15,7 +15,7 @@ from s2s.cli.app import run_app
 from s2s.config import Config, Score, SearchConfig, Strategy, differences, load_config, save_config
 from s2s.data.batching import all_batches
 from s2s.data.corpora import Pair
-from s2s.data.prepare import ParallelCorpus, build_corpus, build_subwords, encode_pairs
+from s2s.data.prepare import Prepared, encode_pairs, prepare
 from s2s.data.subwords import Subwords
 from s2s.decoding.translator import Translator
 from s2s.device import autocast, choose_device, choose_precision
@@ -48,15 +48,14 @@ def train(config: Config) -> None:
 
 def _train(run: RunFolder, config: Config, device: torch.device, precision: torch.dtype) -> None:
     """From text to the summary, in the run's own folder."""
-    corpus, source, target = _prepare(run, config)
+    corpus = _prepare(run, config)
+    source, target = corpus.source, corpus.target
     torch.manual_seed(config.seed)
     model = build_seq2seq(config.model, len(source), len(target)).to(device)
     in_precision = partial(autocast, device, precision)
     sides = source, target
     validate = _validation(model, sides, corpus.dev, config, device, precision)
-    train_source, train_target, num_dropped = encode_pairs(corpus.train, *sides, max_pieces=config.training.max_pieces)
-    if num_dropped:
-        _logger.info("left out %d pairs longer than training.max_pieces=%d", num_dropped, config.training.max_pieces)
+    train_source, train_target = corpus.train_source, corpus.train_target
     trainer = Trainer(model, train_source, train_target, validate, run, config, device, in_precision)
     is_resumed = trainer.resume()
     reason = trainer.reason_to_end()
@@ -107,30 +106,29 @@ def _open_run(run: RunFolder, config: Config) -> None:
         ) from error
 
 
-def _prepare(run: RunFolder, config: Config) -> tuple[ParallelCorpus, Subwords, Subwords]:
-    """The corpus, and the subwords of the run, learnt now if it has none.
+def _prepare(run: RunFolder, config: Config) -> Prepared:
+    """The corpus, encoded with the subwords of the run, which are learnt now if it has none.
 
     Raises:
         RunError: the text is not the one that the run began with.
     """
-    corpus = build_corpus(config.data, config.seed)
+    paths = run.subwords(config.subwords.shared)
+    given = (Subwords.load(paths[0]), Subwords.load(paths[1])) if run.corpus.is_file() else None
+    max_pieces = config.training.max_pieces
+    corpus = prepare(config.data, config.subwords, seed=config.seed, max_pieces=max_pieces, given=given)
     for note in corpus.notes:
         _logger.info(note)
-    facts: dict[str, str | int] = {"sha256": corpus.fingerprint(), "num_train": len(corpus.train)}
-    paths = run.subwords(config.subwords.shared)
-    if run.corpus.is_file():
+    facts: dict[str, str | int] = {"sha256": corpus.sha256, "num_train": corpus.num_train}
+    if given is not None:
         _check_corpus(run, facts)
-        return corpus, Subwords.load(paths[0]), Subwords.load(paths[1])
-    source, target, notes = build_subwords(config.subwords, corpus.train)
-    for note in notes:
-        _logger.info(note)
-    for path, subwords in zip(paths, (source, target), strict=True):
+        return corpus
+    for path, subwords in zip(paths, (corpus.source, corpus.target), strict=True):
         write_bytes(path, subwords.model)
     for split, pairs in (("dev", corpus.dev), ("test", corpus.test)):
         for path, lines in zip(run.text(split), zip(*pairs, strict=True), strict=True):
             write_lines(path, lines)
     write_json(run.corpus, facts)  # the last one: its presence says that all the others are there
-    return corpus, source, target
+    return corpus
 
 
 def _check_corpus(run: RunFolder, facts: dict[str, str | int]) -> None:
@@ -170,7 +168,7 @@ def _validation(
     return validate
 
 
-def _sum_up(run: RunFolder, corpus: ParallelCorpus, config: Config) -> None:
+def _sum_up(run: RunFolder, corpus: Prepared, config: Config) -> None:
     """Score the test set with the best weights, show some translations and the way to get more."""
     translator = Translator.load(run.path, search=config.search, device=config.device)
     sources, references = [pair.source for pair in corpus.test], [pair.target for pair in corpus.test]
