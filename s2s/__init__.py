@@ -4,7 +4,20 @@ from s2s import Translator
 Translator.load("runs/phrasebook-lstm").translate(["저는 어제 책을 읽었어요."])
 """
 
-from s2s.decoding.translator import Translation, Translator
+from typing import TYPE_CHECKING, Any
+
 from s2s.errors import S2SError
 
+if TYPE_CHECKING:
+    from s2s.decoding.translator import Translation, Translator
+
 __all__ = ["S2SError", "Translation", "Translator"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the translator, and torch with it, when it is asked for: the processes that prepare text need neither."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from s2s.decoding import translator
+
+    return getattr(translator, name)

@@ -327,10 +327,20 @@ class TranslateConfig:
     search: SearchConfig = field(default_factory=SearchConfig)
 
 
+class BenchTask(enum.Enum):
+    """What to measure."""
+
+    train = "train"
+
+
 @dataclass
 class BenchConfig(Config):
-    """Options of `bench`: those of training, plus how much to measure."""
+    """Options of `bench`: those of training, plus what and how much to measure."""
 
+    task: BenchTask = option(BenchTask.train, "what to measure; may be written as the first word: s2s-bench train")
+    cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells to measure, in place of model.cell")
+    precisions: list[Precision] = option([Precision.fp32, Precision.bf16], "in place of precision")
+    input_feeding: list[bool] = option([False, True], "in place of model.input_feeding")
     steps: int = option(20, "steps or batches measured in each round", low=1)
     rounds: int = option(3, "rounds, the median of which is printed", low=1)
 

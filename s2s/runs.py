@@ -70,6 +70,11 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def tensorboard(self) -> Path:
+        """Folder of the same metrics as events for TensorBoard, where they were asked for."""
+        return self.path / "tensorboard"
+
+    @property
     def summary(self) -> Path:
         """The scores at the end; it is there once the run has ended."""
         return self.path / "summary.json"

@@ -110,6 +110,15 @@ def call_command(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFix
     signal.signal(signal.SIGTERM, handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of the tests' own, for this process and for the commands that it starts."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("S2S_CACHE", str(folder))
+        yield folder
+
+
 def environment() -> dict[str, str]:
     """The environment of a command: one thread, since tests are small and cores are shared."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}

@@ -31,6 +31,8 @@ ORDER = [
     "data.subwords",
     "data.store",
     "data.batching",
+    "data.cache",
+    "data.workers",
     "data.prepare",
     "models.cells",
     "models.dropout",

@@ -796,6 +796,7 @@ TRAINING_OPTIONS: list[dict[str, Any]] = [
     *({"stop_metric": metric} for metric in StopMetric),
     {"patience": 1},
     {"max_bad_steps": 0},
+    {"tensorboard": True},
 ]
 
 

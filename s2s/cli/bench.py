@@ -1,127 +1,181 @@
 """`s2s-bench`: how close training comes to what the machine can do."""
 
+import dataclasses
 import json
 import logging
-import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
+from itertools import islice, product
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from s2s.cli.app import run_app
-from s2s.config import BenchConfig
-from s2s.data.batching import Batch, batch_indices, read_batch
-from s2s.data.prepare import build_corpus, build_subwords, encode_pairs
+from s2s.config import BenchConfig, BenchTask, Cell, Precision, Score
+from s2s.data.prepare import Prepared, prepare
 from s2s.data.subwords import PAD
-from s2s.device import autocast, choose_device, choose_precision
-from s2s.models.seq2seq import build_seq2seq, flops_per_target_token
+from s2s.device import autocast, choose_device, choose_precision, matrix_rate
+from s2s.errors import ConfigError
+from s2s.models.seq2seq import Seq2Seq, build_seq2seq, flops_per_target_token
 from s2s.runs import RunFolder
 from s2s.training.loop import Trainer, Validation
+from s2s.training.updates import Update
 
 _logger = logging.getLogger(__name__)
 _MATRIX_SIZE = 2048
-_NUM_PRODUCTS = 5
-T = TypeVar("T")
+_NUM_WARM_UP = 3
+_COLUMNS = ("cell", "input_feeding", "precision", "target_tokens_per_s", "share_of_rate", "share_of_fp32_rate")
+Row = dict[str, Any]
 
 
 def main() -> None:
-    """The command."""
+    """The command: `s2s-bench train OPTION=VALUE ...`."""
+    if len(sys.argv) > 1 and sys.argv[1] in BenchTask.__members__:
+        sys.argv[1] = f"task={sys.argv[1]}"
     run_app("bench", BenchConfig, bench)
 
 
-@dataclass(frozen=True)
-class Round:
-    """One round of measuring: some products and some training steps, right after one another.
-
-    Attributes:
-        fp32_flops_per_s: of a 2048 x 2048 matrix product.
-        tokens_per_s: target tokens trained on in a second, `</s>` counted and padding not.
-        flops_per_s: of the model's own matrix products.
-    """
-
-    fp32_flops_per_s: float
-    tokens_per_s: float
-    flops_per_s: float
-
-
 def bench(config: BenchConfig) -> None:
-    """Measure training at the sizes of the config: a table on stderr, one JSON object on stdout.
-
-    Each round measures the matrix product and the training steps after one another, so that a change of the machine's
-    speed moves both; the median of the rounds is shown.
-    """
-    device = choose_device(config.device)
-    precision = choose_precision(config.precision, device)
-    batches, trainer = _prepare(config, device, precision)
-    for batch in batches[:3]:
-        trainer.step(batch)  # allocations and the choice of kernels are not measured
-    rounds = [_measure(trainer, batches, device) for _ in tqdm(range(config.rounds), disable=None)]
-    result = {
-        "cell": config.model.cell.name,
-        "input_feeding": config.model.input_feeding,
-        "precision": str(precision).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "target_tokens_per_s": round(statistics.median(row.tokens_per_s for row in rounds)),
-        "matrix_gflops_per_s_fp32": round(statistics.median(row.fp32_flops_per_s for row in rounds) / 1e9, 1),
-        "model_gflops_per_s": round(statistics.median(row.flops_per_s for row in rounds) / 1e9, 1),
-        "share_of_matrix_rate": round(statistics.median(row.flops_per_s / row.fp32_flops_per_s for row in rounds), 3),
-        "share_of_matrix_rate_by_round": [round(row.flops_per_s / row.fp32_flops_per_s, 3) for row in rounds],
-        "padding_source": round(_padding([batch.source_BS for batch in batches]), 4),
-        "padding_target": round(_padding([batch.target_out_BT for batch in batches]), 4),
-        "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, 2),
-    }
-    for name, value in result.items():
-        _logger.info("%-30s %s", name, value)
+    """Measure what was asked for: a table on stderr, one JSON object on stdout."""
+    match config.task:
+        case BenchTask.train:
+            result = bench_training(config)
     json.dump(result, sys.stdout)
     print()
 
 
-def _prepare(config: BenchConfig, device: torch.device, precision: torch.dtype) -> tuple[list[Batch], Trainer]:
-    """The first batches of an epoch of the corpus, and a trainer that has never trained."""
-    corpus = build_corpus(config.data, config.seed)
-    source, target, _ = build_subwords(config.subwords, corpus.train)
-    stores = encode_pairs(corpus.train, source, target, max_pieces=config.training.max_pieces)[:2]
-    lengths = stores[0].lengths, stores[1].lengths
-    indices = batch_indices(*lengths, batch_tokens=config.training.batch_tokens, seed=config.seed, epoch=0)
+def bench_training(config: BenchConfig) -> Row:
+    """Steps of training at the sizes of the config, for each kind of cell and precision, with input feeding or without.
+
+    Each round measures the matrix products and the steps right after one another, so that a change of the machine's
+    speed moves both; the medians of the rounds are shown.
+    """
+    device = choose_device(config.device)
+    prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces)
+    rows = []
+    choices = list(product(config.cells, config.input_feeding, config.precisions))
+    for cell, is_fed, precision in tqdm(choices, disable=None):
+        row = _bench_choice(_chosen(config, cell, is_fed), prepared, device, precision)
+        rows.append({"cell": cell.name, "input_feeding": is_fed, "precision": precision.name, **row})
+    machine = {"device": device.type, "threads": torch.get_num_threads(), "torch": torch.__version__}
+    _print_table(machine, rows)
+    return {**machine, "rows": rows}
+
+
+def _chosen(config: BenchConfig, cell: Cell, is_fed: bool) -> BenchConfig:
+    if is_fed and config.model.attention is Score.none:
+        raise ConfigError("model.attention=none has no state to feed back: add input_feeding=[false]")
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, cell=cell, input_feeding=is_fed))
+
+
+def _bench_choice(config: BenchConfig, prepared: Prepared, device: torch.device, precision: Precision) -> Row:
+    """One row of the table."""
+    _forget_peak_memory()
+    trainer = _trainer(config, prepared, device, choose_precision(precision, device))
+    updates = list(islice(trainer.updates.starting_at(0, 0), config.steps))
+    for update in updates[:_NUM_WARM_UP]:
+        trainer.step(update)  # allocations and the choice of kernels are not measured
+    rounds = [_measure(trainer, updates, device) for _ in range(config.rounds)]
+    rate_name = "bf16_flops_per_s" if precision is Precision.bf16 else "fp32_flops_per_s"
+    shares = [each["flops_per_s"] / each[rate_name] for each in rounds]
+    batches = [batch for update in updates for batch in update.batches]
+    return {
+        "target_tokens_per_s": round(statistics.median(each["tokens_per_s"] for each in rounds)),
+        "target_tokens_per_s_by_round": [round(each["tokens_per_s"]) for each in rounds],
+        "model_mflop_per_target_token": round(_mflop_per_token(trainer.model, updates), 1),
+        "matrix_gflops_per_s_fp32": _median_giga(rounds, "fp32_flops_per_s"),
+        "matrix_gflops_per_s_bf16": _median_giga(rounds, "bf16_flops_per_s"),
+        "share_of_rate": round(statistics.median(shares), 3),
+        "share_of_rate_by_round": [round(share, 3) for share in shares],
+        "share_of_fp32_rate": round(
+            statistics.median(each["flops_per_s"] / each["fp32_flops_per_s"] for each in rounds), 3
+        ),
+        "padding_source": round(_padding([batch.source_BS for batch in batches]), 4),
+        "padding_target": round(_padding([batch.target_out_BT for batch in batches]), 4),
+        "peak_memory_gb": _peak_memory_gb(device),
+    }
+
+
+def _trainer(config: BenchConfig, prepared: Prepared, device: torch.device, kind: torch.dtype) -> Trainer:
+    """A trainer that has never trained."""
     torch.manual_seed(config.seed)
-    model = build_seq2seq(config.model, len(source), len(target)).to(device)
+    model = build_seq2seq(config.model, len(prepared.source), len(prepared.target)).to(device)
+    stores = prepared.train_source, prepared.train_target
     run = RunFolder(Path(config.run))
-    trainer = Trainer(model, *stores, _no_validation, run, config, device, partial(autocast, device, precision))
-    return [read_batch(*stores, rows).to(device) for rows in indices[: config.steps]], trainer
+    return Trainer(model, *stores, _no_validation, run, config, device, partial(autocast, device, kind))
 
 
 def _no_validation() -> Validation:
     raise AssertionError("nothing is validated here")
 
 
-def _measure(trainer: Trainer, batches: list[Batch], device: torch.device) -> Round:
-    """One round: the matrix product, then the steps."""
-    matrix = torch.randn(_MATRIX_SIZE, _MATRIX_SIZE, device=device)
-    products_s = _elapsed_s(lambda _: torch.mm(matrix, matrix), range(_NUM_PRODUCTS), device)
-    steps_s = _elapsed_s(trainer.step, batches, device)
-    num_tokens = sum(batch.num_tokens for batch in batches)
-    source_per_target = sum(int(batch.source_lengths_B.sum()) for batch in batches) / num_tokens
-    flops = flops_per_target_token(trainer.model, source_per_target) * num_tokens
-    return Round(_NUM_PRODUCTS * 2 * _MATRIX_SIZE**3 / products_s, num_tokens / steps_s, flops / steps_s)
-
-
-def _elapsed_s(work: Callable[[T], object], items: Iterable[T], device: torch.device) -> float:
-    """Seconds that some work on each item takes, all of it done on the device too."""
+def _measure(trainer: Trainer, updates: list[Update], device: torch.device) -> dict[str, float]:
+    """One round: the rates of matrix products, of target tokens (never padding), and of the model's own products."""
+    fp32, bf16 = (matrix_rate(kind, device, _MATRIX_SIZE) for kind in (torch.float32, torch.bfloat16))
     started_s = time.perf_counter()
-    for item in items:
-        work(item)
+    for update in updates:
+        trainer.step(update)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - started_s
+    elapsed_s = time.perf_counter() - started_s
+    tokens_per_s = sum(update.num_tokens for update in updates) / elapsed_s
+    flops_per_s = tokens_per_s * _mflop_per_token(trainer.model, updates) * 1e6
+    return {
+        "fp32_flops_per_s": fp32,
+        "bf16_flops_per_s": bf16,
+        "tokens_per_s": tokens_per_s,
+        "flops_per_s": flops_per_s,
+    }
+
+
+def _mflop_per_token(model: Seq2Seq, updates: list[Update]) -> float:
+    num_source = sum(int(batch.source_lengths_B.sum()) for update in updates for batch in update.batches)
+    return flops_per_target_token(model, num_source / sum(update.num_tokens for update in updates)) / 1e6
+
+
+def _median_giga(rounds: list[dict[str, float]], name: str) -> float:
+    return round(statistics.median(each[name] for each in rounds) / 1e9, 1)
 
 
 def _padding(padded: list[torch.Tensor]) -> float:
     """Share of positions that are padding."""
     return sum(int((ids == PAD).sum()) for ids in padded) / sum(ids.numel() for ids in padded)
+
+
+def _forget_peak_memory() -> None:
+    """Let the peak of resident memory begin at what there is now, where the system can."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:  # not Linux, or not allowed: the peak is then that of the whole process
+        return
+
+
+def _peak_memory_gb(device: torch.device) -> float:
+    """Of the GPU, or resident memory of this process."""
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 1e9, 2)
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return round(int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9, 2)
+    except OSError:
+        import resource
+
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, 2)
+
+
+def _print_table(machine: Row, rows: list[Row]) -> None:
+    _logger.info("%(device)s, %(threads)d threads, torch %(torch)s", machine)
+    _logger.info("%-5s %-7s %-9s %9s %8s %8s %8s %8s", "cell", "feeding", "precision", "tokens/s", *_HEADS)
+    for row in rows:
+        padding = max(row["padding_source"], row["padding_target"])
+        values = [row[name] for name in _COLUMNS]
+        _logger.info("%-5s %-7s %-9s %9d %8.3f %8.3f %8.3f %8.2f", *values, padding, row["peak_memory_gb"])
+    rates = rows[0]["matrix_gflops_per_s_fp32"], rows[0]["matrix_gflops_per_s_bf16"]
+    _logger.info("%d x %d matrix products: %.0f GFLOP/s in fp32, %.0f in bf16", _MATRIX_SIZE, _MATRIX_SIZE, *rates)
+
+
+_HEADS = ("of rate", "of fp32", "padding", "peak GB")

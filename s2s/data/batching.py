@@ -4,8 +4,10 @@ B sentences, S source positions, T target positions, N real target positions of 
 """
 
 import dataclasses
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,7 @@ from s2s.data.store import TokenStore
 from s2s.data.subwords import BOS, EOS, PAD
 
 Indices = npt.NDArray[np.int64]
+Lengths = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -93,17 +96,44 @@ def pair_batch(sources: Sequence[npt.ArrayLike], targets: Sequence[npt.ArrayLike
     return Batch(source_BS, source_lengths_B, target_in_BT, target_out_BT, real_N)
 
 
+class EpochBatches(Sequence[Indices]):
+    """Which sentences make up each batch of an epoch: 4 bytes a sentence and 16 a batch, whatever is asked of it.
+
+    Batch i is `order[starts[positions[i]]:starts[positions[i] + 1]]`, as int64; a slice is another such sequence.
+    """
+
+    def __init__(self, order: Lengths, starts: Indices, positions: Indices) -> None:
+        self._order, self._starts, self._positions = order, starts, positions
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @overload
+    def __getitem__(self, index: int) -> Indices: ...
+    @overload
+    def __getitem__(self, index: slice) -> "EpochBatches": ...
+    def __getitem__(self, index: int | slice) -> "Indices | EpochBatches":
+        if isinstance(index, slice):
+            return EpochBatches(self._order, self._starts, self._positions[index])
+        position = self._positions[index]
+        return self._order[self._starts[position] : self._starts[position + 1]].astype(np.int64)
+
+
 def batch_indices(
-    source_lengths: Indices, target_lengths: Indices, *, batch_tokens: int, seed: int, epoch: int
-) -> list[Indices]:
+    source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens: int, seed: int, epoch: int
+) -> EpochBatches:
     """Which sentences make up each batch of an epoch; a function of its arguments alone.
 
     Sentences are shuffled, sorted by target and then source length (ties stay shuffled), cut where sentences times
     longest sentence would pass the budget, and the batches shuffled. So almost nothing is padding, and sentences of
-    equal lengths are grouped anew in every epoch.
+    equal lengths are grouped anew in every epoch. The shuffle is over the whole corpus, however large.
+
+    The same arguments give the same batches in every version of s2s: curves of training depend on them.
+
+    Memory: at most about 30 bytes a sentence, 4 of which stay; of 10 million sentences, a few seconds.
 
     Args:
-        source_lengths: pieces of each source.
+        source_lengths: pieces of each source; as uint16 they are sorted fastest.
         target_lengths: pieces of each target.
         batch_tokens: budget of a batch; a single sentence longer than that is a batch of its own.
         seed: of the run.
@@ -113,24 +143,31 @@ def batch_indices(
         Index arrays that together hold every sentence once.
     """
     generator = np.random.default_rng((seed, epoch))
-    order = generator.permutation(len(source_lengths))
+    num = len(source_lengths)
+    order: Lengths = generator.permutation(num).astype(np.uint32 if num <= 2**32 else np.int64)
     order = order[np.lexsort((source_lengths[order], target_lengths[order]))]
-    widths = np.maximum(source_lengths, target_lengths)[order] + 1  # `</s>`, or `<s>`
-    batches = [order[start:end] for start, end in _cuts(widths, batch_tokens)]
-    return [batches[position] for position in generator.permutation(len(batches))]
+    starts = _cuts(np.maximum(source_lengths, target_lengths)[order], batch_tokens)
+    return EpochBatches(order, starts, generator.permutation(len(starts) - 1))
 
 
-def _cuts(widths: Indices, budget: int) -> list[tuple[int, int]]:
-    """Where to cut a row of sentences so that count times widest stays within the budget."""
-    cuts, start, widest = [], 0, 0
-    for position, width in enumerate(widths.tolist()):
-        widest = max(widest, width)
-        if position > start and widest * (position - start + 1) > budget:
-            cuts.append((start, position))
-            start, widest = position, width
-    if start < len(widths):
-        cuts.append((start, len(widths)))
-    return cuts
+_BLOCK = 1 << 16
+
+
+def _cuts(lengths: Lengths, budget: int) -> Indices:
+    """Where to cut a row of sentences so that count times widest stays within the budget: from 0 to their number."""
+    starts, start, widest = array("q", [0]), 0, 0
+    # Python's integers are several times as fast here as NumPy's, and would fill the memory all at once.
+    for first in range(0, len(lengths), _BLOCK):
+        for position, length in enumerate(lengths[first : first + _BLOCK].tolist(), start=first):
+            width = length + 1  # `</s>`, or `<s>`
+            if width > widest:
+                widest = width
+            if position > start and widest * (position - start + 1) > budget:
+                starts.append(position)
+                start, widest = position, width
+    if len(lengths):
+        starts.append(len(lengths))
+    return np.frombuffer(starts, dtype=np.int64)
 
 
 def read_batch(source: TokenStore, target: TokenStore, indices: Indices) -> Batch:

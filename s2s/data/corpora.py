@@ -1,12 +1,16 @@
-"""Parallel text files: fetched, read line by line, cleaned with counts, and split.
+"""Parallel text files: fetched, read line by line or in chunks, cleaned with counts, and split.
 
 A corpus is two text files (plain or gzip, UTF-8) with one sentence a line; line i of one translates line i of the
-other. Everything up to `hold_out` is streamed, so a huge corpus needs no huge memory.
+other. Text is streamed, and what has to be known of all pairs at once is 64-bit digests in arrays: about 25 bytes a
+pair, so that a huge corpus needs no huge memory.
+
+N pairs.
 """
 
 import gzip
 import hashlib
 import http.client
+import io
 import os
 import re
 import time
@@ -18,14 +22,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import zip_longest
+from itertools import chain, count, islice, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 from s2s.errors import DataError
 from s2s.files import replacing
+
+Digests = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.uint8]
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK_BYTES = 1 << 16
@@ -106,10 +116,26 @@ def download(
 def has_sha256(path: Path, sha256: str) -> bool:
     """Whether `path` is a readable file with this sha256 (64 hex digits, lower case)."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    except OSError:  # absent or unreadable: writing the new file will tell what is wrong
+        return sha256_of(path) == sha256
+    except DataError:  # absent or unreadable: writing the new file will tell what is wrong
         return False
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes.
+
+    Raises:
+        DataError: it is missing or unreadable.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: expected a readable text file, got: {error.strerror}; check the path")
 
 
 def fetch_once(url: str, sha256: str, destination: Path, timeout_s: float) -> None:
@@ -242,18 +268,24 @@ def read_lines(path: Path) -> Iterator[str]:
     Raises:
         DataError: while reading: the file is missing or unreadable, is damaged gzip, or has a line that is not UTF-8.
     """
+    for number, line in enumerate(read_raw_lines(path), start=1):
+        yield decode_line(line, path, number)
+
+
+def read_raw_lines(path: Path) -> Iterator[bytes]:
+    """The lines of `read_lines` as bytes, with their line ends."""
     try:
         with path.open("rb") as raw:
             is_gzip = path.suffix == ".gz" or raw.peek(2).startswith(GZIP_MAGIC)
-            with gzip.GzipFile(fileobj=raw) if is_gzip else raw as file:
-                for number, line in enumerate(file, start=1):
-                    text = line.removeprefix(BOM_UTF8) if number == 1 else line
-                    if text:  # false only where the file is nothing but a byte order mark
-                        yield decode_line(text, path, number)
+            # A BufferedReader finds lines several times as fast as GzipFile itself.
+            with io.BufferedReader(gzip.GzipFile(fileobj=raw), CHUNK_BYTES) if is_gzip else raw as file:
+                if first := file.readline().removeprefix(BOM_UTF8):
+                    yield first
+                yield from file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path}: expected a whole gzip file, found a damaged one ({error}); fetch it again") from error
     except OSError as error:
-        raise DataError(f"{path}: expected a readable text file, got: {error.strerror}; check the path") from error
+        raise unreadable(path, error) from error
 
 
 def decode_line(line: bytes, path: Path, number: int) -> str:
@@ -278,6 +310,76 @@ def read_pairs(source: Path, target: Path) -> Iterator[Pair]:
         num_target += target_line is not None
         if source_line is not None and target_line is not None:
             yield Pair(source_line, target_line)
+    check_counts(source, target, num_source, num_target)
+
+
+class RawChunk(NamedTuple):
+    """Lines of two files that follow each other, as they stand there, for another process to decode.
+
+    Attributes:
+        number: of the chunk, from 0.
+        first_line: number of its first line, from 1.
+        source: lines with their ends, but for the last one, which has none.
+        target: as many.
+    """
+
+    number: int
+    first_line: int
+    source: bytes
+    target: bytes
+
+
+def read_chunks(source: Path, target: Path, num_pairs: int) -> Iterator[RawChunk]:
+    """The pairs of `read_pairs`, not yet decoded, `num_pairs` at a time.
+
+    Raises:
+        DataError: as in `read_pairs`, but for lines that are not UTF-8: those are found by `decode_chunk`.
+    """
+    paths, sides = (source, target), (read_raw_lines(source), read_raw_lines(target))
+    num_read = 0
+    for number in count():
+        blocks = [list(islice(side, num_pairs)) for side in sides]
+        num = min(map(len, blocks))
+        if num:
+            yield RawChunk(
+                number,
+                num_read + 1,
+                *(b"".join(block[:num]).removesuffix(b"\n") for block in blocks),
+            )
+        num_read += num
+        if num < num_pairs:
+            break
+    counts = [num_read, num_read]
+    for index, (path, block, side) in enumerate(zip(paths, blocks, sides, strict=True)):
+        for line in chain(block[num:], side):  # what one file has more than the other
+            counts[index] += 1
+            decode_line(line, path, counts[index])
+    check_counts(source, target, *counts)
+
+
+def decode_chunk(chunk: RawChunk, source: Path, target: Path) -> "list[Pair]":
+    """The pairs of a chunk.
+
+    Raises:
+        DataError: a line is not UTF-8; the first one, with its file and number.
+    """
+    try:
+        sides = [block.decode("utf-8").split("\n") for block in (chunk.source, chunk.target)]
+    except UnicodeDecodeError:
+        lines = zip(chunk.source.split(b"\n"), chunk.target.split(b"\n"), strict=True)
+        for number, pair in enumerate(lines, start=chunk.first_line):
+            for line, path in zip(pair, (source, target), strict=True):
+                decode_line(line, path, number)
+        raise
+    return [Pair(source.removesuffix("\r"), target.removesuffix("\r")) for source, target in zip(*sides, strict=True)]
+
+
+def check_counts(source: Path, target: Path, num_source: int, num_target: int) -> None:
+    """See that two files are one corpus.
+
+    Raises:
+        DataError: one is longer than the other, or both are empty.
+    """
     if num_source != num_target:
         raise DataError(
             f"expected as many lines in {source} as in {target}, found {num_source:,} and {num_target:,}; "
@@ -318,8 +420,6 @@ class CleaningRules:
     """Bytes of the longer side for each byte of the shorter, of which there are taken to be at least `min_bytes`."""
     min_bytes: int = 5
     """Spares short pairs, whose ratio says little: with 6.0, nothing is dropped for it up to 30 bytes a side."""
-    drop_duplicates: bool = True
-    """Drop a pair both of whose sides stood in an earlier pair; several translations of one sentence stay."""
 
 
 @dataclass
@@ -338,28 +438,117 @@ class CleaningReport:
         return f"kept {self.num_kept:,} of {self.num_total:,} pairs (dropped: {dropped})"
 
 
-def clean(pairs: Iterable[Pair], rules: CleaningRules, report: CleaningReport) -> Iterator[Pair]:
-    """Yield the pairs that the rules let through, in order, and count all of them in `report`.
+GOOD, ABSENT = 0, 255
+"""Codes of pairs with which nothing is wrong, and of those that are no part of the corpus and not counted either."""
+TRAIN, DEV, TEST = GOOD, 253, 254
+"""Codes of good pairs, once dev and test have been cut out."""
+_LEAST_NEW = 0.01  # share of a chunk; with less, whoever goes on generating will hardly come to an end
+CODES = {reason: code for code, reason in enumerate(DropReason, start=1)}
 
-    Runs of white space (in the sense of Unicode: U+00A0, U+2028, U+3000 and the like too) become one space, and none is
-    left at either end. Meant for training data: what a model is scored on is never filtered.
 
-    Memory: about 100 bytes for each pair kept if duplicates are dropped, else none. Digests of 64 bits stand for the
-    texts; among 10 million pairs, one is wrongly taken for a duplicate with a chance of 3 in a million.
+class Sifted(NamedTuple):
+    """What one look at the pairs of a chunk has found; row i of each array is pair i.
+
+    Attributes:
+        codes_N: GOOD, ABSENT, or one of CODES.
+        digests_N: of whole pairs, to find those that come again.
+        ranks_N: of sources, by which dev and test are chosen (see `hold_out`); none where they are not.
     """
-    seen: set[bytes] = set()
-    for pair in pairs:
-        tidy = Pair(collapse_spaces(pair.source), collapse_spaces(pair.target))
-        reason = fault(tidy, rules)
-        if reason is None and rules.drop_duplicates:
-            key = digest64("\n".join(tidy))  # "\n" stands in neither side
-            reason = DropReason.DUPLICATE if key in seen else None
-            seen.add(key)
-        if reason is None:
-            report.num_kept += 1
-            yield tidy
-        else:
-            report.num_dropped[reason] += 1
+
+    codes_N: Codes
+    digests_N: Digests
+    ranks_N: Digests
+
+
+def sift(pairs: "list[Pair]", rules: CleaningRules | None, seed: int | None) -> "tuple[list[Pair], Sifted]":
+    """Look at each pair alone; any chunk of a corpus may be sifted by any process.
+
+    With rules, runs of white space (in the sense of Unicode: U+00A0, U+2028, U+3000 and the like too) become one space,
+    and none is left at either end. Meant for training data: what a model is scored on is never filtered.
+
+    Args:
+        rules: None leaves the pairs as they are.
+        seed: by which dev and test are cut out; None where they are not.
+
+    Returns:
+        The pairs, tidied, the bad ones too; and what was found.
+    """
+    tidied = pairs if rules is None else [Pair(*map(collapse_spaces, pair)) for pair in pairs]
+    faults = [None if rules is None else fault(pair, rules) for pair in tidied]
+    return tidied, Sifted(
+        np.array([GOOD if reason is None else CODES[reason] for reason in faults], dtype=np.uint8),
+        # "\n" stands in neither side.
+        np.array([digest64("\n".join(pair)) for pair in tidied], dtype=np.uint64),
+        np.array([] if seed is None else [rank(pair.source, seed) for pair in tidied], dtype=np.uint64),
+    )
+
+
+def mark_repeated(sifted: Sifted, seen: "DigestSet") -> Sifted:
+    """Give the code of duplicates to good pairs that stood earlier in this chunk or in one marked before it.
+
+    Several translations of one sentence stay. Digests of 64 bits stand for the texts; among 10 million pairs, one is
+    wrongly taken for a duplicate with a chance of 3 in a million.
+    """
+    good = np.flatnonzero(sifted.codes_N == GOOD)
+    codes_N = sifted.codes_N.copy()
+    codes_N[good[~seen.add(sifted.digests_N[good])]] = CODES[DropReason.DUPLICATE]
+    return sifted._replace(codes_N=codes_N)
+
+
+def take_distinct(chunks: Iterable[Sifted], num_pairs: int) -> Iterator[Sifted]:
+    """Chunks up to the one with the `num_pairs`th pair that differs from all before; all other pairs become ABSENT.
+
+    Raises:
+        DataError: hardly any pair is new any more.
+    """
+    seen = DigestSet()
+    num_left = num_pairs
+    for sifted in chunks:
+        is_new_N = seen.add(sifted.digests_N)
+        if is_new_N.mean() < _LEAST_NEW:
+            raise DataError(
+                f"{num_pairs:,} different pairs were asked for, and hardly one is new after {num_pairs - num_left:,}"
+            )
+        is_new_N &= np.cumsum(is_new_N) <= num_left
+        num_left -= int(is_new_N.sum())
+        yield sifted._replace(codes_N=np.where(is_new_N, sifted.codes_N, np.uint8(ABSENT)))
+        if num_left == 0:
+            return
+
+
+def count_codes(codes_N: Codes, report: CleaningReport) -> None:
+    """Add a chunk's pairs to the report."""
+    num_of = np.bincount(codes_N, minlength=ABSENT + 1)
+    report.num_kept += int(num_of[GOOD])
+    for reason, code in CODES.items():
+        report.num_dropped[reason] += int(num_of[code])
+
+
+class DigestSet:
+    """The digests seen so far, 8 bytes each (twice that for a moment), in sorted arrays that double in size."""
+
+    def __init__(self) -> None:
+        self._runs: list[Digests] = []
+
+    def add(self, digests_N: Digests) -> Flags:
+        """Add digests; True for each that is new, also among those before it in this array (N)."""
+        order_N = np.argsort(digests_N, kind="stable")
+        sorted_N = digests_N[order_N]
+        is_new_N = np.append(True, sorted_N[1:] != sorted_N[:-1])[: len(sorted_N)]
+        for run in self._runs:
+            positions_N = np.searchsorted(run, sorted_N)
+            is_new_N &= run[np.minimum(positions_N, len(run) - 1)] != sorted_N
+        self._merge(sorted_N[is_new_N])
+        result_N = np.empty(len(digests_N), dtype=np.bool_)
+        result_N[order_N] = is_new_N
+        return result_N
+
+    def _merge(self, run: Digests) -> None:
+        while self._runs and len(self._runs[-1]) <= 2 * len(run):
+            run = np.concatenate([self._runs.pop(), run])
+            run.sort()
+        if len(run):
+            self._runs.append(run)
 
 
 def fault(pair: Pair, rules: CleaningRules) -> DropReason | None:
@@ -380,15 +569,20 @@ def collapse_spaces(text: str) -> str:
     return " ".join(text.split())
 
 
-def digest64(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=8).digest()
+def digest64(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 # ----------------------------------------------------------------------------------------------------------------------
 # From one corpus to three
 
 
-def hold_out(pairs: list[Pair], num_dev: int, num_test: int, seed: int) -> tuple[list[Pair], list[Pair], list[Pair]]:
+def rank(source: str, seed: int) -> int:
+    """Where a source stands in the queue for dev and test; equal ones (but for white space) stand together."""
+    return digest64(f"{seed}\n{collapse_spaces(source)}")
+
+
+def hold_out(ranks_N: Digests, num_dev: int, num_test: int) -> Codes:
     """Cut dev and test out of a corpus that comes without them.
 
     Pairs with the same source (but for white space) stay together, so no source of dev or test stands in train.
@@ -396,32 +590,41 @@ def hold_out(pairs: list[Pair], num_dev: int, num_test: int, seed: int) -> tuple
     order of the corpus, on Python's version or on the machine, and changes little when lines are added.
 
     Returns:
-        Train, dev and test, each in the order of the corpus; together they are the corpus. Dev and test may stay some
-        pairs short, where no group of equal sources fits any more.
+        TRAIN, DEV or TEST for each pair (N). Dev and test may stay some pairs short, where no group of equal sources
+        fits any more.
 
     Raises:
         DataError: the corpus is too small to fill dev and test and leave something to train on.
     """
-    groups: dict[str, list[int]] = {}
-    for index, pair in enumerate(pairs):
-        groups.setdefault(collapse_spaces(pair.source), []).append(index)
-    train: list[int] = []
-    dev: list[int] = []
-    test: list[int] = []
-    for source in sorted(groups, key=lambda text: digest64(f"{seed}\n{text}")):
-        group = groups[source]
-        for split, room in ((dev, num_dev), (test, num_test), (train, len(pairs))):
-            if len(split) + len(group) <= room:
-                split.extend(group)
-                break
-    is_filled = bool(num_dev == 0 or dev) and bool(num_test == 0 or test)
-    if not is_filled or not train or len(pairs) <= num_dev + num_test:
+    splits_N = np.full(len(ranks_N), TRAIN, dtype=np.uint8)
+    rooms = {DEV: num_dev, TEST: num_test}
+    first_bits_N = (ranks_N >> np.uint64(58)).astype(np.uint8)
+    for bits in range(64):  # in order of rank, a part at a time: mostly the first one holds all that is looked for
+        rows = np.flatnonzero(first_bits_N == bits)
+        _fill(splits_N, rows[np.argsort(ranks_N[rows], kind="stable")], ranks_N, rooms)
+        if not any(rooms.values()):
+            break
+    is_filled = all(num == 0 or (splits_N == split).any() for split, num in ((DEV, num_dev), (TEST, num_test)))
+    if not is_filled or not (splits_N == TRAIN).any() or len(ranks_N) <= num_dev + num_test:
         raise DataError(
-            f"expected more than {num_dev:,} dev + {num_test:,} test pairs to cut from, found {len(pairs):,} with "
-            f"{len(groups):,} different sources (equal ones stay together); hold out fewer, or give a larger corpus"
+            f"expected more than {num_dev:,} dev + {num_test:,} test pairs to cut from, found {len(ranks_N):,} with "
+            f"{len(np.unique(ranks_N)):,} different sources (equal ones stay together); hold out fewer, or give a "
+            "larger corpus"
         )
-    return in_order(pairs, train), in_order(pairs, dev), in_order(pairs, test)
+    return splits_N
 
 
-def in_order(pairs: list[Pair], indices: list[int]) -> list[Pair]:
-    return [pairs[index] for index in sorted(indices)]
+def _fill(splits_N: Codes, rows: npt.NDArray[np.intp], ranks_N: Digests, rooms: dict[int, int]) -> None:
+    """Put groups of equal rank, in the order of `rows`, where there is room; `rooms` shrink."""
+    sorted_ranks = ranks_N[rows]
+    starts = np.flatnonzero(np.append(True, sorted_ranks[1:] != sorted_ranks[:-1])[: len(rows)])
+    sizes = np.diff(np.append(starts, len(rows)))
+    for group in np.flatnonzero(sizes <= max(rooms.values())).tolist():
+        size = int(sizes[group])
+        for split, room in rooms.items():
+            if size <= room:
+                splits_N[rows[starts[group] : starts[group] + size]] = split
+                rooms[split] -= size
+                break
+        if not any(rooms.values()):
+            return

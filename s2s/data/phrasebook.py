@@ -1328,21 +1328,37 @@ def grammar(split: Split) -> Grammar:
     return Grammar(split)
 
 
-def generate(split: Split, seed: int) -> Iterator[Pair]:
-    """Stream pairs without end; they are a function of (split, seed), and a pair may come again."""
-    writer = Writer(grammar(split), f"{split.name} {seed}")
+def generate(split: Split, seed: int, stream: int = 0) -> Iterator[Pair]:
+    """Stream pairs without end; they are a function of (split, seed, stream), and a pair may come again."""
+    writer = Writer(grammar(split), f"{split.name} {seed} {stream}" if stream else f"{split.name} {seed}")
     while True:
         yield writer.draw()
 
 
-def distinct_pairs(split: Split, num_pairs: int, seed: int) -> list[Pair]:
+def distinct_pairs(split: Split, num_pairs: int, seed: int, stream: int = 0) -> list[Pair]:
     """The first `num_pairs` pairs of the stream that differ in their source."""
     found: dict[str, Pair] = {}
-    for pair in generate(split, seed):
+    for pair in generate(split, seed, stream):
         if len(found) >= num_pairs:
             break
         found.setdefault(pair.source, pair)
     return list(found.values())
+
+
+FIRST_CHUNK, NEXT_CHUNK = 250_000, 50_000
+"""Pairs of chunk 0 and of each other; never changed, since the pairs of a large corpus depend on it."""
+
+
+def chunk(split: Split, number: int, num_pairs: int, seed: int) -> list[Pair]:
+    """A part of a corpus of `num_pairs`, made by itself: the chunks of a corpus can be made by several processes.
+
+    Chunk 0 has as many pairs as are asked for, up to FIRST_CHUNK, so that a small corpus is one chunk; the others have
+    NEXT_CHUNK pairs. The sources of a chunk are distinct, and some of them stand in other chunks too: among a million
+    draws one in five has come before.
+    """
+    if number == 0:
+        return distinct_pairs(split, min(num_pairs, FIRST_CHUNK), seed)
+    return distinct_pairs(split, NEXT_CHUNK, seed, stream=number)
 
 
 def num_possible_pairs() -> int:

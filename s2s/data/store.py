@@ -1,33 +1,112 @@
-"""Encoded sentences in two flat arrays: two or four bytes a piece, whatever Python's lists would take."""
+"""Encoded sentences in flat arrays, in memory or mapped from shards on the disk: two or four bytes a piece.
 
+A shard is two files of NumPy's own format: `NAME.tokens.npy`, the ids of its sentences one after the other, as uint16
+or int32, and `NAME.offsets.npy`, N + 1 positions in them, as int64. The system reads what is touched and forgets it
+when memory is short, so that a corpus may be larger than memory; the process itself holds the lengths, 2 bytes each.
+"""
+
+import os
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from s2s.errors import DataError
+
+Array = npt.NDArray[np.integer]
+
+
+class Shard(NamedTuple):
+    """Sentence i is `tokens[offsets[i]:offsets[i + 1]]`."""
+
+    tokens: Array
+    offsets: Array
+
 
 class TokenStore:
-    """Sentence i is `tokens[offsets[i]:offsets[i + 1]]`.
-
-    Attributes:
-        tokens: ids of all sentences, one after the other, as uint16 or int32.
-        offsets: N + 1 positions in `tokens`, from 0.
-    """
+    """Sentences as ids, by number: those of the first shard, then those of the second, and so on."""
 
     def __init__(self, sentences: Sequence[Sequence[int]], vocabulary_size: int) -> None:
-        self.offsets = np.zeros(len(sentences) + 1, dtype=np.int64)
-        np.cumsum([len(sentence) for sentence in sentences], out=self.offsets[1:])
-        kind = np.uint16 if vocabulary_size <= 2**16 else np.int32
-        flat = (index for sentence in sentences for index in sentence)
-        self.tokens: npt.NDArray[np.integer] = np.fromiter(flat, dtype=kind, count=int(self.offsets[-1]))
+        self._set([build_shard(sentences, vocabulary_size)])
+
+    @classmethod
+    def open(cls, shards: Sequence[Path]) -> "TokenStore":
+        """Map shards that `write_shard` wrote; nothing is read but their offsets, once.
+
+        Raises:
+            DataError: a file is missing, or is not what `write_shard` writes.
+        """
+        store = cls.__new__(cls)
+        store._set([_map_shard(path) for path in shards])
+        return store
+
+    def _set(self, shards: list[Shard]) -> None:
+        self._shards = shards
+        self._starts = [0, *accumulate(len(shard.offsets) - 1 for shard in shards)]
+        lengths = [np.diff(shard.offsets) for shard in shards]
+        longest = max((int(each.max()) for each in lengths if len(each)), default=0)
+        # Batches are sorted by length, and 16 bits are sorted several times faster than 64.
+        kind = np.uint16 if longest < 2**16 else np.int32
+        self._lengths: Array = np.concatenate([each.astype(kind) for each in lengths] or [np.empty(0, kind)])
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return self._starts[-1]
 
-    def __getitem__(self, index: int) -> npt.NDArray[np.integer]:
-        return self.tokens[self.offsets[index] : self.offsets[index + 1]]
+    def __getitem__(self, index: int) -> Array:
+        number = bisect_right(self._starts, index) - 1
+        tokens, offsets = self._shards[number]
+        position = index - self._starts[number]
+        return tokens[offsets[position] : offsets[position + 1]]
 
     @property
-    def lengths(self) -> npt.NDArray[np.int64]:
-        """Ids of each sentence (N)."""
-        return np.diff(self.offsets)
+    def lengths(self) -> Array:
+        """Ids of each sentence (N), as uint16 where that suffices, else int32."""
+        return self._lengths
+
+
+def build_shard(sentences: Sequence[Sequence[int]], vocabulary_size: int) -> Shard:
+    """Sentences as a shard in memory."""
+    offsets = np.zeros(len(sentences) + 1, dtype=np.int64)
+    np.cumsum([len(sentence) for sentence in sentences], out=offsets[1:])
+    kind = np.uint16 if vocabulary_size <= 2**16 else np.int32
+    flat = (index for sentence in sentences for index in sentence)
+    return Shard(np.fromiter(flat, dtype=kind, count=int(offsets[-1])), offsets)
+
+
+def join_shards(shards: Sequence[Shard]) -> Shard:
+    """Several shards (at least one) as one."""
+    starts = [0, *accumulate(len(shard.tokens) for shard in shards)]
+    offsets = [shard.offsets[:-1] + start for shard, start in zip(shards, starts, strict=False)]
+    return Shard(np.concatenate([shard.tokens for shard in shards]), np.append(np.concatenate(offsets), starts[-1]))
+
+
+def write_shard(path: Path, shard: Shard) -> None:
+    """Write `path`.tokens.npy and `path`.offsets.npy, flushed to the disk.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    for name, array in shard._asdict().items():
+        with _file(path, name).open("wb") as file:
+            np.save(file, array)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _file(path: Path, name: str) -> Path:
+    return path.with_name(f"{path.name}.{name}.npy")
+
+
+def _map_shard(path: Path) -> Shard:
+    try:
+        # As plain arrays over the mapped files: slicing np.memmap itself takes several times as long.
+        tokens, offsets = (np.asarray(np.load(_file(path, name), mmap_mode="r")) for name in Shard._fields)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: expected a shard of token ids, but it cannot be read ({error}); remove it") from error
+    if not len(offsets) or offsets[-1] != len(tokens):
+        raise DataError(f"{path}: expected {offsets[-1:]} token ids, found {len(tokens):,}; remove it")
+    return Shard(tokens, offsets)

@@ -16,6 +16,9 @@ from s2s.errors import DataError, RunError
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """Ids that every vocabulary begins with: padding, unknown, start of a target (`<s>`), end of a sentence (`</s>`)."""
 
+VERSION = str(sentencepiece.__version__)
+"""Of the library: another one may learn other pieces from the same text."""
+
 _TOO_MANY_PIECES = re.compile(r"Please set it to a value <= (\d+)")
 _TOO_FEW_PIECES = re.compile(r"required_chars\. \d+ vs (\d+)")
 _WORD = re.compile("▁?[^▁]+|▁")
@@ -118,6 +121,11 @@ class Subwords:
         return text.replace("\n", " ").replace("\r", " ").strip()
 
 
+def sample_stride(num_lines: int) -> int:
+    """Of so many lines of training text, each how-manyth is looked at."""
+    return max(1, -(-num_lines // _MOST_TRAINING_LINES))
+
+
 def train_subwords(
     lines: Sequence[str], *, vocabulary_size: int, kind: SubwordKind, character_coverage: float
 ) -> tuple[Subwords, str | None]:
@@ -131,8 +139,7 @@ def train_subwords(
     Raises:
         DataError: the text is too small to learn any pieces from.
     """
-    stride = -(-len(lines) // _MOST_TRAINING_LINES)
-    sample = lines[:: max(1, stride)]
+    sample = lines[:: sample_stride(len(lines))]
     try:
         return Subwords(_train(sample, vocabulary_size, kind, character_coverage)), None
     except RuntimeError as error:

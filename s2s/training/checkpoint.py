@@ -162,7 +162,7 @@ def mean_weights(paths: Sequence[Path], prefix: str) -> tuple[Tensors, list[int]
             raise CheckpointError(f"{path}: expected weights named {prefix}.…, but they are missing or others")
         for name, tensor in weights.items():
             sums[name] = tensor.double() + sums.get(name, 0)
-        steps.append(state["step"])
+        steps.append(state["progress"]["step"])
     return {name: (total / len(steps)).float() for name, total in sums.items()}, steps
 
 

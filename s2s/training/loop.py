@@ -43,6 +43,7 @@ from s2s.training.checkpoint import (
     without_prefix,
 )
 from s2s.training.distributed import ParallelLoss, Ranks
+from s2s.training.events import EventWriter
 from s2s.training.metrics import rewind_metrics, write_metrics
 from s2s.training.optim import Plateau, WeightAverage, build_optimizer, clipped_step, learning_rate
 from s2s.training.updates import Recut, Update, Updates
@@ -150,6 +151,7 @@ class Trainer:
         self.progress = Progress()
         self._window = torch.zeros(2, dtype=torch.float64, device=device)  # nats and tokens of this rank
         self._bad = torch.zeros(2, device=device)  # bad steps in a row, and in all
+        self._events: EventWriter | None = None
         self._ticked_s = time.perf_counter()
 
     def run(self) -> str:
@@ -161,7 +163,7 @@ class Trainer:
         """
         training, progress = self.config.training, self.progress
         self._ticked_s = time.perf_counter()
-        with _stop_signals() as received, self._progress_bar() as bar:
+        with _stop_signals() as received, self._progress_bar() as bar, self._event_writer():
             for update in self.updates.starting_at(progress.epoch, progress.position):
                 self.step(update)
                 bar.update()
@@ -351,8 +353,22 @@ class Trainer:
     def _write_metrics(self, **values: Any) -> None:
         if self.ranks.is_first:
             progress = self.progress
-            place = {"step": progress.step, "epoch": progress.epoch}
-            write_metrics(self.run_folder.metrics, {**place, **values, "elapsed_s": round(progress.elapsed_s, 3)})
+            record = {"step": progress.step, "epoch": progress.epoch, **values}
+            record["elapsed_s"] = round(progress.elapsed_s, 3)
+            write_metrics(self.run_folder.metrics, record)
+            if self._events is not None:
+                self._events.write(record)
+
+    @contextmanager
+    def _event_writer(self) -> Iterator[None]:
+        """A block in which the metrics become TensorBoard events too, where that was asked for."""
+        if self.config.training.tensorboard and self.ranks.is_first:
+            self._events = EventWriter(self.run_folder.tensorboard, self.progress.step + 1)
+        try:
+            yield
+        finally:
+            if self._events is not None:
+                self._events.close()
 
     def save(self) -> None:
         """Write a checkpoint, then drop the oldest ones beyond `training.keep`."""

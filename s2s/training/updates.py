@@ -15,7 +15,7 @@ from s2s.data.store import TokenStore
 from s2s.training.distributed import Ranks
 
 T = TypeVar("T")
-Rows = Sequence[npt.ArrayLike]
+Rows = Sequence[Sequence[int]]
 Recut = Callable[[Rows, Rows, int], tuple[Rows, Rows]]
 """Source and target pieces of a batch, and a seed, to the same text cut anew (subword regularisation)."""
 _READ_AHEAD = 4
@@ -95,11 +95,12 @@ class Updates:
     def _update(self, rows: list[tuple[int, int, int, Indices]], epoch: int, position: int) -> Update:
         batches, flags, num_tokens = [], [], 0
         for seed, of_epoch, index, indices in rows:
-            sources: Rows = [self.source[row] for row in indices]
-            targets: Rows = [self.target[row] for row in indices]
+            sources: Sequence[npt.ArrayLike] = [self.source[row] for row in indices]
+            targets: Sequence[npt.ArrayLike] = [self.target[row] for row in indices]
             if self.recut is not None:
                 cut_seed = int(np.random.default_rng((seed, of_epoch, index)).integers(2**31))
-                sources, targets = self.recut(sources, targets, cut_seed)
+                rows_of_both = ([np.asarray(row).tolist() for row in side] for side in (sources, targets))
+                sources, targets = self.recut(*rows_of_both, cut_seed)
             num_tokens += sum(len(np.asarray(target)) + 1 for target in targets)
             flags.append(len(indices) > self.ranks.rank)
             share = slice(self.ranks.rank, None, self.ranks.size) if flags[-1] else slice(0, 1)

@@ -1,0 +1,131 @@
+"""Chunks of text worked on by all cores, with results in the order of the chunks."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import chain, islice
+from types import ModuleType, TracebackType
+from typing import TypeVar
+
+from s2s.errors import DataError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """Processes that are started when there is a second task, and end with the `with` block.
+
+    They are spawned, not forked: threads of torch and OpenMP do not survive a fork.
+    """
+
+    def __init__(self) -> None:
+        self._num = num_cores()
+        self._pool: ProcessPoolExecutor | None = None
+        self._processes: set[multiprocessing.process.BaseProcess] = set()
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is None:
+            return
+        if error is not None:
+            for process in self._processes:
+                process.terminate()  # what they were at is of no use any more
+        self._pool.shutdown(cancel_futures=True)
+
+    def in_order(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """`map(function, tasks)`; tasks are taken a few at a time, so that there may be any number.
+
+        An error of a task, or of `tasks` itself, is raised in its turn: the first one in order is the one that is seen.
+        A single task is done in this process, at once.
+
+        Raises:
+            DataError: a process was killed.
+        """
+        turns = _turns(tasks)
+        head = list(islice(turns, 2))
+        turns = chain(head, turns)
+        if len(head) < 2 or self._num == 1:
+            for task, error in turns:
+                if error is not None:
+                    raise error
+                yield function(task)  # type: ignore[arg-type]  # a task, since there is no error
+            return
+        waiting: deque[Future[R]] = deque()
+        try:
+            for task, error in turns:
+                if len(waiting) == 2 * self._num:
+                    yield waiting.popleft().result()
+                waiting.append(_failed(error) if error else self._submit(function, task))  # type: ignore[arg-type]
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as broken:
+            raise DataError("a process that prepared text was killed; is memory short? Try again") from broken
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _submit(self, function: Callable[[T], R], task: T) -> "Future[R]":
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._num, mp_context=context, initializer=_begin)
+        before = set(multiprocessing.active_children())
+        with _without_main():  # processes are started here, when they are needed
+            future = self._pool.submit(function, task)
+        self._processes |= set(multiprocessing.active_children()) - before
+        return future
+
+
+def _turns(tasks: Iterable[T]) -> Iterator[tuple[T | None, Exception | None]]:
+    """Each task, and the error that ended them, if there was one."""
+    try:
+        for task in tasks:
+            yield task, None
+    except Exception as error:
+        yield None, error
+
+
+def _failed(error: Exception) -> "Future[R]":
+    future: Future[R] = Future()
+    future.set_exception(error)
+    return future
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep a spawned process from importing this one's script: it would run the command again, and import torch."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to the parent, and end with it, even when it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
