@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT, TINY, compose, file_options, write_corpus
 
+from s2s.cli import bench as bench_module
 from s2s.cli.bench import bench
 from s2s.cli.train import train
 from s2s.config import Config
@@ -94,7 +96,20 @@ def test_the_default_run_folder_names_data_and_model() -> None:
 
 
 def test_bench_prints_shares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bench(compose("bench", *file_options(tmp_path), *TINY, "steps=2", "rounds=1"))
+    options = "precisions=[fp32]", "cells=[gru,lstm]", "input_feeding=[true]", "steps=2", "rounds=1"
+    bench(compose("bench", *file_options(tmp_path), *TINY, *options))
     result = json.loads(capsys.readouterr().out)
-    assert 0 < result["share_of_matrix_rate"] < 2
-    assert result["target_tokens_per_s"] > 0
+    assert [(row["cell"], row["input_feeding"]) for row in result["rows"]] == [("gru", True), ("lstm", True)]
+    for row in result["rows"]:
+        assert 0 < row["share_of_rate"] == row["share_of_fp32_rate"] < 2
+        assert 0 <= row["padding_target"] < 0.2
+        assert 0.1 < row["peak_memory_gb"] < 20
+
+
+def test_the_task_of_bench_may_be_its_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+    monkeypatch.setattr(bench_module, "run_app", lambda *_: seen.append(sys.argv[1:]))
+    for words in (["train", "steps=3"], ["steps=3"], []):
+        monkeypatch.setattr(sys, "argv", ["s2s-bench", *words])
+        bench_module.main()
+    assert seen == [["task=train", "steps=3"], ["steps=3"], []]

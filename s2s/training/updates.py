@@ -99,13 +99,16 @@ class Updates:
             targets: Sequence[npt.ArrayLike] = [self.target[row] for row in indices]
             if self.recut is not None:
                 cut_seed = int(np.random.default_rng((seed, of_epoch, index)).integers(2**31))
-                rows_of_both = ([np.asarray(row).tolist() for row in side] for side in (sources, targets))
-                sources, targets = self.recut(*rows_of_both, cut_seed)
+                sources, targets = self.recut(_lists(sources), _lists(targets), cut_seed)
             num_tokens += sum(len(np.asarray(target)) + 1 for target in targets)
             flags.append(len(indices) > self.ranks.rank)
             share = slice(self.ranks.rank, None, self.ranks.size) if flags[-1] else slice(0, 1)
             batches.append(pair_batch(sources[share], targets[share]).to(self.device))
         return Update(tuple(batches), tuple(flags), num_tokens, epoch, position)
+
+
+def _lists(rows: Sequence[npt.ArrayLike]) -> Rows:
+    return [np.asarray(row).tolist() for row in rows]
 
 
 def _ahead(items: Iterator[T], number: int) -> Iterator[T]:
