@@ -413,6 +413,23 @@ def _check_model(model: ModelConfig) -> None:
         raise ConfigError(f"model.scale_attention=true belongs to model.attention=dot, not {model.attention.name}")
 
 
+def _check_optim(optim: OptimConfig) -> None:
+    if optim.decay_steps is not None and optim.schedule is not Schedule.cosine:
+        raise ConfigError(
+            f"optim.decay_steps={optim.decay_steps} belongs to optim.schedule=cosine, not {optim.schedule.name}"
+        )
+    if optim.decay_steps is not None and optim.decay_steps <= optim.warmup_steps:
+        raise ConfigError(
+            f"optim.decay_steps={optim.decay_steps} must be greater than optim.warmup_steps={optim.warmup_steps}: the "
+            "learning rate falls after warm-up"
+        )
+    if optim.optimizer is not Optimizer.sgd and optim.momentum != OptimConfig.momentum:
+        raise ConfigError(
+            f"optim.momentum={optim.momentum:g} belongs to optim.optimizer=sgd; {optim.optimizer.name} has "
+            "optim.adam_beta1"
+        )
+
+
 def _check_search(search: SearchConfig) -> None:
     if search.strategy is Strategy.greedy and search.num_best > 1:
         raise ConfigError(f"search=greedy finds one translation; search.num_best={search.num_best} needs search=beam")
@@ -428,6 +445,8 @@ def _check_search(search: SearchConfig) -> None:
 def _check_whole(config: Config) -> None:
     if config.model.tie is Tie.all and not config.subwords.shared:
         raise ConfigError("model.tie=all needs one vocabulary: set subwords.shared=true or model.tie=output")
+    if config.init_subwords is InitSubwords.new and config.init_from is None:
+        raise ConfigError("init_subwords=new belongs to init_from=RUN, which is not given; a new run learns its own")
 
 
 def _check_gather(config: GatherConfig) -> None:
@@ -440,6 +459,7 @@ _RULES: dict[type, tuple[Any, ...]] = {
     DataConfig: (_check_data,),
     ScoredData: (lambda data: _check_pair("data.test", data.test),),
     ModelConfig: (_check_model,),
+    OptimConfig: (_check_optim,),
     SearchConfig: (_check_search,),
     Config: (_check_whole,),
     BenchConfig: (_check_whole,),

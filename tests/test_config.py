@@ -17,8 +17,10 @@ from s2s.config import (
     Device,
     Differences,
     EvaluateConfig,
+    InitSubwords,
     ModelConfig,
     OptimConfig,
+    Optimizer,
     OutputFormat,
     Precision,
     ResumeConfig,
@@ -72,6 +74,14 @@ def test_a_message_names_option_range_and_value() -> None:
         check(Config(seed=-3))
 
 
+SETTINGS_FOR_RULES: dict[str, dict[str, Any]] = {
+    "hidden_size": {"bidirectional": False},
+    "decay_steps": {"schedule": Schedule.cosine, "warmup_steps": 0},
+    "momentum": {"optimizer": Optimizer.sgd},
+}
+"""What makes a value at the end of an option's range a choice that makes sense."""
+
+
 @pytest.mark.parametrize(("group", "name", "low", "high"), bounded(), ids=lambda item: getattr(item, "__name__", item))
 def test_every_range_is_kept(group: type, name: str, low: float, high: float | None) -> None:
     """Both ends are allowed, and what lies beyond is not; the rules on combinations are another test's."""
@@ -82,12 +92,15 @@ def test_every_range_is_kept(group: type, name: str, low: float, high: float | N
                 check(group(**{name: value}))
     for value in (low, high):
         if value is not None:
-            settings_for_rules = {"bidirectional": False} if group is ModelConfig else {}
-            check(group(**{name: value, **settings_for_rules}))
+            check(group(**{name: value, **SETTINGS_FOR_RULES.get(name, {})}))
 
 
 def test_a_limit_that_is_left_out_is_no_number() -> None:
     check(TrainingConfig(max_minutes=None))
+    check(ModelConfig(embedding_dropout=None))
+    check(ModelConfig(embedding_dropout=0.0))
+    with pytest.raises(ConfigError, match=r"^embedding_dropout must be between 0 and 0\.95, but is 1$"):
+        check(ModelConfig(embedding_dropout=1))
     with pytest.raises(ConfigError, match=r"^max_minutes must be at least 0, but is -1$"):
         check(TrainingConfig(max_minutes=-1))
 
@@ -113,6 +126,15 @@ CONTRADICTIONS: list[tuple[Any, str]] = [
     (ModelConfig(input_feeding=True, attention=Score.none), r"model\.attention=none lacks"),
     (ModelConfig(scale_attention=True, attention=Score.general), r"model\.attention=dot, not general"),
     (ModelConfig(scale_attention=True, attention=Score.none), r"model\.attention=dot, not none"),
+    (OptimConfig(decay_steps=500), r"optim\.decay_steps=500 belongs to optim\.schedule=cosine, not inverse_sqrt"),
+    (OptimConfig(schedule=Schedule.plateau, decay_steps=500), r"optim\.schedule=cosine, not plateau"),
+    (
+        OptimConfig(schedule=Schedule.cosine, warmup_steps=30, decay_steps=30),
+        r"optim\.decay_steps=30 must be greater than optim\.warmup_steps=30",
+    ),
+    (OptimConfig(momentum=0.5), r"optim\.momentum=0\.5 belongs to optim\.optimizer=sgd; adam has optim\.adam_beta1"),
+    (OptimConfig(Optimizer.adamw, momentum=0.0), r"optim\.momentum=0 belongs to optim\.optimizer=sgd; adamw has"),
+    (Config(init_subwords=InitSubwords.new), r"init_subwords=new belongs to init_from=RUN, which is not given"),
     (
         SearchConfig(strategy=Strategy.greedy, num_best=2, format=OutputFormat.moses),
         r"search\.num_best=2 needs search=beam",
@@ -143,6 +165,12 @@ def test_contradictions_are_refused(options: Any, message: str) -> None:
         ModelConfig(hidden_size=7, bidirectional=False),
         ModelConfig(input_feeding=True, attention=Score.additive),
         ModelConfig(scale_attention=True, attention=Score.dot),
+        ModelConfig(input_feeding=True, locked_dropout=True),
+        OptimConfig(schedule=Schedule.cosine, warmup_steps=30, decay_steps=31),
+        OptimConfig(schedule=Schedule.cosine),
+        OptimConfig(Optimizer.sgd, momentum=0.0),
+        OptimConfig(Optimizer.adamw, weight_decay=0.1),
+        Config(init_from="runs/other", init_subwords=InitSubwords.new),
         SearchConfig(num_best=5, beam_size=5, format=OutputFormat.moses),
         SearchConfig(strategy=Strategy.greedy, beam_size=1, format=OutputFormat.moses),
         Config(model=ModelConfig(tie=Tie.all)),

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -770,6 +771,9 @@ OPTIM_OPTIONS: list[dict[str, Any]] = [
     {"learning_rate": 0.0},
     *({"schedule": schedule} for schedule in Schedule),
     {"warmup_steps": 0},
+    *({"optimizer": optimizer, "weight_decay": 0.1} for optimizer in Optimizer),
+    {"optimizer": Optimizer.sgd, "momentum": 0.0},
+    {"schedule": Schedule.cosine, "decay_steps": 4},
     {"schedule": Schedule.plateau, "plateau_factor": 0.0, "plateau_patience": 0},
     {"adam_beta1": 0.0},
     {"adam_beta2": 0.0},
@@ -806,6 +810,35 @@ def test_every_option_of_optim_runs(tmp_path: Path, options: dict[str, Any]) -> 
     assert made.run() == "training.max_steps=5 reached"
     assert all(math.isfinite(line["loss_nats"]) for line in lines(tmp_path))
     assert resumed(tmp_path, optim=dataclasses.replace(OPTIM, **options)).progress.step == 5
+
+
+def test_matrices_and_biases_have_the_same_rate(tmp_path: Path) -> None:
+    """From step 3 to the end at 5: half way down at step 4."""
+    optim = dataclasses.replace(OPTIM, schedule=Schedule.cosine, optimizer=Optimizer.adamw, weight_decay=0.1)
+    made = trainer(tmp_path, optim=optim, max_steps=5)
+    for batch in itertools.islice(made._batches(), 4):
+        made.step(batch)
+    assert [group["lr"] for group in made.optimizer.param_groups] == pytest.approx([0.005, 0.005])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"locked_dropout": True, "layers": 2},
+        {"locked_dropout": True, "input_feeding": True, "layers": 2},
+        {"input_feeding": True, "embedding_dropout": 0.3},
+        {"source_word_dropout": 0.2, "target_word_dropout": 0.2},
+    ],
+    ids=str,
+)
+def test_every_kind_of_dropout_goes_on_as_if_nothing_stopped_it(tmp_path: Path, options: dict[str, Any]) -> None:
+    model = dataclasses.replace(MODEL, **options)
+    whole = trainer(tmp_path / "whole", model=model, max_steps=7)
+    whole.run()
+    trainer(tmp_path / "parts", model=model, max_steps=3).run()
+    parts = resumed(tmp_path / "parts", model=model, max_steps=7)
+    parts.run()
+    assert_same_weights(whole, parts)
 
 
 @pytest.mark.parametrize("options", TRAINING_OPTIONS, ids=str)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from s2s.config import Cell, ModelConfig, Score, Tie, check
 from s2s.data.batching import Batch, pad, pair_batch
-from s2s.data.subwords import BOS, PAD
+from s2s.data.subwords import BOS, EOS, PAD, UNK
+from s2s.models.dropout import Dropout
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq, flops_per_target_token
 
 SOURCE_V, TARGET_V = 13, 11
@@ -175,6 +176,75 @@ def test_tying_saves_the_parameters_of_a_table() -> None:
 def test_a_seed_decides_all_weights() -> None:
     first, second = built(cell=Cell.gru), built(cell=Cell.gru)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Dropout
+
+
+def rates(model: Seq2Seq) -> list[float]:
+    sides = (model.encoder.embedding_dropout, model.encoder.layer_dropout, model.decoder.embedding_dropout)
+    return [each.rate for each in (*sides, model.decoder.layer_dropout, model.decoder.output_dropout)]
+
+
+def test_rates_that_are_left_out_are_those_of_dropout() -> None:
+    assert rates(built(dropout=0.25)) == [0.25] * 5
+    assert rates(built(dropout=0.25, embedding_dropout=0.0)) == [0.0, 0.25, 0.0, 0.25, 0.25]
+    assert rates(built(dropout=0.25, layer_dropout=0.5)) == [0.25, 0.5, 0.25, 0.5, 0.25]
+    assert rates(built(dropout=0.25, output_dropout=0.125)) == [0.25, 0.25, 0.25, 0.25, 0.125]
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_locked_dropout_reaches_every_place(is_locked: bool) -> None:
+    model = built(dropout=0.25, locked_dropout=is_locked)
+    assert {module.is_locked for module in model.modules() if isinstance(module, Dropout)} == {is_locked}
+
+
+def read_words(model: Seq2Seq, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The ids that encoder and decoder see."""
+    seen: list[Tensor] = []
+    hooks = [
+        module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        for module in (model.encoder.embedding, model.decoder.embedding)
+    ]
+    model.loss(batch)
+    for hook in hooks:
+        hook.remove()
+    source_BS, target_in_BT = seen
+    return source_BS, target_in_BT
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_word_dropout_hides_words_of_its_side_in_training_only(side: str) -> None:
+    model, batch = built(**{f"{side}_word_dropout": 0.9}), batch_of()
+    given = (batch.source_BS, batch.target_in_BT)
+    for found, expected in zip(read_words(model, batch), given, strict=True):
+        assert torch.equal(found, expected)
+    torch.manual_seed(2)
+    for name, found, expected in zip(("source", "target"), read_words(model.train(), batch), given, strict=True):
+        is_word = (expected != PAD) & (expected != BOS) & (expected != EOS)
+        assert torch.equal(found[~is_word], expected[~is_word])
+        assert bool((found != expected).any()) == (name == side)
+        assert bool(((found == expected) | (found == UNK)).all())
+
+
+def test_what_has_to_be_said_is_not_hidden() -> None:
+    """An output layer that only knows that UNK is wrong is as undecided about all other words."""
+    model, batch = built(target_word_dropout=0.9, source_word_dropout=0.9).train(), batch_of()
+    torch.nn.init.zeros_(model.output.weight)
+    model.output.bias.data[UNK] = -50.0
+    assert model.loss(batch).loss_nats.item() == pytest.approx(13 * math.log(TARGET_V - 1), rel=1e-5)
+
+
+def test_without_dropout_training_draws_nothing() -> None:
+    model, batch = built().train(), batch_of()
+    before = torch.get_rng_state()
+    model.loss(batch)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Cost
 
 
 # Embedding of 5, 6 hidden units, 11 target pieces, an LSTM with 4 gates.
