@@ -16,7 +16,6 @@ from conftest import ROOT, TINY, environment, file_options
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2s.data.batching import batch_indices
 from s2s.data.store import TokenStore
 from s2s.training.distributed import RankEnded, Ranks, connected
 from s2s.training.updates import Updates, _ahead

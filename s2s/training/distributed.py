@@ -121,6 +121,7 @@ def connected(device: torch.device) -> Iterator[Ranks]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_LONGEST_WAIT)
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size())
+        dist.barrier()  # a rank that leaves early looks to the others like one that was lost
     except RuntimeError as error:
         if not _is_lost_peer(error):
             raise
