@@ -77,7 +77,7 @@ def test_what_is_swept_and_where(arguments: str, swept: set[str], added: list[st
 def test_a_sweep_has_a_folder_with_a_run_for_each_job(tmp_path: Path, call_command: Caller) -> None:
     command = [
         "-m",
-        "model=rnn,gru",
+        "model=gru",
         "seed=1,2",
         f"run={tmp_path / 'sweep'}",
         *file_options(tmp_path / "corpus"),
