@@ -1,12 +1,17 @@
 """Sweeps: names of folders on paper, then jobs through the real command."""
 
 import json
+import os
 import re
 import shlex
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
-from conftest import TINY, Caller, file_options
+from conftest import ROOT, TINY, Caller, environment, file_options, run_command
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,7 +77,7 @@ def test_what_is_swept_and_where(arguments: str, swept: set[str], added: list[st
 def test_a_sweep_has_a_folder_with_a_run_for_each_job(tmp_path: Path, call_command: Caller) -> None:
     command = [
         "-m",
-        "model=rnn,gru",
+        "model=gru",
         "seed=1,2",
         f"run={tmp_path / 'sweep'}",
         *file_options(tmp_path / "corpus"),
@@ -105,3 +110,57 @@ def test_a_job_that_fails_stops_no_other(tmp_path: Path, call_command: Caller) -
     assert ended.code == 2
     assert "training.keep must be" in ended.err
     assert json.loads((tmp_path / "sweep" / "training.keep-1" / "summary.json").read_text())["test"]
+
+
+JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+SUBMITIT = ["hydra/launcher=submitit_local"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [JOBLIB, SUBMITIT], ids=["joblib", "submitit"])
+def test_a_launcher_trains_the_same_runs(tmp_path: Path, call_command: Caller, launcher: list[str]) -> None:
+    """One of three jobs fails; the others end as they do one after another, and the exit code tells."""
+    options = [*file_options(tmp_path / "corpus"), *TINY, "training.max_steps=4", "training.keep=0,1,2"]
+    ended = run_command("train", "-m", *launcher, *options, f"run={tmp_path / 'launched'}")
+    assert ended.code == 2, ended.err
+    assert "a job of the sweep ended with exit code 2" in ended.err
+    assert "Traceback" not in ended.err
+    assert call_command("train", "-m", *options, f"run={tmp_path / 'plain'}").code == 2
+    for name in ("training.keep-1", "training.keep-2"):
+        plain, launched = (tmp_path / kind / name for kind in ("plain", "launched"))
+        assert (launched / "summary.json").read_text() == (plain / "summary.json").read_text()
+        assert (launched / "config.yaml").read_text() == (plain / "config.yaml").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_jobs_of_joblib_save_when_the_sweep_is_stopped(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """Two jobs are at work and the third never begins. A terminal sends SIGINT to all processes, `kill` to one."""
+    options = [*file_options(tmp_path / "corpus"), *TINY, "training.save_every=100000", "training.max_steps=100000"]
+    command = [
+        sys.executable,
+        ROOT / "scripts/train.py",
+        "-m",
+        *JOBLIB,
+        *options,
+        "seed=1,2,3",
+        f"run={tmp_path / 's'}",
+    ]
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, start_new_session=True, cwd=ROOT)
+    until_s = time.monotonic() + 120
+    while len(list((tmp_path / "s").glob("*/metrics.jsonl"))) < 2:
+        assert time.monotonic() < until_s
+        assert process.poll() is None
+        time.sleep(0.05)
+    if number is signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == code, err.decode()
+    assert err.decode().count("all saved; the same command goes on") == 2
+    assert len(list((tmp_path / "s").glob("seed-*/last/*.safetensors"))) == 2
+    assert not (tmp_path / "s" / "seed-3").exists()
+    time.sleep(2)
+    with pytest.raises(ProcessLookupError):  # no process of the sweep is left
+        os.killpg(process.pid, signal.SIGTERM)

@@ -17,12 +17,13 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from s2s.cli.sweeps import job_folder, parent_options, swept_names
+from s2s.cli.sweeps import JobFailedError, job_folder, parent_options, stop_signals, swept_names
 from s2s.config import check
 from s2s.errors import ConfigError, Interrupted, S2SError
 
 C = TypeVar("C")
 _SIGNAL = 128  # an exit code is this plus the number of the signal
+_ended_by: list[int] = []  # exit codes of jobs that a signal ended in this process, where it is one of a launcher's
 
 
 def run_app(name: str, schema: type[C], task: Callable[[C], None], *, makes_runs: bool = False) -> NoReturn:
@@ -33,24 +34,35 @@ def run_app(name: str, schema: type[C], task: Callable[[C], None], *, makes_runs
     0: done. 1: an error, told in a line or two. 2: a usage or config error. 130 and 143: SIGINT and SIGTERM. With
     HYDRA_FULL_ERROR=1 errors come with their traceback.
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     register(name, schema)
     codes: list[int] = []
+    launcher = os.getpid()
+    _log_to_stderr()
     swept = swept_names(sys.argv[1:])
     if makes_runs:
         sys.argv = [*sys.argv, *parent_options(sys.argv[1:])]
 
     @hydra.main(version_base="1.3", config_path="pkg://s2s.conf", config_name=name)
     def hydra_main(options: DictConfig) -> None:
+        _log_to_stderr()  # here once more, for a process of joblib or submitit
         if makes_runs:
             options.run = job_folder(options.run, swept)
+        if os.getpid() != launcher:
+            return _run_elsewhere(task, options)
         codes.append(_run(task, options))
         if codes[-1] > _SIGNAL:  # a signal ends a sweep of several jobs too
             sys.exit(codes[-1])
 
     try:
-        hydra_main()
+        with stop_signals(sys.argv[1:]) as stop:
+            hydra_main()
+    except JobFailedError as error:
+        sys.exit(error.exit_code)
     except SystemExit as end:
+        if stop:
+            sys.exit(_SIGNAL + stop[0])
+        if isinstance(end.__context__, JobFailedError):  # told by Hydra already
+            sys.exit(end.__context__.exit_code)
         # Hydra ends with 1 for options that it does not understand; that is a usage error.
         sys.exit(2 if end.code == 1 and not codes else end.code)
     except KeyboardInterrupt:
@@ -61,6 +73,23 @@ def run_app(name: str, schema: type[C], task: Callable[[C], None], *, makes_runs
         traceback.print_exc()
         sys.exit(2)
     sys.exit(max(codes, default=0))
+
+
+def _run_elsewhere(task: Callable[[C], None], options: DictConfig) -> None:
+    """Run a job in a process of joblib or submitit. After a signal, this process takes up no other job.
+
+    Raises:
+        JobFailedError: the job ended with another exit code than 0.
+    """
+    code = _ended_by[0] if _ended_by else _run(task, options)
+    if code > _SIGNAL:
+        _ended_by.append(code)
+    if code:
+        raise JobFailedError(code)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
 
 
 def _run(task: Callable[[C], None], options: DictConfig) -> int:

@@ -1,13 +1,18 @@
 """Sweeps: a folder for each job, and what a job in another process tells of its end."""
 
 import hashlib
+import multiprocessing
 import re
-from collections.abc import Sequence
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
+from hydra.errors import CompactHydraException, HydraException
 from hydra.types import RunMode
 
 # Shells, Hydra and file systems all leave these alone. (A comma after `run=` would begin a sweep for Hydra, and a
@@ -15,6 +20,17 @@ from hydra.types import RunMode
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 150  # of 255 bytes that file systems allow
 _NUM_DIGITS = 8  # hexadecimal ones, of a name that had to be changed
+
+
+class JobFailedError(CompactHydraException):
+    """A job in another process ended with an exit code other than 0; Hydra carries this from there to the launcher."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        return f"error: a job of the sweep ended with exit code {self.exit_code}; the launcher's log says why"
 
 
 def swept_names(arguments: Sequence[str]) -> set[str]:
@@ -58,6 +74,32 @@ def job_folder(run: str, swept: set[str]) -> str:
     swept = swept | set(hydra.sweeper.get("params") or {})
     name = folder_name([(option, value) for option, value in given.items() if option in swept - {"run"}])
     return str(Path(run if "run" in given else hydra.sweep.dir) / name) if name else run
+
+
+@contextmanager
+def stop_signals(arguments: Sequence[str]) -> Iterator[list[int]]:
+    """A list that SIGINT or SIGTERM adds itself to while joblib's processes work: their jobs save, and all end.
+
+    A second signal ends the sweep at once. Without joblib on the command line, signals do what they always do.
+    """
+    received: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if received:
+            sys.exit(128 + number)
+        received.append(number)
+        print("stopping: the jobs of the sweep save and end; a second signal ends them at once", file=sys.stderr)
+        if number == signal.SIGTERM:  # at Ctrl-C a terminal has told them already
+            for process in multiprocessing.active_children():
+                process.terminate()
+
+    numbers = (signal.SIGINT, signal.SIGTERM) if "hydra/launcher=joblib" in arguments else ()
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def folder_name(options: Sequence[tuple[str, str]]) -> str:
