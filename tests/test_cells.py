@@ -10,7 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from s2s.config import Cell
-from s2s.models.cells import FUSED, NUM_GATES, WRITTEN, State, WrittenCell, fused_layer, num_states, run_fused
+from s2s.models.cells import (
+    FUSED,
+    NUM_GATES,
+    WRITTEN,
+    State,
+    StepByStep,
+    WrittenCell,
+    fused_layer,
+    num_states,
+    run_fused,
+)
 
 B, S, I, H = 3, 7, 2, 5  # noqa: E741
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -198,3 +208,39 @@ def test_fused_layer_starts_orthogonal_with_biases_of_0_but_forget_biases_of_1(k
         assert sum_H.tolist() == [1.0 if kind is Cell.lstm and gate == 1 else 0.0] * H
     bound = math.sqrt(6 / (I + NUM_GATES[kind] * H))  # Glorot and Bengio 2010, eq. 16
     assert 0 < layer.weight_ih_l0.abs().max().item() <= bound
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Step by step in training
+
+
+@pytest.mark.parametrize("cell", Cell)
+def test_the_step_by_step_loop_has_the_gradients_of_the_fused_layer(cell: Cell) -> None:
+    """Inputs of E = 3 known and O = 2 fed units: fed from a table, both ways read the same."""
+    torch.manual_seed(2)
+    layer = fused_layer(cell, 5, 4).double()
+    known_BTE = torch.randn(3, 6, 3, dtype=torch.float64, requires_grad=True)
+    fed_BTO = torch.randn(3, 6, 2, dtype=torch.float64, requires_grad=True)
+    state = tuple(torch.randn(3, 4, dtype=torch.float64, requires_grad=True) for _ in range(num_states(cell)))
+    inputs = [known_BTE, fed_BTO, *state, *layer.parameters()]
+    expected_BTH, _ = run_fused(layer, torch.cat([known_BTE, fed_BTO], dim=-1), state)
+    loop, hidden, at = StepByStep(cell, layer, known_BTE), [], state
+    for position in range(6):
+        at = loop.step(position, fed_BTO[:, position], at)
+        hidden.append(at[0])
+    found_BTH = torch.stack(hidden, dim=1)
+    torch.testing.assert_close(found_BTH, expected_BTH, rtol=0, atol=1e-12)
+    weight_BTH = torch.randn_like(expected_BTH)
+    expected, found = (torch.autograd.grad((each * weight_BTH).sum(), inputs) for each in (expected_BTH, found_BTH))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", Cell)
+def test_states_stay_wide_in_the_loop_under_autocast(cell: Cell) -> None:
+    layer = fused_layer(cell, 5, 4)
+    state = tuple(torch.zeros(3, 4) for _ in range(num_states(cell)))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        after = StepByStep(cell, layer, torch.randn(3, 2, 3)).step(0, torch.randn(3, 2), state)
+    assert [tensor.dtype for tensor in after] == [torch.float32] * num_states(cell)
+    sum(tensor.sum() for tensor in after).backward()  # type: ignore[union-attr]
+    assert all(weight.grad is not None and weight.grad.dtype is torch.float32 for weight in layer.parameters())

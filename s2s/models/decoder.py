@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from s2s.config import Cell
 from s2s.models.attention import Attention, Memory
-from s2s.models.cells import State, fused_layer, num_states, run_fused
+from s2s.models.cells import State, StepByStep, fused_layer, num_states, run_fused
 from s2s.models.dropout import Dropout
 
 
@@ -39,14 +39,12 @@ class SentenceMasks:
     """What locked dropout multiplies with at every position of a sentence; None where each step draws its own.
 
     Attributes:
-        embedding_N1E: of embedded words.
         layers: of the outputs (N, 1, H) of each recurrent layer but the last.
         output_N1O: of attentional states.
     """
 
-    embedding_N1E: Tensor | None = None
-    layers: tuple[Tensor | None, ...] = ()
-    output_N1O: Tensor | None = None
+    layers: tuple[Tensor | None, ...]
+    output_N1O: Tensor | None
 
 
 class Decoder(nn.Module):
@@ -80,6 +78,7 @@ class Decoder(nn.Module):
         first_size = embedding.embedding_dim + (attention.combine.out_features if is_input_feeding else 0)
         sizes = [first_size] + [hidden_size] * (layers - 1)
         self.layers = nn.ModuleList(fused_layer(cell, size, hidden_size) for size in sizes)
+        self.cell = cell
         self.num_states = num_states(cell)
         self.bridges = nn.ModuleList(nn.Linear(hidden_size, self.num_states * hidden_size) for _ in range(layers))
         self.embedding_dropout = Dropout(embedding_dropout, is_locked=is_locked)
@@ -113,55 +112,71 @@ class Decoder(nn.Module):
         attentional_BTO, weights_BTS = self.attention(states_BTH, memory)
         return self.output_dropout(attentional_BTO), weights_BTS
 
-    def step(
-        self, token_BK: Tensor, state: DecoderState, memory: Memory, masks: SentenceMasks | None = None
-    ) -> tuple[Tensor, Tensor, DecoderState]:
+    def step(self, token_BK: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor, DecoderState]:
         """One word further in each of K beams of B sentences; rows of `state` are sentence-major (row b * K + k).
 
-        The beams of a sentence look at its one memory as if they were K target positions: nothing is copied. `masks`
-        are for training step by step, with one beam a sentence.
+        The beams of a sentence look at its one memory as if they were K target positions: nothing is copied.
 
         Returns:
             The attentional states (B, K, O), the attention weights (B, K, S), and the state after this word.
         """
-        masks = masks or SentenceMasks()
-        inputs_N1E = self.embedding_dropout(self.embedding(token_BK.reshape(-1, 1)), masks.embedding_N1E)
+        inputs_N1E = self.embedding_dropout(self.embedding(token_BK.reshape(-1, 1)))
         if state.attentional_NO is not None:
             inputs_N1E = torch.cat([inputs_N1E, state.attentional_NO[:, None].to(inputs_N1E.dtype)], dim=-1)
-        states_N1H, layers = self._recur(inputs_N1E, state.layers, masks.layers)
+        states_N1H, layers = self._recur(inputs_N1E, state.layers)
         attentional_BKO, weights_BKS = self.attention(states_N1H.reshape(*token_BK.shape, -1), memory)
-        attentional_BKO = self.output_dropout(attentional_BKO, masks.output_N1O)
+        attentional_BKO = self.output_dropout(attentional_BKO)
         fed = attentional_BKO.flatten(0, 1) if self.is_input_feeding else None
         return attentional_BKO, weights_BKS, DecoderState(layers, fed)
 
     def _forward_step_by_step(self, target_BT: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
-        attentional, weights = [], []
+        """The first layer's input ends with the last attentional state, so that position follows position."""
+        first = StepByStep(self.cell, self._layer(0), self.embedding_dropout(self.embedding(target_BT)))
         masks = self._sentence_masks(target_BT)
-        for token_B1 in target_BT.split(1, dim=1):
-            attentional_B1O, weights_B1S, state = self.step(token_B1, state, memory, masks)
-            attentional.append(attentional_B1O)
+        layers, fed_BO = state.layers, state.attentional_NO
+        assert fed_BO is not None
+        attentional, weights = [], []
+        for position in range(target_BT.shape[1]):
+            bottom = first.step(position, fed_BO, layers[0])
+            bottom_B1H = self._between_layers(bottom[0][:, None], 0, masks.layers)
+            states_B1H, upper = self._recur(bottom_B1H, layers[1:], masks.layers, first=1)
+            layers = (bottom, *upper)
+            attentional_B1O, weights_B1S = self.attention(states_B1H, memory)
+            attentional.append(self.output_dropout(attentional_B1O, masks.output_N1O))
             weights.append(weights_B1S)
+            fed_BO = attentional[-1][:, 0]
         return torch.cat(attentional, dim=1), torch.cat(weights, dim=1)
 
     def _sentence_masks(self, target_BT: Tensor) -> SentenceMasks:
         """What locked dropout drops in each sentence, drawn anew."""
         num, device = len(target_BT), target_BT.device
         return SentenceMasks(
-            self.embedding_dropout.sentence_mask(num, self.embedding.embedding_dim, device),
             tuple(self.layer_dropout.sentence_mask(num, self.hidden_size, device) for _ in self.layers[:-1]),
             self.output_dropout.sentence_mask(num, self.attention.combine.out_features, device),
         )
 
     def _recur(
-        self, inputs_NTE: Tensor, before: tuple[State, ...], masks: tuple[Tensor | None, ...] = ()
+        self, inputs_NTE: Tensor, before: tuple[State, ...], masks: tuple[Tensor | None, ...] = (), *, first: int = 0
     ) -> tuple[Tensor, tuple[State, ...]]:
-        """Through all recurrent layers: the states of the last one (N, T, H), and every layer's end state."""
+        """Through the recurrent layers from number `first` on.
+
+        Returns:
+            The states of the last one (N, T, H), and the end state of each of them.
+        """
         states, after = inputs_NTE, []
-        for index, (layer, start) in enumerate(zip(self.layers, before, strict=True)):
-            assert isinstance(layer, nn.RNNBase)
-            outputs_NTH, end = run_fused(layer, states, start)
-            if index + 1 < len(self.layers):
-                outputs_NTH = self.layer_dropout(outputs_NTH, masks[index] if masks else None)
+        for index, start in enumerate(before, start=first):
+            outputs_NTH, end = run_fused(self._layer(index), states, start)
+            outputs_NTH = self._between_layers(outputs_NTH, index, masks)
             states = states + outputs_NTH if self.is_residual and index > 0 else outputs_NTH
             after.append(end)
         return states, tuple(after)
+
+    def _between_layers(self, states_NTH: Tensor, index: int, masks: tuple[Tensor | None, ...]) -> Tensor:
+        """What layer `index` hands on to the next one, with dropout; the last layer's states stay."""
+        is_last = index + 1 == len(self.layers)
+        return states_NTH if is_last else self.layer_dropout(states_NTH, masks[index] if masks else None)
+
+    def _layer(self, index: int) -> nn.RNNBase:
+        layer = self.layers[index]
+        assert isinstance(layer, nn.RNNBase)
+        return layer
