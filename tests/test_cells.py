@@ -240,7 +240,7 @@ def test_states_stay_wide_in_the_loop_under_autocast(cell: Cell) -> None:
     layer = fused_layer(cell, 5, 4)
     state = tuple(torch.zeros(3, 4) for _ in range(num_states(cell)))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        after = StepByStep(cell, layer, torch.randn(3, 2, 3)).step(0, torch.randn(3, 2), state)
+        after = StepByStep(cell, layer, torch.randn(3, 1, 3)).step(0, torch.randn(3, 2), state)
     assert [tensor.dtype for tensor in after] == [torch.float32] * num_states(cell)
     sum(tensor.sum() for tensor in after).backward()  # type: ignore[union-attr]
     assert all(weight.grad is not None and weight.grad.dtype is torch.float32 for weight in layer.parameters())

@@ -15,7 +15,7 @@ from s2s.data.subwords import BOS, EOS
 from s2s.models.attention import Attention, Memory
 from s2s.models.decoder import Decoder, DecoderState
 from s2s.models.dropout import drop_words
-from s2s.models.embedding import Embedding
+from s2s.models.embedding import embedding
 from s2s.models.encoder import Encoder
 from s2s.models.loss import output_loss
 
@@ -91,9 +91,10 @@ class Seq2Seq(nn.Module):
 
 def build_seq2seq(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
     """A model with new random weights, drawn from torch's global generator."""
-    target_embedding = Embedding(target_vocabulary, config.embedding_size)
+    is_tied = config.tie is not Tie.none
+    target_embedding = embedding(target_vocabulary, config.embedding_size, is_output=is_tied)
     source_embedding = (
-        target_embedding if config.tie is Tie.all else Embedding(source_vocabulary, config.embedding_size)
+        target_embedding if config.tie is Tie.all else embedding(source_vocabulary, config.embedding_size)
     )
     attentional_size = config.hidden_size if config.tie is Tie.none else config.embedding_size
     embedding_dropout, layer_dropout, output_dropout = (
@@ -126,7 +127,7 @@ def build_seq2seq(config: ModelConfig, source_vocabulary: int, target_vocabulary
     )
     output = nn.Linear(attentional_size, target_vocabulary)
     nn.init.zeros_(output.bias)
-    if config.tie is not Tie.none:
+    if is_tied:
         output.weight = target_embedding.weight
     return Seq2Seq(
         encoder,
