@@ -816,8 +816,8 @@ def test_matrices_and_biases_have_the_same_rate(tmp_path: Path) -> None:
     """From step 3 to the end at 5: half way down at step 4."""
     optim = dataclasses.replace(OPTIM, schedule=Schedule.cosine, optimizer=Optimizer.adamw, weight_decay=0.1)
     made = trainer(tmp_path, optim=optim, max_steps=5)
-    for batch in itertools.islice(made._batches(), 4):
-        made.step(batch)
+    for update in itertools.islice(made.updates.starting_at(0, 0), 4):
+        made.step(update)
     assert [group["lr"] for group in made.optimizer.param_groups] == pytest.approx([0.005, 0.005])
 
 

@@ -117,25 +117,28 @@ def test_a_loss_that_is_no_number_is_no_better() -> None:
 
 
 def test_the_average_on_paper() -> None:
-    """Decays are 1/10, 2/11, 3/12, ... up to the limit of 0.2."""
+    """Decays a step are 4/13, 8/17, ... up to the limit of 0.5; every fourth step counts, for four."""
     weight = nn.Parameter(torch.tensor([1.0]))
-    average = WeightAverage([weight], decay=0.2)
-    assert average.averages[0].item() == 1.0
+    average = WeightAverage([weight], decay=0.5)
     expected = 1.0
-    for step, (value, decay) in enumerate(((3.0, 0.1), (5.0, 2 / 11), (-2.0, 0.2), (7.0, 0.2)), start=1):
+    for step, value, decay in ((4, 3.0, 4 / 13), (8, 5.0, 8 / 17), (12, -2.0, 0.5), (16, 7.0, 0.5)):
+        for between in range(step - 3, step):
+            weight.data.fill_(99.0)
+            average.update(between)
+            assert average.averages[0].item() == pytest.approx(expected, rel=1e-6)
         weight.data.fill_(value)
         average.update(step)
-        expected = decay * expected + (1 - decay) * value
+        expected = decay**4 * expected + (1 - decay**4) * value
         assert average.averages[0].item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_decay_grows_to_its_full_value() -> None:
     weight = nn.Parameter(torch.tensor([0.0]))
     average = WeightAverage([weight], decay=0.99)
-    for step, decay in ((1, 0.1), (891, 0.99), (10**6, 0.99)):
+    for step, decay in ((4, 4 / 13), (892, 0.99), (10**6, 0.99)):
         average.averages[0].fill_(1.0)
         average.update(step)
-        assert average.averages[0].item() == pytest.approx(decay, rel=1e-5)
+        assert average.averages[0].item() == pytest.approx(decay**4, rel=1e-5)
 
 
 def test_a_swap_exchanges_and_a_second_one_undoes() -> None:
