@@ -19,10 +19,16 @@ from omegaconf import open_dict, read_write
 
 from s2s.cli.app import register, typed
 from s2s.cli.train import train
-from s2s.config import BenchConfig, Config, EvaluateConfig, TranslateConfig
+from s2s.config import BenchConfig, Config, EvaluateConfig, PhrasebookConfig, TranslateConfig
 
 ROOT = Path(__file__).parent.parent
-SCHEMAS = {"train": Config, "evaluate": EvaluateConfig, "translate": TranslateConfig, "bench": BenchConfig}
+SCHEMAS = {
+    "train": Config,
+    "evaluate": EvaluateConfig,
+    "translate": TranslateConfig,
+    "bench": BenchConfig,
+    "phrasebook": PhrasebookConfig,
+}
 
 TINY = (
     "model.embedding_size=16",
