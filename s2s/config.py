@@ -29,6 +29,14 @@ class Corpus(enum.Enum):
     files = "files"
 
 
+class Split(enum.Enum):
+    """A part of the phrasebook; no two share a sentence, or a clause."""
+
+    train = "train"
+    dev = "dev"
+    test = "test"
+
+
 class SubwordKind(enum.Enum):
     """How sentencepiece finds its pieces."""
 
@@ -158,7 +166,9 @@ class DataConfig:
     dev: list[str] = option([], "files: [source, target]; left out: cut from train")
     test: list[str] = option([], "files: [source, target]; left out: cut from train")
     root: str | None = option(None, "multi30k: a folder that holds its files; left out: download into the cache")
-    cache: str | None = option(None, "folder for downloads; left out: $S2S_CACHE, or s2s in the user's cache folder")
+    cache: str | None = option(
+        None, "folder for downloads and prepared text; left out: $S2S_CACHE, or s2s in the user's cache folder"
+    )
     train_pairs: int = option(150_000, "phrasebook: distinct training pairs", low=1)
     dev_pairs: int = option(1000, "phrasebook and files: pairs of a dev set that is made or cut", low=1)
     test_pairs: int = option(1000, "phrasebook and files: pairs of a test set that is made or cut", low=1)
@@ -361,6 +371,17 @@ class GatherConfig:
 
     runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are compared")
     format: TableFormat = option(TableFormat.text, "text, markdown, json or tsv")
+
+
+@dataclass
+class PhrasebookConfig:
+    """Options of `phrasebook`."""
+
+    output: str = option("???", "folder for the files SPLIT.ko, SPLIT.en and SPLIT.align")
+    pairs: int = option(150_000, "distinct pairs", low=1)
+    split: Split = option(Split.train, "train, dev or test: they share no clause")
+    seed: int = option(1, "of the pairs; those that data=phrasebook has with this seed", low=0)
+    alignments: bool = option(True, "write word alignments too, as Pharaoh `i-j`, zero-based, over words")
 
 
 def check(config: Any, prefix: str = "") -> None:

@@ -19,7 +19,15 @@ from omegaconf import open_dict, read_write
 
 from s2s.cli.app import register, typed
 from s2s.cli.train import train
-from s2s.config import AverageConfig, BenchConfig, Config, EvaluateConfig, GatherConfig, TranslateConfig
+from s2s.config import (
+    AverageConfig,
+    BenchConfig,
+    Config,
+    EvaluateConfig,
+    GatherConfig,
+    PhrasebookConfig,
+    TranslateConfig,
+)
 
 ROOT = Path(__file__).parent.parent
 SCHEMAS = {
@@ -29,6 +37,7 @@ SCHEMAS = {
     "bench": BenchConfig,
     "average": AverageConfig,
     "gather": GatherConfig,
+    "phrasebook": PhrasebookConfig,
 }
 
 TINY = (

@@ -5,29 +5,44 @@ import http.server
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2s.data import corpora
 from s2s.data.corpora import (
+    DEV,
+    GOOD,
     MULTI30K,
+    TEST,
+    TRAIN,
     CleaningReport,
     CleaningRules,
+    DigestSet,
+    Distinct,
     DropReason,
     Pair,
-    clean,
+    collapse_spaces,
+    count_codes,
+    decode_chunk,
     default_cache,
+    digest64,
     download,
     hold_out,
+    mark_repeated,
     multi30k_file,
     multi30k_paths,
+    rank,
+    read_chunks,
     read_lines,
     read_pairs,
+    sha256_of,
+    sift,
 )
 from s2s.errors import DataError
 
@@ -164,18 +179,70 @@ def test_empty_corpus(tmp_path: Path) -> None:
         list(read_pairs(empty, empty))
 
 
+def all_chunks(source: Path, target: Path, num_pairs: int) -> list[Pair]:
+    return [pair for chunk in read_chunks(source, target, num_pairs) for pair in decode_chunk(chunk, source, target)]
+
+
+LINES = st.lists(st.sampled_from([b"a", b"", "가나".encode(), b"\r", b"\xff", b"\xef\xbb\xbf", b"b\x0cc"]), max_size=7)
+
+
+@settings(deadline=None)  # writes files
+@given(LINES, LINES, st.integers(1, 8), st.booleans(), st.booleans())
+def test_chunks_hold_the_same_pairs_and_the_same_errors(
+    tmp_path_factory: pytest.TempPathFactory,
+    source_lines: list[bytes],
+    target_lines: list[bytes],
+    num_pairs: int,
+    ends: bool,
+    is_gzip: bool,
+) -> None:
+    paths = []
+    for name, lines in (("chunks.a", source_lines), ("chunks.b", target_lines)):
+        data = b"\n".join(lines) + b"\n" * ends
+        path = tmp_path_factory.getbasetemp() / name
+        paths.append(written(path, gzip.compress(data, 1) if is_gzip else data))
+
+    def outcome(read: Callable[[], list[Pair]]) -> list[Pair] | str:
+        try:
+            return read()
+        except DataError as error:
+            return str(error)
+
+    assert outcome(lambda: all_chunks(paths[0], paths[1], num_pairs)) == outcome(lambda: list(read_pairs(*paths)))
+
+
+def test_a_damaged_end_is_found_after_the_chunks_before_it(tmp_path: Path) -> None:
+    data = gzip.compress(b"one\n" * 1000)
+    source, target = written(tmp_path / "a.gz", data[:-4]), written(tmp_path / "b.gz", data)
+    with pytest.raises(DataError, match=r"a\.gz: expected a whole gzip file"):
+        all_chunks(source, target, 10_000)
+
+
+def test_sha256_of_a_file(tmp_path: Path) -> None:
+    assert sha256_of(written(tmp_path / "a", b"abc")) == hashlib.sha256(b"abc").hexdigest()
+    with pytest.raises(DataError, match=r"nowhere: expected a readable text file, got: No such file"):
+        sha256_of(tmp_path / "nowhere")
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 # Cleaning
 
 RULES = CleaningRules(max_words=3, max_characters=20, max_length_ratio=2.0, min_bytes=2)
-EVERYTHING = CleaningRules(
-    drop_empty=False, max_words=None, max_characters=None, max_length_ratio=None, drop_duplicates=False
-)
+EVERYTHING = CleaningRules(drop_empty=False, max_words=None, max_characters=None, max_length_ratio=None)
 
 
-def cleaned(pairs: list[Pair], rules: CleaningRules) -> tuple[list[Pair], CleaningReport]:
-    report = CleaningReport()
-    return list(clean(pairs, rules, report)), report
+def cleaned(
+    pairs: list[Pair], rules: CleaningRules | None, *, num_in_chunk: int = 4, keeps_repeated: bool = False
+) -> tuple[list[Pair], CleaningReport]:
+    """Pairs that come through, chunk by chunk."""
+    report, seen, kept = CleaningReport(), DigestSet(), []
+    for start in range(0, len(pairs), num_in_chunk):
+        tidied, sifted = sift(pairs[start : start + num_in_chunk], rules, seed=None)
+        codes_N = (sifted if keeps_repeated else mark_repeated(sifted, seen)).codes_N
+        count_codes(codes_N, report)
+        kept += [pair for pair, code in zip(tidied, codes_N.tolist(), strict=True) if code == GOOD]
+    report.num_dropped = +report.num_dropped  # without the zeros
+    return kept, report
 
 
 @pytest.mark.parametrize(
@@ -229,7 +296,9 @@ def test_report() -> None:
 
 def test_every_rule_can_be_turned_off() -> None:
     pairs = [Pair("", "x"), Pair("a " * 999 + "b", "x" * 9999), Pair("", "x")]
-    assert cleaned(pairs, EVERYTHING)[0] == pairs
+    assert cleaned(pairs, EVERYTHING, keeps_repeated=True)[0] == pairs
+    spaced = [Pair(" a  b", "c")]
+    assert cleaned(spaced, None)[0] == spaced
 
 
 def test_the_defaults_spare_translations() -> None:
@@ -257,14 +326,91 @@ def test_cleaning_twice_is_cleaning_once(pairs: list[Pair], rules: CleaningRules
     assert second_report.num_dropped.total() == 0
 
 
+@given(st.lists(st.builds(Pair, TEXTS, TEXTS)), st.integers(1, 9))
+def test_chunks_of_any_size_are_cleaned_alike(pairs: list[Pair], num_in_chunk: int) -> None:
+    """Against a set of the texts themselves."""
+    expected, seen = [], set()
+    for pair in (Pair(*map(collapse_spaces, pair)) for pair in pairs):
+        if corpora.fault(pair, RULES) is None and pair not in seen:
+            expected.append(pair)
+            seen.add(pair)
+    assert cleaned(pairs, RULES, num_in_chunk=num_in_chunk)[0] == expected
+
+
+@given(st.lists(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5), max_size=30), max_size=30))
+def test_a_digest_is_new_once(chunks: list[list[int]]) -> None:
+    digests, seen = DigestSet(), set()
+    for chunk in chunks:
+        expected = [digest not in seen and digest not in chunk[:position] for position, digest in enumerate(chunk)]
+        assert digests.add(np.array(chunk, dtype=np.uint64)).tolist() == expected
+        seen |= set(chunk)
+
+
+def test_so_many_distinct_ones_on_paper() -> None:
+    distinct = Distinct(4)
+    assert distinct.take(np.array([7, 7, 3], dtype=np.uint64)).tolist() == [True, False, True]
+    assert distinct.take(np.array([3, 5, 6, 9], dtype=np.uint64)).tolist() == [False, True, True, False]
+    assert distinct.num_left == 0
+    short = Distinct(9)
+    short.take(np.array([7], dtype=np.uint64))
+    with pytest.raises(DataError, match="expected 9 different pairs, but there is hardly a new one after 1; ask for"):
+        short.take(np.array([7], dtype=np.uint64))
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 # Holding out
+
+
+def split(pairs: list[Pair], num_dev: int, num_test: int, seed: int) -> tuple[list[Pair], list[Pair], list[Pair]]:
+    """Train, dev and test."""
+    ranks_N = np.array([rank(pair.source, seed) for pair in pairs], dtype=np.uint64)
+    codes = hold_out(ranks_N, num_dev, num_test).tolist()
+    assert len(codes) == len(pairs)
+    train, dev, test = (
+        [pair for pair, code in zip(pairs, codes, strict=True) if code == which] for which in (TRAIN, DEV, TEST)
+    )
+    return train, dev, test
+
+
+def split_by_the_book(pairs: list[Pair], num_dev: int, num_test: int, seed: int) -> tuple[list[Pair], ...]:
+    """The same with texts in dictionaries."""
+    groups: dict[str, list[int]] = {}
+    for index, pair in enumerate(pairs):
+        groups.setdefault(collapse_spaces(pair.source), []).append(index)
+    splits: tuple[list[int], ...] = [], [], []
+    rooms = num_dev, num_test, len(pairs)
+    for source in sorted(groups, key=lambda text: digest64(f"{seed}\n{text}")):
+        which = next(k for k in (0, 1, 2) if len(splits[k]) + len(groups[source]) <= rooms[k])
+        splits[which].extend(groups[source])
+    dev, test, train = ([pairs[index] for index in sorted(indices)] for indices in splits)
+    return train, dev, test
+
+
+@given(
+    st.lists(st.builds(Pair, st.sampled_from(["a", "b", "c", "d", "e", " e", "f  g", "f g"]), TEXTS), max_size=25),
+    st.integers(0, 6),
+    st.integers(0, 5),
+    st.integers(0, 3),
+)
+def test_digests_split_as_texts_do(pairs: list[Pair], num_dev: int, num_test: int, seed: int) -> None:
+    try:
+        found = split(pairs, num_dev, num_test, seed)
+    except DataError:
+        return
+    assert found == split_by_the_book(pairs, num_dev, num_test, seed)
+
+
+def test_a_large_corpus_is_split_as_a_small_one() -> None:
+    generator = np.random.default_rng(3)
+    pairs = [Pair(f"source {int(n)}", str(k)) for k, n in enumerate(generator.integers(0, 4000, 5000))]
+    for sizes in ((70, 50), (1700, 0), (0, 999), (2111, 1999)):
+        assert split(pairs, *sizes, seed=1) == split_by_the_book(pairs, *sizes, seed=1)
 
 
 @given(st.lists(st.builds(Pair, st.sampled_from("abcdefg"), TEXTS), max_size=15), st.integers(0, 3), st.integers(0, 2))
 def test_hold_out_partitions(pairs: list[Pair], num_dev: int, num_test: int) -> None:
     try:
-        train, dev, test = hold_out(pairs, num_dev, num_test, seed=1)
+        train, dev, test = split(pairs, num_dev, num_test, seed=1)
     except DataError:
         # A corpus in which every source is different is split whenever it is large enough.
         assert len({p.source for p in pairs}) < len(pairs) or len(pairs) <= num_dev + num_test
@@ -275,7 +421,7 @@ def test_hold_out_partitions(pairs: list[Pair], num_dev: int, num_test: int) -> 
     assert 0 <= num_dev - len(dev) < max(2, num_dev)
     assert 0 <= num_test - len(test) < max(2, num_test)
     assert sorted(train + dev + test) == sorted(pairs)
-    num_sources = sum(len({pair.source for pair in split}) for split in (train, dev, test))
+    num_sources = sum(len({pair.source for pair in part}) for part in (train, dev, test))
     assert num_sources == len({pair.source for pair in pairs})  # none is in two splits
 
 
@@ -283,29 +429,29 @@ NUMBERED = [Pair(f"source {n}", f"target {n}") for n in range(30)]
 
 
 def test_hold_out_keeps_the_order_of_the_corpus() -> None:
-    for split in hold_out(NUMBERED, 7, 5, seed=3):
-        assert split == sorted(split, key=NUMBERED.index)
+    for part in split(NUMBERED, 7, 5, seed=3):
+        assert part == sorted(part, key=NUMBERED.index)
 
 
 def test_hold_out_depends_on_the_seed_and_not_on_the_order() -> None:
-    train, dev, test = hold_out(NUMBERED, 7, 5, seed=3)
-    assert hold_out(NUMBERED, 7, 5, seed=3) == (train, dev, test)
-    assert hold_out(NUMBERED[::-1], 7, 5, seed=3) == (train[::-1], dev[::-1], test[::-1])
-    assert hold_out(NUMBERED, 7, 5, seed=4)[1] != dev
+    train, dev, test = split(NUMBERED, 7, 5, seed=3)
+    assert split(NUMBERED, 7, 5, seed=3) == (train, dev, test)
+    assert split(NUMBERED[::-1], 7, 5, seed=3) == (train[::-1], dev[::-1], test[::-1])
+    assert split(NUMBERED, 7, 5, seed=4)[1] != dev
 
 
 def test_a_source_in_two_spellings_of_its_spaces_is_one_source() -> None:
     pairs = [Pair("a b", "1"), Pair(" a  b ", "2"), Pair("c", "3")]
     for seed in range(9):
-        train, dev, _ = hold_out(pairs, 1, 0, seed)
+        train, dev, _ = split(pairs, 1, 0, seed)
         assert (train, dev) == (pairs[:2], pairs[2:])
 
 
 @pytest.mark.parametrize("num_pairs", [0, 1, 5])
-def test_too_small_to_hold_out(num_pairs: int) -> None:
+def test_too_small_to_split(num_pairs: int) -> None:
     with pytest.raises(DataError, match=f"more than 3 dev . 2 test pairs to cut from, found {num_pairs} with"):
-        hold_out(NUMBERED[:num_pairs], 3, 2, seed=1)
-    assert len(hold_out(NUMBERED[:6], 3, 2, seed=1)[0]) == 1
+        split(NUMBERED[:num_pairs], 3, 2, seed=1)
+    assert len(split(NUMBERED[:6], 3, 2, seed=1)[0]) == 1
 
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ ORDER = [
     "data.batching",
     "data.cache",
     "data.workers",
+    "data.phrasebook_files",
     "data.prepare",
     "models.cells",
     "models.dropout",

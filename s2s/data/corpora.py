@@ -495,24 +495,45 @@ def mark_repeated(sifted: Sifted, seen: "DigestSet") -> Sifted:
     return sifted._replace(codes_N=codes_N)
 
 
+class Distinct:
+    """Lets so many pairs through that differ from all before.
+
+    Attributes:
+        num_left: pairs still to come.
+    """
+
+    def __init__(self, num_pairs: int) -> None:
+        self.num_pairs = self.num_left = num_pairs
+        self._seen = DigestSet()
+
+    def take(self, digests_N: Digests) -> Flags:
+        """True for each pair of a chunk that comes through (N).
+
+        Raises:
+            DataError: hardly any pair is new any more.
+        """
+        is_new_N = self._seen.add(digests_N)
+        if is_new_N.mean() < _LEAST_NEW:
+            raise DataError(
+                f"expected {self.num_pairs:,} different pairs, but there is hardly a new one after "
+                f"{self.num_pairs - self.num_left:,}; ask for fewer"
+            )
+        is_new_N &= np.cumsum(is_new_N) <= self.num_left
+        self.num_left -= int(is_new_N.sum())
+        return is_new_N
+
+
 def take_distinct(chunks: Iterable[Sifted], num_pairs: int) -> Iterator[Sifted]:
     """Chunks up to the one with the `num_pairs`th pair that differs from all before; all other pairs become ABSENT.
 
     Raises:
         DataError: hardly any pair is new any more.
     """
-    seen = DigestSet()
-    num_left = num_pairs
+    distinct = Distinct(num_pairs)
     for sifted in chunks:
-        is_new_N = seen.add(sifted.digests_N)
-        if is_new_N.mean() < _LEAST_NEW:
-            raise DataError(
-                f"{num_pairs:,} different pairs were asked for, and hardly one is new after {num_pairs - num_left:,}"
-            )
-        is_new_N &= np.cumsum(is_new_N) <= num_left
-        num_left -= int(is_new_N.sum())
+        is_new_N = distinct.take(sifted.digests_N)
         yield sifted._replace(codes_N=np.where(is_new_N, sifted.codes_N, np.uint8(ABSENT)))
-        if num_left == 0:
+        if not distinct.num_left:
             return
 
 

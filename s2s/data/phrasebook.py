@@ -26,13 +26,13 @@ The words are in `phrasebook_lexicon.py`, inflection is in `hangul.py`.
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from enum import Enum
 from functools import cache
 from itertools import chain, product
 from math import isqrt
 from typing import NamedTuple, TypeVar
 from zlib import crc32
 
+from s2s.config import Split
 from s2s.data import phrasebook_lexicon as lexicon
 from s2s.data.hangul import (
     final_consonant,
@@ -49,12 +49,6 @@ T = TypeVar("T")
 
 GRAMMAR_VERSION = 1
 """Goes up whenever the same seed gives other sentences."""
-
-
-class Split(Enum):
-    train = "train"
-    dev = "dev"
-    test = "test"
 
 
 class Pair(NamedTuple):

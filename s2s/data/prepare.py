@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from s2s.config import Corpus, DataConfig, SubwordsConfig
+from s2s.config import Corpus, DataConfig, Split, SubwordsConfig
 from s2s.data import phrasebook
 from s2s.data.cache import Cache, Entry
 from s2s.data.corpora import (
@@ -206,7 +206,7 @@ def _phrasebook(config: DataConfig, seed: int) -> tuple[dict[str, Any], Callable
             notes = _cleaned(draft, config)
             dev, test = (
                 _turned(phrasebook.distinct_pairs(split, num, seed), is_reversed)
-                for split, num in ((phrasebook.Split.dev, num_dev), (phrasebook.Split.test, num_test))
+                for split, num in ((Split.dev, num_dev), (Split.test, num_test))
             )
             return _write_text(folder, workers, draft, notes, dev, test)
 
@@ -262,7 +262,7 @@ def _sift_files(folder: Path, files: Files, rules: CleaningRules | None, seed: i
 def _sift_phrases(
     folder: Path, num_pairs: int, seed: int, is_reversed: bool, rules: CleaningRules | None, number: int
 ) -> Sifted:
-    pairs = phrasebook.chunk(phrasebook.Split.train, number, num_pairs, seed)
+    pairs = phrasebook.chunk(Split.train, number, num_pairs, seed)
     return _sift_chunk(folder, number, _turned(pairs, is_reversed), rules, None)
 
 
