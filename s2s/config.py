@@ -553,8 +553,8 @@ class Differences(NamedTuple):
     allowed: list[str]
 
 
-_NO_DIFFERENCE = ("run", "data.train", "data.dev", "data.test", "data.root", "data.cache", "init_from", "init_subwords")
-"""Places and beginnings: the text is told by its fingerprint, and the weights are in the checkpoint."""
+_NO_DIFFERENCE = ("run", "data.train", "data.dev", "data.test", "data.root", "data.cache")
+"""Places: the text is told by its fingerprint."""
 
 _MAY_CHANGE = (
     "device",
@@ -577,6 +577,8 @@ def differences(old: Config, new: Config) -> Differences:
     found = Differences([], [])
     may_change = (*_MAY_CHANGE, "optim.") if new.resume.reset_optimizer else _MAY_CHANGE
     flat_old, flat_new = flatten(old), flatten(new)
+    if old.init_from is not None and new.init_from is not None:
+        flat_old["init_from"] = new.init_from  # a place too: its weights are in the checkpoint
     for name in flat_new:
         if flat_old[name] != flat_new[name] and name not in _NO_DIFFERENCE:
             is_allowed = name.startswith(may_change) and name != "training.max_pieces"  # which decides what is read

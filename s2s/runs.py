@@ -1,6 +1,8 @@
 """Where each file of a run folder lies. The folder holds all that its run needs, and no path that leads out of it."""
 
+import errno
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2s.errors import RunError
+
+_logger = logging.getLogger(__name__)
+_HAS_NO_LOCKS = {errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 @dataclass(frozen=True)
@@ -17,8 +22,8 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def existing(cls, path: str | Path) -> "RunFolder":
-        """The folder of a run that was trained before.
+    def existing(cls, path: str | Path, option: str = "run") -> "RunFolder":
+        """The folder of a run that was trained before; `option` is the one that named it, for messages.
 
         Raises:
             RunError: there is no such folder, or it is not a run.
@@ -26,7 +31,7 @@ class RunFolder:
         run = cls(Path(path))
         if not run.config.is_file():
             what = "holds no config.yaml" if run.path.is_dir() else "does not exist"
-            raise RunError(f"run={path} {what}: expected the folder of a run; train one with s2s-train run={path}")
+            raise RunError(f"{option}={path} {what}: expected the folder of a run; train one with s2s-train run={path}")
         return run
 
     @contextmanager
@@ -43,7 +48,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(handle, self.path)
             for part in self.path.rglob("*.part"):
                 part.unlink()
             yield
@@ -98,3 +103,17 @@ class RunFolder:
     def text(self, split: str) -> tuple[Path, Path]:
         """Source and target lines of the dev or test set, kept so that the run can be scored anywhere."""
         return self.path / "text" / f"{split}.source", self.path / "text" / f"{split}.target"
+
+
+def _lock(handle: int, folder: Path) -> None:
+    """Lock a folder, or warn where its file system cannot (NFS, which several machines share, locks no folders).
+
+    Raises:
+        BlockingIOError: another process holds the lock.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _HAS_NO_LOCKS:
+            raise
+        _logger.warning("warning: %s cannot be locked here; see that no other command trains in it", folder)

@@ -325,7 +325,7 @@ def changed(config: Any, name: str) -> Any:
     return dataclasses.replace(config, **{head: new})
 
 
-PATHS = {"run", "init_from", "init_subwords", "data.train", "data.dev", "data.test", "data.root", "data.cache"}
+PATHS = {"run", "data.train", "data.dev", "data.test", "data.root", "data.cache"}
 LIMITS = {"max_steps", "max_epochs", "max_minutes", "max_bad_steps", "patience"}
 REPORTS = {"log_every", "validate_every", "save_every", "keep", "tensorboard"}
 MAY_CHANGE = {"device", "precision", *(f"training.{name}" for name in LIMITS | REPORTS)}
@@ -368,6 +368,13 @@ def test_differences_on_paper() -> None:
         "model.cell: lstm -> gru",
         "model.layers: 2 -> 3",
     ]
+
+
+def test_a_run_starts_from_another_at_its_beginning_or_never() -> None:
+    with_it, without = Config(init_from="/here/old"), Config()
+    assert differences(with_it, Config(init_from="elsewhere/new")) == Differences([], [])
+    assert differences(without, with_it) == Differences(["init_from: None -> /here/old"], [])
+    assert differences(with_it, without) == Differences(["init_from: /here/old -> None"], [])
 
 
 def test_a_moved_corpus_is_no_difference(tmp_path: Path) -> None:

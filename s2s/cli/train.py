@@ -23,6 +23,7 @@ from s2s.config import (
     Score,
     SearchConfig,
     Strategy,
+    check,
     differences,
     load_config,
     same_network,
@@ -107,23 +108,37 @@ def _check_differences(run: RunFolder, changed: Differences) -> None:
 
 
 def _settled(config: Config, before: Config | None, device: torch.device) -> Config:
-    """The options of a run, settled when it begins and kept when it goes on."""
+    """The options of a run, settled when it begins and kept when it goes on.
+
+    Raises:
+        RunError: the run to start from is missing, or has no weights.
+        ConfigError: what is taken over from it does not go with the other options.
+    """
     optim = config.optim
     if optim.schedule is Schedule.cosine and optim.decay_steps is None:
-        optim = dataclasses.replace(optim, decay_steps=config.training.max_steps)
+        # The fall comes after the warm-up, even where the run ends before either does.
+        optim = dataclasses.replace(optim, decay_steps=max(config.training.max_steps, optim.warmup_steps + 1))
     wanted = config.precision
     if wanted is Precision.auto and before is not None:
         wanted = before.precision  # a second measurement may come out otherwise, and the losses with it
     precision = Precision.bf16 if choose_precision(wanted, device) is torch.bfloat16 else Precision.fp32
     config = dataclasses.replace(config, optim=optim, precision=precision)
-    if config.init_from is None:
-        return config
-    origin = before or load_config(RunFolder.existing(config.init_from).config)
+    return config if config.init_from is None else _taken_over(config, before, config.init_from)
+
+
+def _taken_over(config: Config, before: Config | None, init_from: str) -> Config:
+    """The options with the network of the run to start from, or, once this run has begun, with its own."""
+    origin = before
+    if origin is None:
+        run = RunFolder.existing(init_from, "init_from")
+        origin = load_config(run.config)
+        load_best(run)  # now, before this run is begun: see that there are weights, and whole ones
     subwords = origin.subwords if config.init_subwords is InitSubwords.old else config.subwords
     settled = dataclasses.replace(config, model=same_network(origin.model, config.model), subwords=subwords)
     changed = differences(config, settled).refused
     if changed and before is None:
-        _logger.info("taken over from init_from=%s: %s", config.init_from, "; ".join(changed))
+        _logger.info("taken over from init_from=%s: %s", init_from, "; ".join(changed))
+    check(settled)
     return settled
 
 
@@ -133,8 +148,9 @@ def _train(run: RunFolder, config: Config, device: torch.device, ranks: Ranks) -
     sides = prepared.source, prepared.target
     torch.manual_seed(config.seed)
     model = build_seq2seq(config.model, len(sides[0]), len(sides[1])).to(device)
-    if config.init_from is not None and not checkpoints(run):
-        _init_weights(model, RunFolder.existing(config.init_from), sides)
+    is_started_from = config.init_from is not None and not checkpoints(run)
+    if is_started_from:
+        _init_weights(model, RunFolder.existing(str(config.init_from), "init_from"), sides)
     precision = choose_precision(config.precision, device)
     trainer = Trainer(
         model,
@@ -149,6 +165,8 @@ def _train(run: RunFolder, config: Config, device: torch.device, ranks: Ranks) -
         recut=_recut(sides, config.subwords.sampling_alpha) if config.subwords.sampling else None,
     )
     is_resumed = trainer.resume()
+    if is_started_from:
+        trainer.save()  # from here on, the other run is needed no more
     reason = trainer.reason_to_end()
     if reason and run.summary.exists():
         _logger.info("%s has ended already: %s", run.path, reason)
@@ -207,7 +225,7 @@ def _prepare_first(run: RunFolder, config: Config) -> Prepared:
     if run.corpus.is_file():
         given = _subwords(run, config)
     elif config.init_from is not None and config.init_subwords is InitSubwords.old:
-        given = _subwords(RunFolder.existing(config.init_from), config)
+        given = _subwords(RunFolder.existing(config.init_from, "init_from"), config)
     prepared = _prepared(config, given)
     for note in prepared.notes:
         _logger.info(note)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from s2s.errors import CheckpointError
 from s2s.models.seq2seq import Seq2Seq
 from s2s.training.checkpoint import Tensors, load_weights, model_tensors
 
@@ -33,12 +34,18 @@ def start_from(
         CheckpointError: the two networks differ in more than their vocabularies.
     """
     rows = [_shared_rows(old, new) for old, new in zip(old_pieces, new_pieces, strict=True)]
-    fitted = dict(weights)
-    for name, side in _SIDE_OF.items():
-        if name in weights and name in model_tensors(model):
-            fitted[name] = model_tensors(model)[name].detach().clone()
-            of_old, of_new = rows[side]
-            fitted[name][of_new] = weights[name][of_old].to(fitted[name])
+    fitted, random = dict(weights), model_tensors(model)
+    for name in _SIDE_OF.keys() & weights.keys() & random.keys():
+        side = _SIDE_OF[name]
+        of_old, of_new = rows[side]
+        expected = (len(old_pieces[side]), *random[name].shape[1:])
+        if weights[name].shape != expected:
+            raise CheckpointError(
+                f"{origin}: expected {name} of shape {expected}, got {tuple(weights[name].shape)}; these weights are "
+                "of another network, or of other subwords"
+            )
+        fitted[name] = random[name].detach().clone()
+        fitted[name][of_new] = weights[name][of_old].to(fitted[name])
     load_weights(model, fitted, origin)
     return len(rows[1][0])
 
