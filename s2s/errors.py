@@ -33,6 +33,14 @@ class TrainingError(S2SError):
     """Training that cannot go on, such as a loss that is not a number."""
 
 
+class RankEnded(S2SError):
+    """The first of several ranks ended with an error, and tells of it; this one has nothing to add."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("ended with the first rank")
+        self.exit_code = exit_code
+
+
 class MissingExtraError(S2SError):
     """An optional dependency that is needed here and not installed; the message names the extra."""
 

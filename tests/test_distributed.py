@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2s.data.store import TokenStore
-from s2s.training.distributed import RankEnded, Ranks, connected
+from s2s.errors import RankEnded
+from s2s.training.distributed import Ranks, connected
 from s2s.training.updates import Updates, _ahead
 
 CPU = torch.device("cpu")

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from s2s.data.batching import Batch
-from s2s.errors import S2SError, TrainingError
+from s2s.errors import RankEnded, TrainingError
 from s2s.models.seq2seq import Seq2Seq
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class Ranks:
         """What `work` returns on the first rank, told to all; the others wait.
 
         Raises:
-            S2SError: `work` raised it; the others raise a TrainingError, so that all ranks end.
+            S2SError: `work` raised it; the others raise RankEnded, so that all ranks end.
         """
         if self.size == 1:
             return work()
@@ -86,14 +86,6 @@ class Ranks:
         if told[1] is not None:
             raise RankEnded(told[1])
         return told[0]  # type: ignore[no-any-return]
-
-
-class RankEnded(S2SError):
-    """The first rank ended with an error and tells of it; this one has nothing to add."""
-
-    def __init__(self, exit_code: int) -> None:
-        super().__init__("ended with the first rank")
-        self.exit_code = exit_code
 
 
 def _message_device() -> torch.device:
