@@ -56,6 +56,7 @@ ORDER = [
     "evaluation.alignment",
     "analysis.plots",
     "analysis.comparison",
+    "analysis.curve",
     "cli",
 ]
 
