@@ -341,18 +341,23 @@ class BenchTask(enum.Enum):
     """What to measure."""
 
     train = "train"
+    curve = "curve"
 
 
 @dataclass
 class BenchConfig(Config):
     """Options of `bench`: those of training, plus what and how much to measure."""
 
-    task: BenchTask = option(BenchTask.train, "what to measure; may be written as the first word: s2s-bench train")
+    task: BenchTask = option(
+        BenchTask.train,
+        "train (speed), or curve (dev scores of a run over time); may be the first word: s2s-bench curve",
+    )
     cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells to measure, in place of model.cell")
     precisions: list[Precision] = option([Precision.fp32, Precision.bf16], "in place of precision")
     input_feeding: list[bool] = option([False, True], "in place of model.input_feeding")
     steps: int = option(20, "steps or batches measured in each round", low=1)
     rounds: int = option(3, "rounds, the median of which is printed", low=1)
+    output: str | None = option(None, "curve: a picture to draw, .png, .svg or .pdf (needs the extra s2s[plots])")
 
 
 @dataclass
@@ -470,6 +475,12 @@ def _check_whole(config: Config) -> None:
         raise ConfigError("init_subwords=new belongs to init_from=RUN, which is not given; a new run learns its own")
 
 
+def _check_bench(config: BenchConfig) -> None:
+    _check_whole(config)
+    if config.output is not None and config.task is not BenchTask.curve:
+        raise ConfigError(f"output={config.output} is the picture of task=curve, not of task={config.task.name}")
+
+
 def _check_gather(config: GatherConfig) -> None:
     runs = config.runs if isinstance(config.runs, list) else [config.runs]
     if not runs or not all(isinstance(name, str) and name for name in runs):
@@ -483,7 +494,7 @@ _RULES: dict[type, tuple[Any, ...]] = {
     OptimConfig: (_check_optim,),
     SearchConfig: (_check_search,),
     Config: (_check_whole,),
-    BenchConfig: (_check_whole,),
+    BenchConfig: (_check_bench,),
     GatherConfig: (_check_gather,),
 }
 

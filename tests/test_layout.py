@@ -57,6 +57,7 @@ ORDER = [
     "evaluation.alignment",
     "analysis.plots",
     "analysis.comparison",
+    "analysis.curve",
     "cli",
 ]
 

@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from s2s.config import Cell, ModelConfig, Score, Tie, check
 from s2s.data.batching import Batch, pad, pair_batch
@@ -269,3 +270,23 @@ DECODER = 4 * 6 * (5 + 6)
 def test_flops_on_paper(changes: dict[str, object], a_source_token: int, a_target_token: int) -> None:
     assert flops_per_target_token(built(**changes), 0.5) == 6 * (0.5 * a_source_token + a_target_token)
     assert flops_per_target_token(built(**changes)) == 6 * (a_source_token + a_target_token)
+
+
+@pytest.mark.parametrize("is_input_feeding", [False, True])
+@pytest.mark.parametrize("cell", list(Cell))
+def test_torch_counts_the_same_products(cell: Cell, is_input_feeding: bool) -> None:
+    """What torch counts besides: the products of attention (12 S H a target position) and the bridges, once a sentence.
+
+    What it leaves out: the gradient with respect to the zeros that the two directions of the encoder start from.
+    """
+    num_sentences, num_source, num_target = 3, 7, 5
+    model = built(cell=cell, input_feeding=is_input_feeding).train().double()  # fp32 has products that torch hides
+    batch = pair_batch([[5] * (num_source - 1)] * num_sentences, [[6] * (num_target - 1)] * num_sentences)
+    with FlopCounterMode(display=False) as counter:
+        model.loss(batch).smoothed_nats.backward()
+    told = flops_per_target_token(model, num_source / num_target) * num_sentences * num_target
+    attention = 12 * num_sentences * num_target * num_source * 6
+    bridges = 6 * num_sentences * sum(bridge.weight.numel() for bridge in model.decoder.bridges)
+    first_states = 2 * num_sentences * 2 * {Cell.rnn: 1, Cell.gru: 3, Cell.lstm: 4}[cell] * 3 * 3
+    all_of_it = pytest.approx(told + attention + bridges - first_states)
+    assert counter.get_total_flops() == all_of_it or (is_input_feeding and counter.get_total_flops() >= told)

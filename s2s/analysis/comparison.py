@@ -10,6 +10,7 @@ from typing import Any
 from s2s.config import flatten, load_config
 from s2s.errors import RunError
 from s2s.runs import RunFolder
+from s2s.training.metrics import read_metrics
 
 MEASURES = ("bleu", "chrf", "dev_loss_nats", "minutes")
 _SCORES = ("bleu", "chrf")
@@ -80,7 +81,7 @@ def read_result(run: RunFolder) -> Result:
     """
     options = flatten(load_config(run.config))
     try:
-        rows = _read_metrics(run.metrics)
+        rows = read_metrics(run.metrics)
         test = json.loads(run.summary.read_text(encoding="utf-8"))["test"] if run.summary.exists() else {}
         measures = {name: float(test[name]) for name in _SCORES if test}
         signatures = {name: str(test[f"{name}_signature"]) for name in _SCORES if test}
@@ -92,12 +93,6 @@ def read_result(run: RunFolder) -> Result:
         raise RunError(
             f"{run.path}: expected the scores and metrics of a run, but they cannot be read: {error!r}"
         ) from error
-
-
-def _read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of metrics; the last one of a run that is still writing, or was killed, may be cut."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in lines]
 
 
 def compare(results: Sequence[Result]) -> list[Row]:

@@ -1,7 +1,7 @@
-"""Pictures for a lecture: which source words each target word attends to.
+"""Pictures for a lecture: which source words each target word attends to, and how a model got better over time.
 
-Letters: S source words, T target words. matplotlib is an optional extra, so it is imported inside the functions that
-draw; pyplot and rcParams, which belong to the caller, are never touched.
+Letters: S source words, T target words, N points of a curve. matplotlib is an optional extra, so it is imported inside
+the functions that draw; pyplot and rcParams, which belong to the caller, are never touched.
 
 No picture shows empty boxes: `typeset` looks into the fonts' own character tables, for Korean ends at the NanumGothic
 that comes with the extra, and spells out what no font can draw, such as <U+1F600>.
@@ -35,6 +35,8 @@ PIXELS_PER_INCH = 150
 _INSTALL = 'pip install "s2s[plots]"'
 _COLOURS = "Blues"
 _FIXED_TEXT = "source target attention weight 0.25"  # the letters of what every picture says besides
+_CURVE_TEXT = "BLEU loss on the dev set (nats a target piece) training (minutes) best: 0123456789.−"  # likewise
+_BLUE, _VERMILION = "#0072B2", "#D55E00"  # told apart by people who see few colours (Okabe and Ito 2008)
 _ELLIPSIS = "…"
 _ESCAPE_LETTERS = "<U+0123456789ABCDEF>" + _ELLIPSIS
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control, format (such as direction marks), surrogates, line separators
@@ -76,14 +78,104 @@ def plot_attention(
         ConfigError: the file's suffix names another format.
         ValueError: the weights are not finite, or of another shape than the words ask for.
     """
+    figure = _empty_figure(path)
+    _check_weights(weights_TS, len(source_words), len(target_words))
+    _draw_attention(figure, weights_TS, _typeset_all(source_words, target_words, title))
+    _save(figure, path)
+
+
+def plot_curve(
+    minutes_N: Sequence[float],
+    loss_nats_N: Sequence[float],
+    bleu_N: Sequence[float],
+    path: Path,
+    *,
+    best: int | None = None,
+    title: str = "",
+) -> None:
+    """Draw dev BLEU and dev loss over the minutes of training, one above the other, as .png, .svg or .pdf.
+
+    Args:
+        loss_nats_N: NaN leaves a gap.
+        path: the file to write; its folder is made if need be.
+        best: the point to mark.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed, or no font here can draw Korean.
+        ConfigError: the file's suffix names another format.
+    """
+    figure = _empty_figure(path)
+    heading, plain = typeset([" ".join(title.split()), _CURVE_TEXT])
+    figure.set_size_inches(7, 5.5)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    _draw_curve(upper, minutes_N, bleu_N, "BLEU on the dev set", _BLUE, "o", plain.font)
+    _draw_curve(
+        lower, minutes_N, loss_nats_N, "loss on the dev set\n(nats a target piece)", _VERMILION, "s", plain.font
+    )
+    _write(lower.set_xlabel("training (minutes)", labelpad=6), plain.font, 11)
+    lower.set_xlim(left=0)
+    if best is not None:
+        _mark(upper, minutes_N[best], bleu_N[best], f"best: {bleu_N[best]:.2f}", plain.font)
+        _mark(lower, minutes_N[best], loss_nats_N[best], f"{loss_nats_N[best]:.3f}", plain.font)
+    _write(upper.set_title(heading.text, pad=12), heading.font, 12)
+    _save(figure, path)
+
+
+def _draw_curve(
+    axes: "Axes",
+    minutes_N: Sequence[float],
+    values_N: Sequence[float],
+    name: str,
+    colour: str,
+    marker: str,
+    font: Path,
+) -> None:
+    """One curve with its points, over a light grid; the name of its axis has its colour too."""
+    points = 4.0 if len(minutes_N) <= 60 else 0.0  # more would run into a band
+    axes.plot(minutes_N, values_N, color=colour, marker=marker, markersize=points, linewidth=1.6)
+    axes.grid(color="0.9", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("0.6")
+    axes.margins(y=0.12)
+    _write(axes.set_ylabel(name, color=colour, labelpad=8), font, 11)
+    for tick in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        _write(tick, font, 9)
+
+
+def _mark(axes: "Axes", minutes: float, value: float, text: str, font: Path) -> None:
+    """A ring around a point, and what it is, on the side where there is room."""
+    axes.plot([minutes], [value], marker="o", markersize=10, color="black", fillstyle="none", markeredgewidth=1.4)
+    is_right = minutes > sum(axes.get_xlim()) / 2
+    low, high = axes.get_ylim()
+    is_high = value > (low + high) / 2
+    note = axes.annotate(
+        text,
+        (minutes, value),
+        xytext=(-10 if is_right else 10, -12 if is_high else 12),
+        textcoords="offset points",
+        ha="right" if is_right else "left",
+        va="top" if is_high else "bottom",
+    )
+    _write(note, font, 10)
+
+
+def _empty_figure(path: Path) -> "Figure":
+    """A figure to draw on, once it is known that the file can be written.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        ConfigError: the file's suffix names another format.
+    """
     require_matplotlib()
     from matplotlib.figure import Figure
 
     if path.suffix.lower() not in FORMATS:
         raise ConfigError(f"expected a picture file ending in {', '.join(FORMATS)}, got {str(path)!r}")
-    _check_weights(weights_TS, len(source_words), len(target_words))
-    figure = Figure()
-    _draw_attention(figure, weights_TS, _typeset_all(source_words, target_words, title))
+    return Figure()
+
+
+def _save(figure: "Figure", path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # "tight" grows the picture around whatever the labels need, so that nothing is ever cut off.
     figure.savefig(path, format=path.suffix[1:].lower(), dpi=PIXELS_PER_INCH, bbox_inches="tight", pad_inches=0.15)

@@ -1,8 +1,9 @@
-"""`s2s-bench`: how close training comes to what the machine can do."""
+"""`s2s-bench`: how close training comes to what the machine can do, and how far a run came in how many minutes."""
 
 import dataclasses
 import json
 import logging
+import math
 import statistics
 import sys
 import time
@@ -14,8 +15,10 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from s2s.analysis.curve import Point, best_index, read_curve
+from s2s.analysis.plots import plot_curve
 from s2s.cli.app import run_app
-from s2s.config import BenchConfig, BenchTask, Cell, Precision, Score
+from s2s.config import BenchConfig, BenchTask, Cell, Precision, Score, load_config
 from s2s.data.prepare import Prepared, prepare
 from s2s.data.subwords import PAD
 from s2s.device import autocast, choose_device, choose_precision, matrix_rate
@@ -33,7 +36,7 @@ Row = dict[str, Any]
 
 
 def main() -> None:
-    """The command: `s2s-bench train OPTION=VALUE ...`."""
+    """The command: `s2s-bench train OPTION=VALUE ...` or `s2s-bench curve run=DIR`."""
     if len(sys.argv) > 1 and sys.argv[1] in BenchTask.__members__:
         sys.argv[1] = f"task={sys.argv[1]}"
     run_app("bench", BenchConfig, bench)
@@ -44,8 +47,41 @@ def bench(config: BenchConfig) -> None:
     match config.task:
         case BenchTask.train:
             result = bench_training(config)
+        case BenchTask.curve:
+            result = show_curve(config)
     json.dump(result, sys.stdout)
     print()
+
+
+def show_curve(config: BenchConfig) -> Row:
+    """The validations of a run as a table, with the best one marked, and as a picture where one was asked for."""
+    run = RunFolder.existing(config.run)
+    points, metric = read_curve(run), load_config(run.config).training.stop_metric
+    best = best_index(points, metric)
+    rows = [_point_row(point, index == best) for index, point in enumerate(points)]
+    if config.output is not None:
+        validations = [point.validation for point in points]
+        losses, bleus = [each.loss_nats for each in validations], [each.bleu for each in validations]
+        minutes = [point.minutes for point in points]
+        plot_curve(minutes, losses, bleus, Path(config.output), best=best, title=run.path.name)
+    _logger.info("%8s %8s %6s %9s %9s", "minutes", "step", "epoch", "dev loss", "dev BLEU")
+    for row in rows:
+        loss = "-" if row["loss_nats"] is None else f"{row['loss_nats']:.3f}"
+        mark = f"  best {metric.name}" if row["is_best"] else ""
+        _logger.info("%8.2f %8d %6d %9s %9.2f%s", row["minutes"], row["step"], row["epoch"], loss, row["bleu"], mark)
+    return {"run": str(run.path), "stop_metric": metric.name, "points": rows}
+
+
+def _point_row(point: Point, is_best: bool) -> Row:
+    loss_nats, bleu = point.validation.loss_nats, point.validation.bleu
+    return {
+        "minutes": round(point.minutes, 3),
+        "step": point.step,
+        "epoch": point.epoch,
+        "loss_nats": loss_nats if math.isfinite(loss_nats) else None,
+        "bleu": bleu,
+        "is_best": is_best,
+    }
 
 
 def bench_training(config: BenchConfig) -> Row:

@@ -15,6 +15,17 @@ def write_metrics(path: Path, record: dict[str, Any]) -> None:
         file.write(json.dumps(finite, allow_nan=False) + "\n")
 
 
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of metrics; the last one of a run that is still writing, or was killed, may be cut, and is left out.
+
+    Raises:
+        OSError: the file cannot be read; one that is not there has no lines.
+        ValueError: a line is no JSON.
+    """
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
 def rewind_metrics(path: Path, step: int) -> None:
     """Drop the lines of later steps, which will be taken again, and a last line that was cut."""
     if not path.exists():
