@@ -238,7 +238,7 @@ def test_the_step_by_step_loop_has_the_gradients_of_the_fused_layer(cell: Cell) 
 @pytest.mark.parametrize("cell", Cell)
 def test_states_stay_wide_in_the_loop_under_autocast(cell: Cell) -> None:
     layer = fused_layer(cell, 5, 4)
-    state = tuple(torch.zeros(3, 4) for _ in range(num_states(cell)))
+    state = tuple(torch.zeros(3, 4, dtype=torch.bfloat16) for _ in range(num_states(cell)))  # as a bridge makes it
     with torch.autocast("cpu", dtype=torch.bfloat16):
         after = StepByStep(cell, layer, torch.randn(3, 1, 3)).step(0, torch.randn(3, 2), state)
     assert [tensor.dtype for tensor in after] == [torch.float32] * num_states(cell)

@@ -2,10 +2,13 @@ import dataclasses
 import gzip
 import hashlib
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from conftest import ROOT, environment
 
 from s2s.config import Corpus, DataConfig, SubwordKind, SubwordsConfig
 from s2s.data import phrasebook, workers
@@ -374,8 +377,10 @@ def test_prepared_data_on_paper(config: DataConfig) -> None:
     text = built(config, seed=1)
     assert found.sha256 == fingerprint(text.train, found.dev, found.test) == text.sha256
     kept = [pair for pair in text.train if len(pair.source) < 100]
-    assert [found.source.decode(ids) for ids in found_rows(found)[0]] == [pair.source for pair in kept]
-    assert [found.target.decode(ids) for ids in found_rows(found)[1]] == [pair.target for pair in kept]
+    assert found_rows(found) == [
+        found.source.encode([pair.source for pair in kept]),
+        found.target.encode([pair.target for pair in kept]),
+    ]
 
 
 def test_chunks_and_processes_change_nothing(config: DataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -520,3 +525,27 @@ def test_a_cache_that_cannot_be_written_is_an_error(config: DataConfig, tmp_path
     (tmp_path / "in the way").write_text("")
     with pytest.raises(DataError, match=r"data\.cache=DIR or S2S_CACHE=DIR"):
         prepared(dataclasses.replace(config, cache=str(tmp_path / "in the way")))
+
+
+ALONE = """
+import sys
+from s2s.config import Corpus, DataConfig, SubwordsConfig
+from s2s.data.prepare import prepare
+config = DataConfig(corpus=Corpus.files, train=sys.argv[1:3], dev_pairs=7, test_pairs=5, cache=sys.argv[3])
+found = prepare(config, SubwordsConfig(vocabulary_size=120), seed=1, max_pieces=40)
+print(found.sha256, len(found.train_source), [found.train_source[index].tolist() for index in range(9)])
+"""
+
+
+def test_two_processes_at_once_prepare_it_once(config: DataConfig) -> None:
+    command = [sys.executable, "-c", ALONE, *config.train, str(config.cache)]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    ended = [process.communicate(timeout=60) for process in processes]
+    assert [err for _, err in ended] == [b"", b""]
+    assert ended[0] == ended[1]
+    assert {kind: len(names) for kind, names in entries(config).items()} == {"text": 1, "subwords": 1, "ids": 1}
+    found = prepare(config, PIECES, seed=1, max_pieces=40)
+    assert ended[0][0].decode().startswith(f"{found.sha256} {len(found.train_source)} ")

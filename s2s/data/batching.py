@@ -130,7 +130,7 @@ def batch_indices(
 
     The same arguments give the same batches in every version of s2s: curves of training depend on them.
 
-    Memory: at most about 30 bytes a sentence, 4 of which stay; of 10 million sentences, a few seconds.
+    Memory: 16 bytes a sentence, 4 of which stay (lengths as uint16). Time: 10 million sentences take a few seconds.
 
     Args:
         source_lengths: pieces of each source; as uint16 they are sorted fastest.

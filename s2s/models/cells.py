@@ -160,6 +160,7 @@ class StepByStep:
 
     def step(self, position: int, fed_BO: Tensor, state: State) -> State:
         """The state after step `position`, whose input ends with `fed_BO`."""
+        state = tuple(_wide(tensor) for tensor in state)
         hidden_BH = state[0]
         if self.cell is Cell.gru:
             sums_BG = self._add(self._sums[position], fed_BO, self._weight_GI, self._inputs)
