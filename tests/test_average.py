@@ -34,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def test_the_mean_on_paper(tmp_path: Path) -> None:
     for step, value in ((10, 1.0), (20, 2.0), (30, 6.0)):
         tensors = {"model.w": torch.full((3, 5), value), "average.w": torch.full((3, 5), -value)}
-        save_checkpoint(tmp_path / str(step), tensors, {"step": step})
+        save_checkpoint(tmp_path / str(step), tensors, {"progress": {"step": step}})
     paths = [tmp_path / "30", tmp_path / "20", tmp_path / "10"]
     weights, steps = mean_weights(paths, "model")
     assert steps == [30, 20, 10]
@@ -48,7 +48,7 @@ def test_the_mean_on_paper(tmp_path: Path) -> None:
 def test_the_sum_is_taken_in_double_precision(tmp_path: Path) -> None:
     """2^24 + 1 is no fp32 number: summed in fp32, the two ones would be lost."""
     for index, value in enumerate((2.0**24, 1.0, 1.0, -(2.0**24))):
-        save_checkpoint(tmp_path / str(index), {"model.w": torch.tensor([value])}, {"step": index})
+        save_checkpoint(tmp_path / str(index), {"model.w": torch.tensor([value])}, {"progress": {"step": index}})
     weights, _ = mean_weights([tmp_path / str(index) for index in range(4)], "model")
     assert weights["w"].dtype == torch.float32
     assert weights["w"].item() == 0.5
