@@ -74,6 +74,7 @@ def test_what_is_swept_and_where(arguments: str, swept: set[str], added: list[st
     assert parent_options(arguments.split()) == added
 
 
+@pytest.mark.slow
 def test_a_sweep_has_a_folder_with_a_run_for_each_job(tmp_path: Path, call_command: Caller) -> None:
     command = [
         "-m",
