@@ -29,6 +29,10 @@ class CheckpointError(RunError):
     """A checkpoint that is truncated, corrupt or belongs to another model."""
 
 
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint whose content is not what was written; another one may be whole."""
+
+
 class TrainingError(S2SError):
     """Training that cannot go on, such as a loss that is not a number."""
 

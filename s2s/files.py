@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+PART_SUFFIX = ".[0-9]*.????????.part"
+"""What the name of a file ends with while it is being written, as a pattern."""
+
 
 @contextmanager
 def replacing(destination: Path) -> Iterator[BinaryIO]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2s.errors import RunError
+from s2s.files import PART_SUFFIX
 
 _logger = logging.getLogger(__name__)
 _HAS_NO_LOCKS = {errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -49,15 +50,17 @@ class RunFolder:
         handle = os.open(self.path, os.O_RDONLY)
         try:
             _lock(handle, self.path)
-            for part in self.path.rglob("*.part"):
-                part.unlink()
+            if self.config.is_file():
+                self._remove_parts()
             yield
-        except BlockingIOError as error:
-            raise RunError(
-                f"run={self.path} is being trained by another process: wait, or choose another run"
-            ) from error
         finally:
             os.close(handle)
+
+    def _remove_parts(self) -> None:
+        """Remove what a killed process left half written, where training writes and nowhere else."""
+        for folder in (self.path, self.best, self.last, self.path / "text"):
+            for part in folder.glob(f"*{PART_SUFFIX}"):
+                part.unlink()
 
     @property
     def config(self) -> Path:
@@ -109,10 +112,12 @@ def _lock(handle: int, folder: Path) -> None:
     """Lock a folder, or warn where its file system cannot (NFS, which several machines share, locks no folders).
 
     Raises:
-        BlockingIOError: another process holds the lock.
+        RunError: another process holds the lock.
     """
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RunError(f"run={folder} is being trained by another process: wait, or choose another run") from error
     except OSError as error:
         if error.errno not in _HAS_NO_LOCKS:
             raise

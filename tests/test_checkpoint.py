@@ -139,10 +139,10 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
             load_checkpoint(path)
 
 
-@pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}, {"format": "s2s-checkpoint-0"}])
+@pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}, {"format": "s2s-checkpoint-1"}])
 def test_safetensors_of_another_program_are_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
     safetensors.torch.save_file({"weight": torch.zeros(3)}, tmp_path / "foreign", metadata)
-    with pytest.raises(CheckpointError, match="expected a checkpoint of format s2s-checkpoint-1, but it is"):
+    with pytest.raises(CheckpointError, match="expected a checkpoint of format s2s-checkpoint-2, but it is"):
         load_checkpoint(tmp_path / "foreign")
 
 

@@ -50,6 +50,8 @@ ORDER = [
     "training.updates",
     "training.metrics",
     "training.events",
+    "training.randomness",
+    "training.signals",
     "training.loop",
     "decoding.search",
     "decoding.translator",

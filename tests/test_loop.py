@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import itertools
 import json
 import math
@@ -21,7 +22,8 @@ from s2s.errors import CheckpointError, Interrupted, TrainingError
 from s2s.models.seq2seq import Loss, build_seq2seq
 from s2s.runs import RunFolder
 from s2s.training.checkpoint import checkpoints, load_checkpoint, weights_path, without_prefix
-from s2s.training.loop import Progress, Trainer, Validation, random_state, set_random_state
+from s2s.training.loop import Progress, Trainer, Validation
+from s2s.training.randomness import random_state, set_random_state
 from s2s.training.updates import Update
 
 VOCABULARY = 13
@@ -267,6 +269,41 @@ def test_a_signal_while_validating_waits_for_the_validation(tmp_path: Path, unbr
     assert_as_unbroken(made, tmp_path, unbroken)
 
 
+def test_a_signal_in_the_last_validation_is_heeded(tmp_path: Path, unbroken: tuple[Trainer, Path]) -> None:
+    """All is saved, and the same command has nothing left to train."""
+    made = trainer(tmp_path)
+    measure = made.measure
+
+    def signalled() -> Validation:
+        if made.progress.step == 17:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return measure()
+
+    made.measure = signalled
+    with pytest.raises(Interrupted, match="stopped at step 17") as caught:
+        made.run()
+    assert caught.value.exit_code == 143
+    again = resumed(tmp_path)
+    assert again.reason_to_end() == "training.max_steps=17 reached"
+    assert_as_unbroken(again, tmp_path, unbroken)
+
+
+def test_ranks_end_by_the_clock_that_they_agree_on(tmp_path: Path) -> None:
+    """This rank's own clock says 0.1 s at every look, another one's 100 s after the validation of step 4."""
+    made = trainer(tmp_path, max_minutes=1.0)
+    made.ranks = dataclasses.replace(made.ranks)
+    agreed = made.ranks.largest
+
+    def largest(values: list[float]) -> list[float]:
+        return [values[0], 100.0] if lines(tmp_path, "dev") else agreed(values)
+
+    object.__setattr__(made.ranks, "largest", largest)
+    assert not (tmp_path / "metrics.jsonl").exists()
+    (tmp_path / "metrics.jsonl").touch()
+    assert made.run() == "training.max_minutes=1 reached"
+    assert made.progress.step == 4
+
+
 def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     def before_step(step: int) -> None:
         if step == 7:
@@ -389,6 +426,19 @@ def test_a_run_without_a_whole_checkpoint_says_so_before_it_starts_anew(
     assert lines(tmp_path) == []
     again.run()
     assert_as_unbroken(again, tmp_path, unbroken)
+
+
+def test_a_checkpoint_that_cannot_be_read_now_is_not_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer(tmp_path, max_steps=5).run()
+
+    def unreadable(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("safetensors.safe_open", unreadable)
+    before = checkpoints(RunFolder(tmp_path))
+    with pytest.raises(CheckpointError, match="Input/output error"):
+        trainer(tmp_path).resume()
+    assert checkpoints(RunFolder(tmp_path)) == before
 
 
 def test_a_new_folder_has_nothing_to_resume(tmp_path: Path) -> None:

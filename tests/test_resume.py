@@ -119,11 +119,12 @@ def test_the_end_of_a_cosine_stays_where_it_was(tmp_path: Path, call_command: Ca
     options = [*file_options(tmp_path / "corpus"), *TINY, f"run={run}", "optim=cosine"]
     assert call_command("train", *options, "training.max_steps=6").code == 0
     assert load_config(run / "config.yaml").optim.decay_steps == 6
-    ended = call_command("train", *options, "training.max_steps=8")
-    assert ended.code == 1
-    assert "optim.decay_steps: 6 -> 8" in ended.err
-    assert call_command("train", *options, "training.max_steps=8", "optim.decay_steps=6").code == 0
+    assert call_command("train", *options, "training.max_steps=8").code == 0
+    assert load_config(run / "config.yaml").optim.decay_steps == 6
     assert last_step(run) == 8
+    ended = call_command("train", *options, "training.max_steps=9", "optim.decay_steps=9")
+    assert ended.code == 1
+    assert "optim.decay_steps: 6 -> 9" in ended.err
 
 
 def test_a_cosine_that_ends_within_its_warm_up(tmp_path: Path, call_command: Caller) -> None:
@@ -170,3 +171,18 @@ def test_a_file_system_without_locks(
     monkeypatch.setattr(runs_module.fcntl, "flock", flock)
     with RunFolder(tmp_path / "run").locked():
         assert "cannot be locked here" in caplog.text
+
+
+def test_a_run_in_bf16_is_not_changed_unasked_where_there_is_none(
+    tmp_path: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    options = [*file_options(tmp_path / "corpus"), *TINY, f"run={run}"]
+    assert call_command("train", *options, "training.max_steps=2").code == 0
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("precision: fp32", "precision: bf16"))
+    monkeypatch.setattr("s2s.device._has_bf16", lambda device: False)
+    ended = call_command("train", *options, "training.max_steps=4")
+    assert ended.code == 1
+    assert "began in bf16, which this machine lacks: give precision=fp32" in ended.err
+    assert call_command("train", *options, "training.max_steps=4", "precision=fp32").code == 0

@@ -247,3 +247,33 @@ def test_a_full_error_comes_with_its_traceback(call_command: Caller, monkeypatch
     assert ended.code == 2
     assert "Traceback" in ended.err
     assert call_command("train", "modell=7").code == 2
+
+
+def test_a_mistyped_run_loses_nothing(call_command: Caller, tmp_path: Path) -> None:
+    """A folder that is no run may hold other programs' unfinished files, even with names like ours."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for name in ("film.part", "film.123.0badcafe.part"):
+        (folder / name).touch()
+    ended = call_command("train", *file_options(tmp_path / "corpus"), *TINY, f"run={folder}")
+    assert ended.code == 1
+    assert "exists and is not a run" in ended.err
+    assert sorted(path.name for path in folder.iterdir()) == ["film.123.0badcafe.part", "film.part"]
+
+
+def test_what_is_half_written_is_removed_from_a_run(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for path in (run.config, run.last / "step-000000004.safetensors.77.0badcafe.part", run.path / "other.part"):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    with run.locked():
+        assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["config.yaml", "other.part"]
+
+
+def test_a_failure_of_the_program_is_no_usage_error(call_command: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr("s2s.cli.train.choose_device", broken)
+    assert call_command("train").code == 1
+    assert call_command("train", "modell=gru").code == 2

@@ -36,6 +36,7 @@ def run_app(name: str, schema: type[C], task: Callable[[C], None], *, makes_runs
     """
     register(name, schema)
     codes: list[int] = []
+    is_begun: list[bool] = []  # the options were understood, so that what goes wrong from here on is no usage error
     launcher = os.getpid()
     _log_to_stderr()
     swept = swept_names(sys.argv[1:])
@@ -49,6 +50,7 @@ def run_app(name: str, schema: type[C], task: Callable[[C], None], *, makes_runs
             options.run = job_folder(options.run, swept)
         if os.getpid() != launcher:
             return _run_elsewhere(task, options)
+        is_begun.append(True)
         codes.append(_run(task, options))
         if codes[-1] > _SIGNAL:  # a signal ends a sweep of several jobs too
             sys.exit(codes[-1])
@@ -64,14 +66,14 @@ def run_app(name: str, schema: type[C], task: Callable[[C], None], *, makes_runs
         if isinstance(end.__context__, JobFailedError):  # told by Hydra already
             sys.exit(end.__context__.exit_code)
         # Hydra ends with 1 for options that it does not understand; that is a usage error.
-        sys.exit(2 if end.code == 1 and not codes else end.code)
+        sys.exit(2 if end.code == 1 and not is_begun else end.code)
     except KeyboardInterrupt:
         sys.exit(_SIGNAL + signal.SIGINT)
     except BrokenPipeError:  # --help | head
         _leave_closed_pipe()
     except Exception:  # Hydra's own, which it lets through with HYDRA_FULL_ERROR=1
         traceback.print_exc()
-        sys.exit(2)
+        sys.exit(1 if is_begun else 2)
     sys.exit(max(codes, default=0))
 
 
@@ -111,7 +113,7 @@ def _run(task: Callable[[C], None], options: DictConfig) -> int:
     except S2SError as error:
         return _told(str(error), error.exit_code)
     except (MemoryError, torch.OutOfMemoryError):
-        return _told("out of memory; lower training.batch_tokens, or search.batch_size for translation", 1)
+        return _told("out of memory; lower search.batch_size, or begin a new run with a lower training.batch_tokens", 1)
     except OSError as error:  # a full disk, no permission: what was saved before is still there
         return _told(f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}", 1)
 

@@ -7,6 +7,7 @@ import math
 import statistics
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from itertools import islice, product
 from pathlib import Path
@@ -31,6 +32,8 @@ from s2s.training.updates import Update
 _logger = logging.getLogger(__name__)
 _MATRIX_SIZE = 2048
 _NUM_WARM_UP = 3
+_STATUS = Path("/proc/self/status")  # of Linux
+_HEADS = ("of rate", "of fp32", "padding", "peak GB")
 _COLUMNS = ("cell", "input_feeding", "precision", "target_tokens_per_s", "share_of_rate", "share_of_fp32_rate")
 Row = dict[str, Any]
 
@@ -110,13 +113,14 @@ def _chosen(config: BenchConfig, cell: Cell, is_fed: bool) -> BenchConfig:
 
 def _bench_choice(config: BenchConfig, prepared: Prepared, device: torch.device, precision: Precision) -> Row:
     """One row of the table."""
-    _forget_peak_memory()
-    trainer = _trainer(config, prepared, device, choose_precision(precision, device))
+    _forget_peak_memory(device)
+    kind = choose_precision(precision, device)
+    trainer = _trainer(config, prepared, device, kind)
     updates = list(islice(trainer.updates.starting_at(0, 0), config.steps))
     for update in updates[:_NUM_WARM_UP]:
         trainer.step(update)  # allocations and the choice of kernels are not measured
     rounds = [_measure(trainer, updates, device) for _ in range(config.rounds)]
-    rate_name = "bf16_flops_per_s" if precision is Precision.bf16 else "fp32_flops_per_s"
+    rate_name = "bf16_flops_per_s" if kind is torch.bfloat16 else "fp32_flops_per_s"
     shares = [each["flops_per_s"] / each[rate_name] for each in rounds]
     batches = [batch for update in updates for batch in update.batches]
     return {
@@ -182,25 +186,23 @@ def _padding(padded: list[torch.Tensor]) -> float:
     return sum(int((ids == PAD).sum()) for ids in padded) / sum(ids.numel() for ids in padded)
 
 
-def _forget_peak_memory() -> None:
-    """Let the peak of resident memory begin at what there is now, where the system can."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:  # not Linux, or not allowed: the peak is then that of the whole process
-        return
+def _forget_peak_memory(device: torch.device) -> None:
+    """Let the peak of memory begin at what there is now, where the system can."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif _STATUS.is_file():
+        with suppress(OSError):  # not allowed: the peak is then that of the whole process
+            _STATUS.with_name("clear_refs").write_text("5", encoding="ascii")
 
 
-def _peak_memory_gb(device: torch.device) -> float:
-    """Of the GPU, or resident memory of this process."""
+def _peak_memory_gb(device: torch.device) -> float | None:
+    """Of the GPU, or resident memory of this process; None where the system does not tell."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 1e9, 2)
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        return round(int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9, 2)
-    except OSError:
-        import resource
-
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, 2)
+    if not _STATUS.is_file():
+        return None
+    peak_kb = int(_STATUS.read_text(encoding="ascii").split("VmHWM:")[1].split()[0])
+    return round(peak_kb * 1024 / 1e9, 2)
 
 
 def _print_table(machine: Row, rows: list[Row]) -> None:
@@ -209,9 +211,6 @@ def _print_table(machine: Row, rows: list[Row]) -> None:
     for row in rows:
         padding = max(row["padding_source"], row["padding_target"])
         values = [row[name] for name in _COLUMNS]
-        _logger.info("%-5s %-7s %-9s %9d %8.3f %8.3f %8.3f %8.2f", *values, padding, row["peak_memory_gb"])
+        _logger.info("%-5s %-7s %-9s %9d %8.3f %8.3f %8.3f %8.2f", *values, padding, row["peak_memory_gb"] or 0)
     rates = rows[0]["matrix_gflops_per_s_fp32"], rows[0]["matrix_gflops_per_s_bf16"]
     _logger.info("%d x %d matrix products: %.0f GFLOP/s in fp32, %.0f in bf16", _MATRIX_SIZE, _MATRIX_SIZE, *rates)
-
-
-_HEADS = ("of rate", "of fp32", "padding", "peak GB")

@@ -35,7 +35,7 @@ from s2s.data.prepare import Prepared, encode_pairs, prepare
 from s2s.data.subwords import Subwords
 from s2s.decoding.translator import Translator
 from s2s.device import autocast, choose_device, choose_precision
-from s2s.errors import MissingExtraError, RunError
+from s2s.errors import ConfigError, MissingExtraError, RunError
 from s2s.evaluation.alignment import merge_pieces, merge_weights
 from s2s.evaluation.scores import bleu, corpus_scores, mean_loss_nats
 from s2s.files import write_bytes, write_json, write_lines
@@ -60,6 +60,8 @@ def train(config: Config) -> None:
     """Train, or go on training, the run in `config.run`; then sum it up."""
     device = choose_device(config.device)
     with connected(device) as ranks, ExitStack() as held:
+        if device.type == "cuda":  # by its number, since a thread that reads ahead begins with the first one
+            device = torch.device("cuda", torch.cuda.current_device())
         if not ranks.is_first:
             logging.getLogger("s2s").setLevel(logging.ERROR)  # the first rank tells it all
         run = RunFolder(Path(config.run))
@@ -117,13 +119,35 @@ def _settled(config: Config, before: Config | None, device: torch.device) -> Con
     optim = config.optim
     if optim.schedule is Schedule.cosine and optim.decay_steps is None:
         # The fall comes after the warm-up, even where the run ends before either does.
-        optim = dataclasses.replace(optim, decay_steps=max(config.training.max_steps, optim.warmup_steps + 1))
-    wanted = config.precision
-    if wanted is Precision.auto and before is not None:
-        wanted = before.precision  # a second measurement may come out otherwise, and the losses with it
-    precision = Precision.bf16 if choose_precision(wanted, device) is torch.bfloat16 else Precision.fp32
+        end = max(config.training.max_steps, optim.warmup_steps + 1)
+        if before is not None and before.optim.schedule is Schedule.cosine and not config.resume.reset_optimizer:
+            end = before.optim.decay_steps or end
+            if end < config.training.max_steps:
+                _logger.warning("warning: the learning rate is 0 from step %d on, where the run's cosine ends", end)
+        optim = dataclasses.replace(optim, decay_steps=end)
+    precision = _settled_precision(config.precision, before, device)
     config = dataclasses.replace(config, optim=optim, precision=precision)
     return config if config.init_from is None else _taken_over(config, before, config.init_from)
+
+
+def _settled_precision(wanted: Precision, before: Config | None, device: torch.device) -> Precision:
+    """The precision to compute in; `auto` stays what it came to when the run began.
+
+    A second measurement may come out otherwise, and the losses with it.
+
+    Raises:
+        RunError: the run began in a precision that this machine lacks.
+    """
+    if wanted is Precision.auto and before is not None:
+        try:
+            choose_precision(before.precision, device)
+        except ConfigError as error:
+            raise RunError(
+                "the run began in bf16, which this machine lacks: give precision=fp32 to go on here; the losses will "
+                "differ a little"
+            ) from error
+        return before.precision
+    return Precision.bf16 if choose_precision(wanted, device) is torch.bfloat16 else Precision.fp32
 
 
 def _taken_over(config: Config, before: Config | None, init_from: str) -> Config:
@@ -209,10 +233,21 @@ def _prepare(run: RunFolder, config: Config, ranks: Ranks) -> Prepared:
     """The text as ids, and the subwords of the run, learnt now if it has none.
 
     The first rank prepares all and fills the run folder; the others then find it done.
+
+    Raises:
+        RunError: a rank has other text than the first.
     """
     made: list[Prepared] = []
-    ranks.from_first(lambda: made.append(_prepare_first(run, config)))
-    return made[0] if ranks.is_first else _prepared(config, _subwords(run, config))
+
+    def first() -> str:
+        made.append(_prepare_first(run, config))
+        return made[0].sha256
+
+    sha256 = ranks.from_first(first)
+    prepared = made[0] if ranks.is_first else _prepared(config, _subwords(run, config))
+    if prepared.sha256 != sha256:
+        raise RunError("this machine reads other text than the first rank: give all of them the same files")
+    return prepared
 
 
 def _prepare_first(run: RunFolder, config: Config) -> Prepared:

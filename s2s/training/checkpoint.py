@@ -16,11 +16,11 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from s2s.errors import CheckpointError
+from s2s.errors import CheckpointError, DamagedCheckpointError
 from s2s.files import write_bytes
 from s2s.runs import RunFolder
 
-_FORMAT = "s2s-checkpoint-1"
+_FORMAT = "s2s-checkpoint-2"
 Tensors = dict[str, Tensor]
 
 
@@ -53,20 +53,23 @@ def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
     """Read tensors and state.
 
     Raises:
-        CheckpointError: the file is missing, truncated, changed since it was written, or not one of ours.
+        DamagedCheckpointError: the file is truncated, changed since it was written, or not one of ours.
+        CheckpointError: the file is missing, or cannot be read now.
     """
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: expected a checkpoint of s2s, but it cannot be read ({error})") from error
+        # Of the disk, and perhaps passing; safetensors tells of bad content by its own errors, or without a number.
+        kind = CheckpointError if getattr(error, "errno", None) else DamagedCheckpointError
+        raise kind(f"{path}: expected a checkpoint of s2s, but it cannot be read ({error})") from error
     if metadata.get("format") != _FORMAT:
         came = metadata.get("format", "a file of another program")
-        raise CheckpointError(f"{path}: expected a checkpoint of format {_FORMAT}, but it is {came}")
+        raise DamagedCheckpointError(f"{path}: expected a checkpoint of format {_FORMAT}, but it is {came}")
     text = metadata.get("state", "")
     if metadata.get("sha256") != _digest(tensors, text):
-        raise CheckpointError(f"{path}: the checkpoint was damaged after it was written (its SHA-256 differs)")
+        raise DamagedCheckpointError(f"{path}: the checkpoint was damaged after it was written (its SHA-256 differs)")
     state: dict[str, Any] = json.loads(text)
     return tensors, state
 

@@ -117,9 +117,10 @@ def connected(device: torch.device) -> Iterator[Ranks]:
     except RuntimeError as error:
         if not _is_lost_peer(error):
             raise
+        reason = str(error).splitlines()[0]
         raise TrainingError(
-            "another rank ended, so this one ends too; its own message says why, and the same command goes on from the "
-            "last checkpoint"
+            f"another rank is lost, so this one ends too ({reason}); the other's own message says why, and the same "
+            "command goes on from the last checkpoint"
         ) from error
     finally:
         dist.destroy_process_group()

@@ -7,24 +7,20 @@ So a run that was stopped, by whatever, goes on as if nothing had happened.
 import dataclasses
 import logging
 import math
-import random
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from s2s.config import Config, StopMetric, flatten
+from s2s.config import Config, OptimConfig, StopMetric, flatten
 from s2s.data.store import TokenStore
-from s2s.errors import CheckpointError, Interrupted, TrainingError
+from s2s.errors import CheckpointError, DamagedCheckpointError, Interrupted, TrainingError
 from s2s.files import flush
 from s2s.models.loss import perplexity
 from s2s.models.seq2seq import Seq2Seq
@@ -46,6 +42,8 @@ from s2s.training.distributed import ParallelLoss, Ranks
 from s2s.training.events import EventWriter
 from s2s.training.metrics import rewind_metrics, write_metrics
 from s2s.training.optim import Plateau, WeightAverage, build_optimizer, clipped_step, learning_rate
+from s2s.training.randomness import random_state, seed_rank, set_random_state
+from s2s.training.signals import stop_signals
 from s2s.training.updates import Recut, Update, Updates
 
 _logger = logging.getLogger(__name__)
@@ -163,7 +161,7 @@ class Trainer:
         """
         training, progress = self.config.training, self.progress
         self._ticked_s = time.perf_counter()
-        with _stop_signals() as received, self._progress_bar() as bar, self._event_writer():
+        with stop_signals() as received, self._progress_bar() as bar, self._event_writer():
             for update in self.updates.starting_at(progress.epoch, progress.position):
                 self.step(update)
                 bar.update()
@@ -177,14 +175,15 @@ class Trainer:
                 reason = self.reason_to_end()
                 if self._is_due(training.validate_every) or reason:
                     self._validate()
-                    reason, stop_signal = reason or self.reason_to_end(), self._agree(received)
+                    stop_signal = self._agree(received)
+                    reason = reason or self.reason_to_end()  # once all ranks have the same time
                 if self._is_due(training.save_every) or reason or stop_signal:
                     self.save()
-                if reason:
-                    return reason
                 if stop_signal:
                     message = f"stopped at step {progress.step}, all saved; the same command goes on"
                     raise Interrupted(stop_signal, message)
+                if reason:
+                    return reason
         raise AssertionError("updates never end")
 
     def reason_to_end(self) -> str | None:
@@ -227,8 +226,9 @@ class Trainer:
                     pairs = f"{largest} pairs" if largest > 1 else "a single pair"
                     raise TrainingError(
                         f"out of memory in step {self.progress.step + 1}, with {pairs} at once on each of "
-                        f"{self.ranks.size} devices; lower training.batch_tokens (and raise training.accumulate as "
-                        "much) or training.max_pieces; the last checkpoint is still there"
+                        f"{self.ranks.size} devices; begin a new run with a lower training.batch_tokens (and a higher "
+                        f"training.accumulate) or training.max_pieces, with init_from={self.run_folder.path} to start "
+                        "from what was learnt so far"
                     ) from error
             update = update.halves()  # out of the except block, which holds on to the memory of the failed pass
             self.optimizer.zero_grad()
@@ -259,7 +259,7 @@ class Trainer:
             self.progress.step + 1,
             pairs,
         )
-        self._write_metrics(kind="event", event="out of memory", pairs=pairs)
+        self._write_metrics(step=self.progress.step + 1, kind="event", event="out of memory", pairs=pairs)
 
     def _is_time_to_look(self) -> bool:
         """Whether something may be due; a function of the step, so that all ranks look at the same time."""
@@ -418,7 +418,7 @@ class Trainer:
             try:
                 load_checkpoint(path)
                 return path.name
-            except CheckpointError as error:
+            except DamagedCheckpointError as error:
                 path.rename(path.with_suffix(".damaged"))  # kept for a look, and out of the way of the ones to come
                 _logger.warning("warning: %s; set aside as %s.damaged, trying the one before", error, path.stem)
         if found:
@@ -436,7 +436,7 @@ class Trainer:
             self.average.averages = [
                 averages[name].detach().clone().to(self.device) for name in model_tensors(self.model)
             ]
-        if state["optim"] == flatten(self.config.optim):
+        if {**flatten(OptimConfig()), **state["optim"]} == flatten(self.config.optim):  # options that are new: defaults
             load_optimizer(self.optimizer, without_prefix("optimizer", tensors))
         else:
             self.progress.schedule_start, self.progress.plateau = self.progress.step, Plateau()
@@ -480,45 +480,3 @@ class Trainer:
             dynamic_ncols=True,
             disable=None if self.ranks.is_first else True,
         )
-
-
-def random_state(device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The state of every global random generator: torch's as tensors, Python's and NumPy's as JSON-able values."""
-    of_torch = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        of_torch["cuda"] = torch.cuda.get_rng_state(device)
-    name, keys, *rest = np.random.get_state(legacy=True)
-    return of_torch, {"python": random.getstate(), "numpy": [name, np.asarray(keys).tolist(), *rest]}
-
-
-def set_random_state(of_torch: dict[str, Tensor], others: dict[str, Any], device: torch.device) -> None:
-    """Put back what `random_state` took."""
-    torch.set_rng_state(of_torch["cpu"])
-    if device.type == "cuda" and "cuda" in of_torch:
-        torch.cuda.set_rng_state(of_torch["cuda"], device)
-    version, internal, gauss = others["python"]
-    random.setstate((version, tuple(internal), gauss))
-    np.random.set_state(tuple(others["numpy"]))
-
-
-def seed_rank(seed: int, rank: int, step: int) -> None:
-    """Give a rank random numbers of its own from a step on: other words are dropped than on the other ranks."""
-    torch.manual_seed(int(np.random.SeedSequence((seed, rank, step)).generate_state(1)[0]))
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """A list that SIGINT or SIGTERM adds itself to, for the loop to look at; a second signal stops at once."""
-    received: list[int] = []
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if received:
-            raise Interrupted(number, "stopped at once, at the second signal; the last checkpoint is still there")
-        received.append(number)
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
