@@ -104,3 +104,24 @@ def test_a_damaged_shard_is_an_error(tmp_path: Path, name: str, damage: str) -> 
         path.write_bytes({"cut": content[:-2], "empty": b"", "text": b"not an array"}[damage])
     with pytest.raises(DataError, match=r"ids\.0: expected "):
         TokenStore.open(paths)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells what is mapped")
+def test_what_was_read_is_let_go_and_can_be_read_again(tmp_path: Path) -> None:
+    """4 MB of ids, all of which are touched."""
+    sentences = [[number % 1000] * 100 for number in range(20_000)]
+    write_shard(tmp_path / "a", build_shard(sentences, 1000))
+    store = TokenStore.open([tmp_path / "a"])
+    for _ in range(2):
+        assert all(store[number][99] == number % 1000 for number in range(20_000))
+        before_kb = mapped_kb(tmp_path / "a.tokens.npy")
+        store.release()
+        assert before_kb > 3000
+        assert mapped_kb(tmp_path / "a.tokens.npy") < 100
+    TokenStore([[1, 2]], 9).release()  # nothing to let go of in memory
+
+
+def mapped_kb(path: Path) -> int:
+    """How much of a mapped file counts as memory of this process."""
+    maps = Path("/proc/self/smaps").read_text().split(str(path))
+    return sum(int(part.split("Rss:")[1].split()[0]) for part in maps[1:])

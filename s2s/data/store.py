@@ -5,6 +5,7 @@ or int32, and `NAME.offsets.npy`, N + 1 positions in them, as int64. The system 
 when memory is short, so that a corpus may be larger than memory; the process itself holds the lengths, 2 bytes each.
 """
 
+import mmap
 import os
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -61,6 +62,18 @@ class TokenStore:
         tokens, offsets = self._shards[number]
         position = index - self._starts[number]
         return tokens[offsets[position] : offsets[position + 1]]
+
+    def release(self) -> None:
+        """Let go of what was read from the disk, which the system keeps for the next time while there is room.
+
+        A page that was touched counts as this process's memory, and the system maps its neighbours along with it: after
+        some thousand sentences from all over a corpus nearly all of it would count.
+        """
+        for shard in self._shards:
+            for array in shard:
+                mapped = getattr(array.base, "base", None)  # the array is a view of a np.memmap, and that of its map
+                if isinstance(mapped, mmap.mmap):
+                    mapped.madvise(mmap.MADV_DONTNEED)
 
     @property
     def lengths(self) -> Array:
