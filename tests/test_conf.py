@@ -79,6 +79,9 @@ def test_a_choice_is_a_few_lines(path: Path) -> None:
         ["optim=cosine", "optim.decay_steps=20"],
         ["training.stop_metric=loss", "training.patience=1"],
         ["training.max_minutes=0.0001"],
+        ["training.max_epochs=1", "training.accumulate=3"],
+        ["subwords.sampling=true", "subwords.sampling_alpha=0.5"],
+        ["subwords.sampling=true", "subwords.kind=bpe", "subwords.shared=false"],
     ],
     ids=" ".join,
 )

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from s2s.config import Config, ModelConfig, OptimConfig, Optimizer, Schedule, StopMetric, TrainingConfig
-from s2s.data.batching import batch_indices, pair_batch
+from s2s.data.batching import Batch, batch_indices, pair_batch
 from s2s.data.store import TokenStore
 from s2s.errors import CheckpointError, Interrupted, TrainingError
 from s2s.models.seq2seq import Loss, build_seq2seq
@@ -545,6 +545,41 @@ def test_a_checkpoint_among_bad_steps_remembers_them(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="up to step 9"):
         made.run()
     assert resumed(tmp_path).progress.num_bad_steps == 3
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Text cut anew
+
+
+def turned_round(sources: Any, targets: Any, seed: int) -> tuple[Any, Any]:
+    """Stands for cutting text anew: sentences turned round, with as many repetitions of a word as the seed says."""
+    return [row[::-1] for row in sources], [[*row, *[5] * (seed % 3)] for row in targets]
+
+
+def test_text_is_cut_anew_for_every_batch_and_epoch(tmp_path: Path) -> None:
+    plain = trainer(tmp_path).updates
+    recut = dataclasses.replace(plain, recut=turned_round)
+    lengths = set()
+    for before, after in itertools.islice(zip(plain.starting_at(0, 0), recut.starting_at(0, 0), strict=False), 40):
+        (old,), (new,) = before.batches, after.batches
+        assert old.source_BS[0, 0] == new.source_BS[0, int(new.source_lengths_B[0]) - 2]
+        added = {len(new_row) - len(old_row) for new_row, old_row in zip(rows(new), rows(old), strict=True)}
+        assert len(added) == 1
+        lengths |= added
+        assert after.num_tokens == new.num_tokens
+    assert lengths == {0, 1, 2}  # other seeds for other batches
+
+
+def rows(batch: Batch) -> list[list[int]]:
+    return [row[row != 0].tolist() for row in batch.target_out_BT]
+
+
+def test_text_cut_anew_comes_out_the_same_after_a_stop(tmp_path: Path) -> None:
+    recut = dataclasses.replace(trainer(tmp_path).updates, recut=turned_round)
+    whole = list(itertools.islice(recut.starting_at(0, 0), 40))
+    for start in (3, 11, 29):
+        rest = recut.starting_at(whole[start - 1].epoch, whole[start - 1].position)
+        assert all(rows(a.batches[0]) == rows(b.batches[0]) for a, b in zip(whole[start:], rest, strict=False))
 
 
 # ----------------------------------------------------------------------------------------------------------------------

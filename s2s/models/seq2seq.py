@@ -147,16 +147,12 @@ def flops_per_target_token(model: Seq2Seq, source_per_target: float = 1.0) -> fl
         model: any model.
         source_per_target: source tokens a target token.
     """
-    encoder = sum(
-        weight.numel() for layer in model.encoder.layers for weight in layer.parameters() if weight.dim() == 2
-    )
-    recurrent = sum(
-        weight.numel() for layer in model.decoder.layers for weight in layer.parameters() if weight.dim() == 2
-    )
-    key = sum(weight.numel() for name, weight in model.decoder.attention.named_parameters() if name == "key.weight")
-    combine = sum(
-        weight.numel()
-        for name, weight in model.decoder.attention.named_parameters()
-        if name in ("combine.weight", "query.weight")
-    )
-    return 6.0 * ((encoder + key) * source_per_target + recurrent + combine + model.output.weight.numel())
+    attention = {name: weight.numel() for name, weight in model.decoder.attention.named_parameters()}
+    on_source = _num_weights(model.encoder.layers) + attention.get("key.weight", 0)
+    on_target = _num_weights(model.decoder.layers) + attention["combine.weight"] + attention.get("query.weight", 0)
+    return 6.0 * (on_source * source_per_target + on_target + model.output.weight.numel())
+
+
+def _num_weights(module: nn.Module) -> int:
+    """Numbers in the matrices of a module."""
+    return sum(weight.numel() for weight in module.parameters() if weight.dim() == 2)
