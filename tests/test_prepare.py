@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import tasks
 from conftest import ROOT, environment
 
 from s2s.config import Corpus, DataConfig, SubwordKind, SubwordsConfig
@@ -411,6 +412,19 @@ def test_a_large_phrasebook_comes_in_chunks(tmp_path: Path, monkeypatch: pytest.
     assert f"of 1,500 pairs (dropped: 0 empty, {1500 - len(short.train):,} too long" in short.notes[0]
 
 
+def test_a_large_phrasebook_is_the_same_from_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it keep what they had begun when there were enough pairs."""
+    monkeypatch.setattr(prepare_module, "_sift_phrases", tasks.sift_few_phrases)
+    monkeypatch.setattr(phrasebook, "FIRST_CHUNK", tasks.FIRST_CHUNK)
+    found = []
+    for num_cores in (1, 2):
+        monkeypatch.setattr(workers, "num_cores", lambda num=num_cores: num)
+        corpus = build_corpus(dataclasses.replace(FEW, train_pairs=100, cache=str(tmp_path / str(num_cores))), seed=1)
+        found.append({path.name: path.read_bytes() for path in corpus.entry.path.iterdir()})
+    assert found[0] == found[1]
+    assert found[0].keys() == {"train.00000", "train.00001", "train.00002", "dev", "test", "manifest.json"}
+
+
 def test_a_hit_gives_what_a_miss_gave(config: DataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     separate = dataclasses.replace(PIECES, shared=False, vocabulary_size=3000)
     first = [prepared(config), prepared(config, separate)]
@@ -519,6 +533,34 @@ def test_an_error_leaves_no_entry(config: DataConfig) -> None:
     with pytest.raises(DataError, match=r"none of \d+ pairs has from 1 to 2 pieces"):
         prepared(files(Path(config.train[0]).parent, cache=config.cache), max_pieces=2)
     assert [kind for kind, names in entries(config).items() if names] == ["text", "subwords"]
+
+
+@pytest.mark.parametrize("changed", ["train", "dev"])
+def test_text_that_changes_while_it_is_read_is_an_error(
+    config: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    config = dataclasses.replace(config, dev=written(tmp_path, "dev", PAIRS[:3]))
+    path = Path(getattr(config, changed)[0])
+    content, write_text = path.read_bytes(), prepare_module._write_text
+
+    def changing(*given: Any) -> dict[str, Any]:
+        path.write_bytes(content.replace("저는".encode(), "나는".encode()))
+        return write_text(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare_module, "_write_text", changing)
+        with pytest.raises(DataError, match="changed while it was read; give the command again"):
+            prepared(config)
+    assert entries(config)["text"] == set()
+    path.write_bytes(content)
+    prepared(config)
+
+
+def test_text_that_vanishes_from_the_cache_is_an_error(config: DataConfig) -> None:
+    corpus = build_corpus(config, seed=1)
+    corpus.chunks[0].unlink()
+    with pytest.raises(DataError, match=r"train\.00000: vanished from the cache .*give the same command again"):
+        list(corpus.train())
 
 
 def test_a_cache_that_cannot_be_written_is_an_error(config: DataConfig, tmp_path: Path) -> None:

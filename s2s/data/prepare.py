@@ -47,7 +47,7 @@ from s2s.data.corpora import (
 from s2s.data.store import Shard, TokenStore, build_shard, join_shards, write_shard
 from s2s.data.subwords import VERSION, Subwords, sample_stride, train_subwords
 from s2s.data.workers import Workers
-from s2s.errors import DataError
+from s2s.errors import DataError, RunError
 from s2s.files import write_bytes
 
 CHUNK_PAIRS = 50_000
@@ -145,7 +145,9 @@ class ParallelCorpus:
     def train(self) -> Iterator[Pair]:
         """The training pairs."""
         for path in self.chunks:
-            yield from read_chunk(path)
+            with self.cache.checked():
+                pairs = read_chunk(path)
+            yield from pairs
 
 
 def build_corpus(config: DataConfig, seed: int) -> ParallelCorpus:
@@ -160,7 +162,8 @@ def build_corpus(config: DataConfig, seed: int) -> ParallelCorpus:
     key, build = _recipe(config, folder, seed)
     entry = cache.entry("text", {"clean": _rules(config) and vars(_rules(config)), **key}, build)
     facts = entry.facts
-    dev, test = (read_chunk(entry.path / name) for name in ("dev", "test"))
+    with cache.checked():
+        dev, test = (read_chunk(entry.path / name) for name in ("dev", "test"))
     return ParallelCorpus(cache, entry, dev, test, facts["num_train"], facts["sha256"], facts["notes"])
 
 
@@ -208,7 +211,10 @@ def _phrasebook(config: DataConfig, seed: int) -> tuple[dict[str, Any], Callable
                 _turned(phrasebook.distinct_pairs(split, num, seed), is_reversed)
                 for split, num in ((Split.dev, num_dev), (Split.test, num_test))
             )
-            return _write_text(folder, workers, draft, notes, dev, test)
+            facts = _write_text(folder, workers, draft, notes, dev, test)
+        for path in folder.glob("draft.*"):  # of chunks that others had begun when there were enough pairs
+            path.unlink()
+        return facts
 
     sizes = {"train": num_train, "dev": num_dev, "test": num_test}
     return {"grammar": phrasebook.GRAMMAR_VERSION, "seed": seed, "is_reversed": is_reversed, **sizes}, build
@@ -234,12 +240,19 @@ def _files(
             notes = _cleaned(draft, config)
             if cuts_any:
                 notes.append(_cut(draft, num_dev, num_test, seed))
-            return _write_text(folder, workers, draft, notes, given_dev, given_test)
+            facts = _write_text(folder, workers, draft, notes, given_dev, given_test)
+        if _hashes(train, dev, test) != hashes:  # what was read may not be what the entry is named after
+            raise DataError("a text file changed while it was read; give the command again")
+        return facts
 
-    names = {"train": train, "dev": dev, "test": test}
-    hashes = {name: files and [sha256_of(path) for path in files] for name, files in names.items()}
+    hashes = _hashes(train, dev, test)
     cut = {"num_dev": num_dev, "num_test": num_test, "seed": seed} if cuts_any else None
     return {**hashes, "cut": cut}, build
+
+
+def _hashes(train: Files, dev: Files | None, test: Files | None) -> dict[str, list[str] | None]:
+    names = {"train": train, "dev": dev, "test": test}
+    return {name: files and [sha256_of(path) for path in files] for name, files in names.items()}
 
 
 class Draft(NamedTuple):
@@ -389,8 +402,15 @@ def _learnt(config: SubwordsConfig, corpus: ParallelCorpus) -> tuple[Subwords, S
         "character_coverage": config.character_coverage,
     }
     entry = corpus.cache.entry("subwords", key, build)
-    source = Subwords.load(entry.path / "source")
-    return source, source if config.shared else Subwords.load(entry.path / "target"), entry.facts["notes"]
+    try:
+        source = Subwords.load(entry.path / "source")
+        target = source if config.shared else Subwords.load(entry.path / "target")
+    except RunError as error:
+        raise DataError(
+            f"{error}\nIt vanished from the cache, or was damaged there; remove {entry.path}, if it is still "
+            "there, and give the same command again."
+        ) from error
+    return source, target, entry.facts["notes"]
 
 
 def build_subwords(
