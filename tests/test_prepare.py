@@ -305,32 +305,29 @@ def test_too_little_text_is_an_error() -> None:
 
 
 def test_encoded_pairs_line_by_line(sides: tuple[Subwords, Subwords]) -> None:
-    source, target, num_dropped = encode_pairs(PAIRS[:5], *sides)
-    assert num_dropped == 0
+    pairs = [*PAIRS[:5], Pair("", "책을"), Pair("책을 " * 99, " ")]  # whatever their length
+    source, target = encode_pairs(pairs, *sides)
+    assert len(source) == len(target) == 7
     assert [sides[0].decode(source[index].tolist()) for index in range(5)] == [pair.source for pair in PAIRS[:5]]
     assert [sides[1].decode(target[index].tolist()) for index in range(5)] == [pair.target for pair in PAIRS[:5]]
+    assert (len(source[5]), len(target[6])) == (0, 0)
 
 
-def test_long_and_empty_pairs_are_left_out_of_training_only(sides: tuple[Subwords, Subwords]) -> None:
+def test_long_and_empty_pairs_are_left_out_of_training_only(tmp_path: Path, sides: tuple[Subwords, Subwords]) -> None:
+    odd = [Pair("", "a book"), Pair("책을", " "), Pair("책을 " * 99, "a book"), Pair("책을", "a book " * 99)]
+    names = {name: written(tmp_path, name, [*PAIRS, *odd]) for name in ("train", "dev", "test")}
+    config = DataConfig(corpus=Corpus.files, clean=False, cache=str(tmp_path / "cache"), **names)  # type: ignore[arg-type]
     lengths = [max(len(sides[0].encode([pair.source])[0]), len(sides[1].encode([pair.target])[0])) for pair in PAIRS]
     limit = sorted(lengths)[len(lengths) // 2]
-    pairs = [*PAIRS, Pair("", "a book"), Pair("책을", " "), Pair("책을 " * 99, "a book"), Pair("책을", "a book " * 99)]
     expected = [pair for pair, length in zip(PAIRS, lengths, strict=True) if length <= limit]
     assert 0 < len(expected) < len(PAIRS)
-    source, target, num_dropped = encode_pairs(pairs, *sides, max_pieces=limit)
-    assert len(source) == len(target) == len(expected)
-    assert num_dropped == len(pairs) - len(expected)
-    assert [sides[0].decode(source[index].tolist()) for index in range(len(source))] == [
-        pair.source for pair in expected
+    found = prepare(config, PIECES, seed=1, max_pieces=limit, given=sides)
+    assert found_rows(found) == [
+        sides[0].encode([pair.source for pair in expected]),
+        sides[1].encode([pair.target for pair in expected]),
     ]
-    assert max(source.lengths.max(), target.lengths.max()) == limit
-    source, target, num_dropped = encode_pairs(pairs, *sides)
-    assert (len(source), len(target), num_dropped) == (len(pairs), len(pairs), 0)
-
-
-def test_nothing_short_enough_is_an_error(sides: tuple[Subwords, Subwords]) -> None:
-    with pytest.raises(DataError, match=r"none of 60 pairs has from 1 to 2 pieces a side; see training\.max_pieces"):
-        encode_pairs(PAIRS, *sides, max_pieces=2)
+    assert found.notes == [f"left out {64 - len(expected)} pairs longer than training.max_pieces={limit}"]
+    assert found.dev == found.test == [*PAIRS, *odd]
 
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -202,9 +201,8 @@ def _phrasebook(config: DataConfig, seed: int) -> tuple[dict[str, Any], Callable
 
     def build(folder: Path) -> dict[str, Any]:
         sift_chunk = partial(_sift_phrases, folder, num_train, seed, is_reversed, _rules(config))
-        numbers = range(1) if num_train <= phrasebook.FIRST_CHUNK else count()
         with Workers() as workers:
-            sifted = take_distinct(workers.in_order(sift_chunk, numbers), num_train)
+            sifted = take_distinct(workers.in_order(sift_chunk, phrasebook.chunk_numbers(num_train)), num_train)
             draft = _sift_all(sifted, config, drop_duplicates=False)  # there are none
             notes = _cleaned(draft, config)
             dev, test = (
@@ -476,7 +474,9 @@ def _encoded(
                     writer.add(shard)
                 bar.update(num_pairs)
         if not num_kept:
-            raise _none_kept(corpus.num_train, max_pieces)
+            raise DataError(
+                f"none of {corpus.num_train} pairs has from 1 to {max_pieces} pieces a side; see training.max_pieces"
+            )
         return {"num_dropped": corpus.num_train - num_kept, "num_shards": [writer.finish() for writer in writers]}
 
     hashes = [hashlib.sha256(model).hexdigest() for model in models]
@@ -522,7 +522,8 @@ def _encode_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> t
     """How many pairs a chunk has, and the ids of both sides of those that are not too long."""
     source, target = map(_loaded, models)
     pairs = read_chunk(path)
-    kept = _encode(pairs, source, target, max_pieces)
+    encoded = zip(*_encode(pairs, source, target), strict=True)
+    kept = [sides for sides in encoded if all(sides) and max(map(len, sides)) <= max_pieces]
     sides = zip(*kept, strict=True) if kept else ((), ())
     source_shard, target_shard = (
         build_shard(ids, len(subwords)) for ids, subwords in zip(sides, (source, target), strict=True)
@@ -535,36 +536,12 @@ def _loaded(model: bytes) -> Subwords:
     return Subwords(model)
 
 
-def _encode(
-    pairs: Sequence[Pair], source: Subwords, target: Subwords, max_pieces: int | None
-) -> list[tuple[list[int], list[int]]]:
-    """Ids of both sides of pairs, without those of which a side has no piece or more than `max_pieces`."""
-    encoded = zip(
-        source.encode([pair.source for pair in pairs]), target.encode([pair.target for pair in pairs]), strict=True
-    )
-    return [sides for sides in encoded if max_pieces is None or (all(sides) and max(map(len, sides)) <= max_pieces)]
+def _encode(pairs: Sequence[Pair], source: Subwords, target: Subwords) -> tuple[list[list[int]], list[list[int]]]:
+    """Ids of both sides of pairs."""
+    return source.encode([pair.source for pair in pairs]), target.encode([pair.target for pair in pairs])
 
 
-def _none_kept(num_pairs: int, max_pieces: int | None) -> DataError:
-    return DataError(f"none of {num_pairs} pairs has from 1 to {max_pieces} pieces a side; see training.max_pieces")
-
-
-def encode_pairs(
-    pairs: Sequence[Pair], source: Subwords, target: Subwords, *, max_pieces: int | None = None
-) -> tuple[TokenStore, TokenStore, int]:
-    """Ids of both sides in memory, for a few pairs; without those that are too long for `max_pieces`.
-
-    Returns:
-        The two stores, line by line, and how many pairs were left out.
-
-    Raises:
-        DataError: nothing is left.
-    """
-    kept = _encode(pairs, source, target, max_pieces)
-    if not kept:
-        raise _none_kept(len(pairs), max_pieces)
-    stores = (
-        TokenStore([sides[0] for sides in kept], len(source)),
-        TokenStore([sides[1] for sides in kept], len(target)),
-    )
-    return *stores, len(pairs) - len(kept)
+def encode_pairs(pairs: Sequence[Pair], source: Subwords, target: Subwords) -> tuple[TokenStore, TokenStore]:
+    """Ids of both sides in memory, line by line, for a few pairs."""
+    source_ids, target_ids = _encode(pairs, source, target)
+    return TokenStore(source_ids, len(source)), TokenStore(target_ids, len(target))
