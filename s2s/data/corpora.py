@@ -33,6 +33,8 @@ from tqdm import tqdm
 from s2s.errors import DataError
 from s2s.files import replacing
 
+tqdm.monitor_interval = 0  # starting its thread would swallow a signal that comes meanwhile
+
 Digests = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint8]
