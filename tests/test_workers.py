@@ -44,6 +44,15 @@ def test_results_come_in_order_and_errors_in_their_turn(num_cores: int) -> None:
             next(seen)
 
 
+def test_a_quota_of_cores(tmp_path: Path) -> None:
+    file = tmp_path / "cpu.max"
+    assert workers._quota(file) == sys.maxsize
+    for text, num in (("max 100000", sys.maxsize), ("250000 100000", 2), ("50000 100000", 1)):
+        file.write_text(f"{text}\n")
+        assert workers._quota(file) == num
+    assert 1 <= workers.num_cores() <= 16
+
+
 def test_one_task_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "num_cores", lambda: 2)
     with Workers() as pool:

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain, islice
+from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TypeVar
 
@@ -22,8 +23,18 @@ _LEFT_TO_PARENT = (signal.SIGINT, signal.SIGTERM)
 
 
 def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use, 16 at most: more would wait for the process that hands out the text."""
+    num = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(num, _quota(Path("/sys/fs/cgroup/cpu.max")), 16)
+
+
+def _quota(file: Path) -> int:
+    """Whole cores, at least one, that a container may use ("QUOTA PERIOD" in microseconds); many without a limit."""
+    try:
+        quota, period = map(int, file.read_text().split())
+    except (OSError, ValueError):  # no such file, or "max"
+        return sys.maxsize
+    return max(1, quota // period)
 
 
 class Workers:
@@ -81,7 +92,7 @@ class Workers:
         waiting: deque[Future[R]] = deque()
         try:
             for task, error in turns:
-                if len(waiting) == 2 * self._num:
+                if len(waiting) == self._num + 2:
                     yield waiting.popleft().result()
                 waiting.append(_failed(error) if error else self._submit(function, task))  # type: ignore[arg-type]
             while waiting:
