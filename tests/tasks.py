@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from s2s.errors import DataError
 
@@ -31,3 +32,15 @@ def names_of_modules(number: int) -> list[str]:
 def told(folder: str) -> None:
     (Path(folder) / str(os.getpid())).touch()
     time.sleep(60)
+
+
+FIRST_CHUNK = 30
+
+
+def sift_few_phrases(folder: Path, num_pairs: int, seed: int, is_reversed: bool, rules: Any, number: int) -> Any:
+    """As `prepare` sifts the phrasebook, but in small chunks."""
+    from s2s.config import Split
+    from s2s.data import phrasebook, prepare
+
+    pairs = phrasebook.distinct_pairs(Split.train, FIRST_CHUNK if number == 0 else 40, seed, stream=number)
+    return prepare._sift_chunk(folder, number, prepare._turned(pairs, is_reversed), rules, None)

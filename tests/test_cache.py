@@ -2,6 +2,7 @@ import fcntl
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 import time
@@ -100,6 +101,82 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"No space left on device\nMake room, or choose another folder"):
         Cache(tmp_path).entry("text", KEY, fill)
     assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(122, "Disk quota exceeded"), r"expected a folder .*got: Disk quota exceeded\nMake room"),
+        (OSError(2, "No such file or directory", "x/train.00001"), r"^x/train\.00001: vanished .*same command again$"),
+        (OSError(5, "Input/output error", "x/dev"), r"^x/dev: expected a file of the cache .*got: Input/output error$"),
+        (OSError(24, "Too many open files"), r"expected a file of the cache .*got: Too many open files$"),
+    ],
+)
+def test_errors_of_files_tell_their_cause(tmp_path: Path, error: OSError, message: str) -> None:
+    def fail(folder: Path) -> dict[str, Any]:
+        raise error
+
+    with pytest.raises(DataError, match=message):
+        Cache(tmp_path).entry("text", KEY, fail)
+    with pytest.raises(DataError, match=message), Cache(tmp_path).checked():
+        raise error
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "a"])
+def test_an_entry_that_cannot_be_looked_at_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    cache = Cache(tmp_path)
+    path = cache.entry("text", KEY, writing()).path
+    before = Path.stat, Path.read_text
+
+    def failing(which: int) -> Callable[..., Any]:
+        def look(file: Path, **options: Any) -> Any:
+            if file == path / name:
+                raise OSError(5, "Input/output error", str(file))
+            return before[which](file, **options)
+
+        return look
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", failing(0))
+        patch.setattr(Path, "read_text", failing(1))
+        with pytest.raises(DataError, match=f"{name}: expected a file of the cache .*got: Input/output error"):
+            cache.entry("text", KEY, never)
+    assert cache.entry("text", KEY, never).path == path
+
+
+def test_a_folder_that_is_being_built_is_left_alone_without_its_lock(tmp_path: Path) -> None:
+    """As on a file system whose locks are local to a machine, or when someone cleans up."""
+    elsewhere = tmp_path / "text-0.another-machine.1.abcd.part"
+    elsewhere.mkdir()
+
+    def build(folder: Path) -> dict[str, Any]:
+        for lock in tmp_path.glob("*.lock"):
+            lock.unlink()
+        Cache(tmp_path).entry("text", {"another": "text"}, writing())
+        Cache(tmp_path).entry("text", KEY, writing("the faster one"))
+        assert folder.exists()
+        return writing("the slower one")(folder)
+
+    entry = Cache(tmp_path).entry("text", KEY, build)
+    assert entry.facts == {"said": "the faster one"}
+    assert sorted(file.name for file in entry.path.iterdir()) == ["a", "manifest.json", "sub"]
+    assert elsewhere.exists()
+    assert len(names(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("comes_again", [True, False])
+def test_a_folder_that_was_removed_is_no_entry(tmp_path: Path, comes_again: bool) -> None:
+    def build(folder: Path) -> dict[str, Any]:
+        shutil.rmtree(folder)
+        if comes_again:
+            folder.mkdir()
+            (folder / "a").write_text("the rest")
+        return {}
+
+    with pytest.raises(DataError, match=r"\.part: vanished from the cache .*give the same command again"):
+        Cache(tmp_path).entry("text", KEY, build)
+    assert names(tmp_path) == []
 
 
 def test_two_at_once_build_once(tmp_path: Path) -> None:

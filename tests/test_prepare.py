@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import tasks
 from conftest import ROOT, environment
 
 from s2s.config import Corpus, DataConfig, SubwordKind, SubwordsConfig
@@ -304,32 +305,29 @@ def test_too_little_text_is_an_error() -> None:
 
 
 def test_encoded_pairs_line_by_line(sides: tuple[Subwords, Subwords]) -> None:
-    source, target, num_dropped = encode_pairs(PAIRS[:5], *sides)
-    assert num_dropped == 0
+    pairs = [*PAIRS[:5], Pair("", "책을"), Pair("책을 " * 99, " ")]  # whatever their length
+    source, target = encode_pairs(pairs, *sides)
+    assert len(source) == len(target) == 7
     assert [sides[0].decode(source[index].tolist()) for index in range(5)] == [pair.source for pair in PAIRS[:5]]
     assert [sides[1].decode(target[index].tolist()) for index in range(5)] == [pair.target for pair in PAIRS[:5]]
+    assert (len(source[5]), len(target[6])) == (0, 0)
 
 
-def test_long_and_empty_pairs_are_left_out_of_training_only(sides: tuple[Subwords, Subwords]) -> None:
+def test_long_and_empty_pairs_are_left_out_of_training_only(tmp_path: Path, sides: tuple[Subwords, Subwords]) -> None:
+    odd = [Pair("", "a book"), Pair("책을", " "), Pair("책을 " * 99, "a book"), Pair("책을", "a book " * 99)]
+    names = {name: written(tmp_path, name, [*PAIRS, *odd]) for name in ("train", "dev", "test")}
+    config = DataConfig(corpus=Corpus.files, clean=False, cache=str(tmp_path / "cache"), **names)  # type: ignore[arg-type]
     lengths = [max(len(sides[0].encode([pair.source])[0]), len(sides[1].encode([pair.target])[0])) for pair in PAIRS]
     limit = sorted(lengths)[len(lengths) // 2]
-    pairs = [*PAIRS, Pair("", "a book"), Pair("책을", " "), Pair("책을 " * 99, "a book"), Pair("책을", "a book " * 99)]
     expected = [pair for pair, length in zip(PAIRS, lengths, strict=True) if length <= limit]
     assert 0 < len(expected) < len(PAIRS)
-    source, target, num_dropped = encode_pairs(pairs, *sides, max_pieces=limit)
-    assert len(source) == len(target) == len(expected)
-    assert num_dropped == len(pairs) - len(expected)
-    assert [sides[0].decode(source[index].tolist()) for index in range(len(source))] == [
-        pair.source for pair in expected
+    found = prepare(config, PIECES, seed=1, max_pieces=limit, given=sides)
+    assert found_rows(found) == [
+        sides[0].encode([pair.source for pair in expected]),
+        sides[1].encode([pair.target for pair in expected]),
     ]
-    assert max(source.lengths.max(), target.lengths.max()) == limit
-    source, target, num_dropped = encode_pairs(pairs, *sides)
-    assert (len(source), len(target), num_dropped) == (len(pairs), len(pairs), 0)
-
-
-def test_nothing_short_enough_is_an_error(sides: tuple[Subwords, Subwords]) -> None:
-    with pytest.raises(DataError, match=r"none of 60 pairs has from 1 to 2 pieces a side; see training\.max_pieces"):
-        encode_pairs(PAIRS, *sides, max_pieces=2)
+    assert found.notes == [f"left out {64 - len(expected)} pairs longer than training.max_pieces={limit}"]
+    assert found.dev == found.test == [*PAIRS, *odd]
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -409,6 +407,19 @@ def test_a_large_phrasebook_comes_in_chunks(tmp_path: Path, monkeypatch: pytest.
     short = built(dataclasses.replace(config, max_words=6), seed=1)
     assert short.train == [pair for pair in large.train if max(len(side.split()) for side in pair) <= 6]
     assert f"of 1,500 pairs (dropped: 0 empty, {1500 - len(short.train):,} too long" in short.notes[0]
+
+
+def test_a_large_phrasebook_is_the_same_from_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it keep what they had begun when there were enough pairs."""
+    monkeypatch.setattr(prepare_module, "_sift_phrases", tasks.sift_few_phrases)
+    monkeypatch.setattr(phrasebook, "FIRST_CHUNK", tasks.FIRST_CHUNK)
+    found = []
+    for num_cores in (1, 2):
+        monkeypatch.setattr(workers, "num_cores", lambda num=num_cores: num)
+        corpus = build_corpus(dataclasses.replace(FEW, train_pairs=100, cache=str(tmp_path / str(num_cores))), seed=1)
+        found.append({path.name: path.read_bytes() for path in corpus.entry.path.iterdir()})
+    assert found[0] == found[1]
+    assert found[0].keys() == {"train.00000", "train.00001", "train.00002", "dev", "test", "manifest.json"}
 
 
 def test_a_hit_gives_what_a_miss_gave(config: DataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -519,6 +530,34 @@ def test_an_error_leaves_no_entry(config: DataConfig) -> None:
     with pytest.raises(DataError, match=r"none of \d+ pairs has from 1 to 2 pieces"):
         prepared(files(Path(config.train[0]).parent, cache=config.cache), max_pieces=2)
     assert [kind for kind, names in entries(config).items() if names] == ["text", "subwords"]
+
+
+@pytest.mark.parametrize("changed", ["train", "dev"])
+def test_text_that_changes_while_it_is_read_is_an_error(
+    config: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    config = dataclasses.replace(config, dev=written(tmp_path, "dev", PAIRS[:3]))
+    path = Path(getattr(config, changed)[0])
+    content, write_text = path.read_bytes(), prepare_module._write_text
+
+    def changing(*given: Any) -> dict[str, Any]:
+        path.write_bytes(content.replace("저는".encode(), "나는".encode()))
+        return write_text(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare_module, "_write_text", changing)
+        with pytest.raises(DataError, match="changed while it was read; give the command again"):
+            prepared(config)
+    assert entries(config)["text"] == set()
+    path.write_bytes(content)
+    prepared(config)
+
+
+def test_text_that_vanishes_from_the_cache_is_an_error(config: DataConfig) -> None:
+    corpus = build_corpus(config, seed=1)
+    corpus.chunks[0].unlink()
+    with pytest.raises(DataError, match=r"train\.00000: vanished from the cache .*give the same command again"):
+        list(corpus.train())
 
 
 def test_a_cache_that_cannot_be_written_is_an_error(config: DataConfig, tmp_path: Path) -> None:

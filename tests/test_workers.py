@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -7,7 +8,7 @@ from itertools import count, islice
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, environment
+from conftest import ROOT, TINY, environment
 from tasks import killed, names_of_modules, odd_ones_only, squared_by
 
 from s2s.data import workers
@@ -43,6 +44,15 @@ def test_results_come_in_order_and_errors_in_their_turn(num_cores: int) -> None:
             next(seen)
 
 
+def test_a_quota_of_cores(tmp_path: Path) -> None:
+    file = tmp_path / "cpu.max"
+    assert workers._quota(file) == sys.maxsize
+    for text, num in (("max 100000", sys.maxsize), ("250000 100000", 2), ("50000 100000", 1)):
+        file.write_text(f"{text}\n")
+        assert workers._quota(file) == num
+    assert 1 <= workers.num_cores() <= 16
+
+
 def test_one_task_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "num_cores", lambda: 2)
     with Workers() as pool:
@@ -69,6 +79,13 @@ def test_preparing_needs_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=environment())
 
 
+def wait_for_end(processes: list[int]) -> None:
+    until_s = time.monotonic() + 30
+    while any(Path(f"/proc/{number}").exists() for number in processes):
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
+
+
 ORPHANS = """
 import os, sys, time
 sys.path.insert(0, {tests!r})
@@ -90,7 +107,47 @@ def test_processes_end_with_their_parent_even_when_it_is_killed(tmp_path: Path) 
     parent.kill()
     parent.communicate()
     numbers = [int(path.name) for path in tmp_path.iterdir()]
-    until_s = time.monotonic() + 30
-    while any(Path(f"/proc/{number}").exists() for number in numbers):
-        assert time.monotonic() < until_s
-        time.sleep(0.05)
+    wait_for_end(numbers)
+
+
+def children(number: int) -> list[int]:
+    """Processes that a process has started, and those that these have started."""
+    found: list[int] = []
+    for path in Path(f"/proc/{number}/task").glob("*/children"):
+        for child in map(int, path.read_text().split()):
+            found += [child, *children(child)]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("stage", "part"), [("reading", "text-*.part/draft.*"), ("encoding", "ids-*.part")])
+@pytest.mark.parametrize("wait_s", [0.0, 0.2])
+def test_a_signal_to_all_processes_ends_preparation(
+    tmp_path: Path, number: int, stage: str, part: str, wait_s: float
+) -> None:
+    if workers.num_cores() == 1:
+        pytest.skip("there are no other processes on one core")
+    names = [str(tmp_path / name) for name in ("train.a", "train.b")]
+    for name in names:
+        Path(name).write_text("".join(f"{index % 97} birds and {index % 89} cats\n" for index in range(150_000)))
+    options = ["data=files", f"data.train=[{','.join(names)}]", f"data.cache={tmp_path / 'cache'}", "data.clean=false"]
+    command = [sys.executable, "scripts/train.py", *options, *TINY, f"run={tmp_path / 'run'}"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    root = tmp_path / "cache" / "prepared"
+    while not list(root.glob(part)):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    time.sleep(wait_s)
+    started = children(process.pid)
+    os.killpg(process.pid, number)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (128 + number, b"", b"interrupted\n"), stage
+    assert list(root.glob("*.part")) == []
+    assert list(root.glob("*.new")) == []
+    assert [path for path in root.glob("ids-*") if path.suffix != ".lock"] == []
+    if wait_s:
+        assert len(started) >= 2
+    wait_for_end(started)

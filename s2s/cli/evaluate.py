@@ -36,7 +36,7 @@ def evaluate(config: EvaluateConfig) -> None:
     # Every line needs exactly one translation here, whatever is asked for in search.
     search = dataclasses.replace(config.search, num_best=1, format=OutputFormat.text)
     translator = Translator.load(config.run, search=search, device=config.device, precision=config.precision)
-    stores = encode_pairs(pairs, translator.source, translator.target)[:2]
+    stores = encode_pairs(pairs, translator.source, translator.target)
     loss_nats = mean_loss_nats(translator.model, all_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
     result: dict[str, Any] = {"lines": len(pairs), "loss_nats": loss_nats, "perplexity": perplexity(loss_nats)}
     for strategy in Strategy:

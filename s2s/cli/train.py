@@ -309,7 +309,7 @@ def _validation(
     precision: torch.dtype,
 ) -> Callable[[], Validation]:
     """A function that scores the dev set with the model's present weights: loss, and BLEU of greedy search."""
-    batches = all_batches(*encode_pairs(pairs, *sides)[:2], config.training.batch_tokens)
+    batches = all_batches(*encode_pairs(pairs, *sides), config.training.batch_tokens)
     translator = Translator(model, *sides, SearchConfig(strategy=Strategy.greedy), device, precision)
     sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
 

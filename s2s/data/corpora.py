@@ -1,7 +1,7 @@
 """Parallel text files: fetched, read line by line or in chunks, cleaned with counts, and split.
 
 A corpus is two text files (plain or gzip, UTF-8) with one sentence a line; line i of one translates line i of the
-other. Text is streamed, and what has to be known of all pairs at once is 64-bit digests in arrays: about 25 bytes a
+other. Text is streamed, and what has to be known of all pairs at once is 64-bit digests in arrays: about 30 bytes a
 pair, so that a huge corpus needs no huge memory.
 
 N pairs.
@@ -32,6 +32,8 @@ from tqdm import tqdm
 
 from s2s.errors import DataError
 from s2s.files import replacing
+
+tqdm.monitor_interval = 0  # starting its thread would swallow a signal that comes meanwhile
 
 Digests = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]

@@ -27,7 +27,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import chain, product
+from itertools import chain, count, product
 from math import isqrt
 from typing import NamedTuple, TypeVar
 from zlib import crc32
@@ -1353,6 +1353,11 @@ def chunk(split: Split, number: int, num_pairs: int, seed: int) -> list[Pair]:
     if number == 0:
         return distinct_pairs(split, min(num_pairs, FIRST_CHUNK), seed)
     return distinct_pairs(split, NEXT_CHUNK, seed, stream=number)
+
+
+def chunk_numbers(num_pairs: int) -> Iterable[int]:
+    """Numbers of the chunks in which `num_pairs` different pairs are found, without an end if they are several."""
+    return range(1) if num_pairs <= FIRST_CHUNK else count()
 
 
 def num_possible_pairs() -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
-from itertools import compress, count
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,8 +34,8 @@ class Lines(NamedTuple):
 def write_phrasebook(folder: Path, split: Split, num_pairs: int, seed: int, *, alignments: bool) -> list[Path]:
     """Write SPLIT.ko, SPLIT.en and, if asked, SPLIT.align; each is complete or absent.
 
-    The pairs are those of data=phrasebook: a function of split, number and seed, all different. It takes 8 bytes a pair
-    to know them apart.
+    The pairs are a function of split, number and seed, all different: those of data=phrasebook, where dev and test have
+    no more than FIRST_CHUNK of them. It takes 8 bytes a pair to know them apart.
 
     Returns:
         The files.
@@ -62,8 +62,7 @@ def write_phrasebook(folder: Path, split: Split, num_pairs: int, seed: int, *, a
 
 
 def _all_lines(workers: Workers, split: Split, num_pairs: int, seed: int) -> Iterator[Lines]:
-    numbers = range(1) if num_pairs <= phrasebook.FIRST_CHUNK else count()
-    return workers.in_order(partial(_lines, split, num_pairs, seed), numbers)
+    return workers.in_order(partial(_lines, split, num_pairs, seed), phrasebook.chunk_numbers(num_pairs))
 
 
 def _lines(split: Split, num_pairs: int, seed: int, number: int) -> Lines:

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +46,7 @@ from s2s.data.corpora import (
 from s2s.data.store import Shard, TokenStore, build_shard, join_shards, write_shard
 from s2s.data.subwords import VERSION, Subwords, sample_stride, train_subwords
 from s2s.data.workers import Workers
-from s2s.errors import DataError
+from s2s.errors import DataError, RunError
 from s2s.files import write_bytes
 
 CHUNK_PAIRS = 50_000
@@ -145,7 +144,9 @@ class ParallelCorpus:
     def train(self) -> Iterator[Pair]:
         """The training pairs."""
         for path in self.chunks:
-            yield from read_chunk(path)
+            with self.cache.checked():
+                pairs = read_chunk(path)
+            yield from pairs
 
 
 def build_corpus(config: DataConfig, seed: int) -> ParallelCorpus:
@@ -160,7 +161,8 @@ def build_corpus(config: DataConfig, seed: int) -> ParallelCorpus:
     key, build = _recipe(config, folder, seed)
     entry = cache.entry("text", {"clean": _rules(config) and vars(_rules(config)), **key}, build)
     facts = entry.facts
-    dev, test = (read_chunk(entry.path / name) for name in ("dev", "test"))
+    with cache.checked():
+        dev, test = (read_chunk(entry.path / name) for name in ("dev", "test"))
     return ParallelCorpus(cache, entry, dev, test, facts["num_train"], facts["sha256"], facts["notes"])
 
 
@@ -199,16 +201,18 @@ def _phrasebook(config: DataConfig, seed: int) -> tuple[dict[str, Any], Callable
 
     def build(folder: Path) -> dict[str, Any]:
         sift_chunk = partial(_sift_phrases, folder, num_train, seed, is_reversed, _rules(config))
-        numbers = range(1) if num_train <= phrasebook.FIRST_CHUNK else count()
         with Workers() as workers:
-            sifted = take_distinct(workers.in_order(sift_chunk, numbers), num_train)
+            sifted = take_distinct(workers.in_order(sift_chunk, phrasebook.chunk_numbers(num_train)), num_train)
             draft = _sift_all(sifted, config, drop_duplicates=False)  # there are none
             notes = _cleaned(draft, config)
             dev, test = (
                 _turned(phrasebook.distinct_pairs(split, num, seed), is_reversed)
                 for split, num in ((Split.dev, num_dev), (Split.test, num_test))
             )
-            return _write_text(folder, workers, draft, notes, dev, test)
+            facts = _write_text(folder, workers, draft, notes, dev, test)
+        for path in folder.glob("draft.*"):  # of chunks that others had begun when there were enough pairs
+            path.unlink()
+        return facts
 
     sizes = {"train": num_train, "dev": num_dev, "test": num_test}
     return {"grammar": phrasebook.GRAMMAR_VERSION, "seed": seed, "is_reversed": is_reversed, **sizes}, build
@@ -234,12 +238,19 @@ def _files(
             notes = _cleaned(draft, config)
             if cuts_any:
                 notes.append(_cut(draft, num_dev, num_test, seed))
-            return _write_text(folder, workers, draft, notes, given_dev, given_test)
+            facts = _write_text(folder, workers, draft, notes, given_dev, given_test)
+        if _hashes(train, dev, test) != hashes:  # what was read may not be what the entry is named after
+            raise DataError("a text file changed while it was read; give the command again")
+        return facts
 
-    names = {"train": train, "dev": dev, "test": test}
-    hashes = {name: files and [sha256_of(path) for path in files] for name, files in names.items()}
+    hashes = _hashes(train, dev, test)
     cut = {"num_dev": num_dev, "num_test": num_test, "seed": seed} if cuts_any else None
     return {**hashes, "cut": cut}, build
+
+
+def _hashes(train: Files, dev: Files | None, test: Files | None) -> dict[str, list[str] | None]:
+    names = {"train": train, "dev": dev, "test": test}
+    return {name: files and [sha256_of(path) for path in files] for name, files in names.items()}
 
 
 class Draft(NamedTuple):
@@ -389,8 +400,15 @@ def _learnt(config: SubwordsConfig, corpus: ParallelCorpus) -> tuple[Subwords, S
         "character_coverage": config.character_coverage,
     }
     entry = corpus.cache.entry("subwords", key, build)
-    source = Subwords.load(entry.path / "source")
-    return source, source if config.shared else Subwords.load(entry.path / "target"), entry.facts["notes"]
+    try:
+        source = Subwords.load(entry.path / "source")
+        target = source if config.shared else Subwords.load(entry.path / "target")
+    except RunError as error:
+        raise DataError(
+            f"{error}\nIt vanished from the cache, or was damaged there; remove {entry.path}, if it is still "
+            "there, and give the same command again."
+        ) from error
+    return source, target, entry.facts["notes"]
 
 
 def build_subwords(
@@ -456,7 +474,9 @@ def _encoded(
                     writer.add(shard)
                 bar.update(num_pairs)
         if not num_kept:
-            raise _none_kept(corpus.num_train, max_pieces)
+            raise DataError(
+                f"none of {corpus.num_train} pairs has from 1 to {max_pieces} pieces a side; see training.max_pieces"
+            )
         return {"num_dropped": corpus.num_train - num_kept, "num_shards": [writer.finish() for writer in writers]}
 
     hashes = [hashlib.sha256(model).hexdigest() for model in models]
@@ -502,7 +522,8 @@ def _encode_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> t
     """How many pairs a chunk has, and the ids of both sides of those that are not too long."""
     source, target = map(_loaded, models)
     pairs = read_chunk(path)
-    kept = _encode(pairs, source, target, max_pieces)
+    encoded = zip(*_encode(pairs, source, target), strict=True)
+    kept = [sides for sides in encoded if all(sides) and max(map(len, sides)) <= max_pieces]
     sides = zip(*kept, strict=True) if kept else ((), ())
     source_shard, target_shard = (
         build_shard(ids, len(subwords)) for ids, subwords in zip(sides, (source, target), strict=True)
@@ -515,36 +536,12 @@ def _loaded(model: bytes) -> Subwords:
     return Subwords(model)
 
 
-def _encode(
-    pairs: Sequence[Pair], source: Subwords, target: Subwords, max_pieces: int | None
-) -> list[tuple[list[int], list[int]]]:
-    """Ids of both sides of pairs, without those of which a side has no piece or more than `max_pieces`."""
-    encoded = zip(
-        source.encode([pair.source for pair in pairs]), target.encode([pair.target for pair in pairs]), strict=True
-    )
-    return [sides for sides in encoded if max_pieces is None or (all(sides) and max(map(len, sides)) <= max_pieces)]
+def _encode(pairs: Sequence[Pair], source: Subwords, target: Subwords) -> tuple[list[list[int]], list[list[int]]]:
+    """Ids of both sides of pairs."""
+    return source.encode([pair.source for pair in pairs]), target.encode([pair.target for pair in pairs])
 
 
-def _none_kept(num_pairs: int, max_pieces: int | None) -> DataError:
-    return DataError(f"none of {num_pairs} pairs has from 1 to {max_pieces} pieces a side; see training.max_pieces")
-
-
-def encode_pairs(
-    pairs: Sequence[Pair], source: Subwords, target: Subwords, *, max_pieces: int | None = None
-) -> tuple[TokenStore, TokenStore, int]:
-    """Ids of both sides in memory, for a few pairs; without those that are too long for `max_pieces`.
-
-    Returns:
-        The two stores, line by line, and how many pairs were left out.
-
-    Raises:
-        DataError: nothing is left.
-    """
-    kept = _encode(pairs, source, target, max_pieces)
-    if not kept:
-        raise _none_kept(len(pairs), max_pieces)
-    stores = (
-        TokenStore([sides[0] for sides in kept], len(source)),
-        TokenStore([sides[1] for sides in kept], len(target)),
-    )
-    return *stores, len(pairs) - len(kept)
+def encode_pairs(pairs: Sequence[Pair], source: Subwords, target: Subwords) -> tuple[TokenStore, TokenStore]:
+    """Ids of both sides in memory, line by line, for a few pairs."""
+    source_ids, target_ids = _encode(pairs, source, target)
+    return TokenStore(source_ids, len(source)), TokenStore(target_ids, len(target))

@@ -48,11 +48,9 @@ class TokenStore:
     def _set(self, shards: list[Shard]) -> None:
         self._shards = shards
         self._starts = [0, *accumulate(len(shard.offsets) - 1 for shard in shards)]
-        lengths = [np.diff(shard.offsets) for shard in shards]
-        longest = max((int(each.max()) for each in lengths if len(each)), default=0)
         # Batches are sorted by length, and 16 bits are sorted several times faster than 64.
-        kind = np.uint16 if longest < 2**16 else np.int32
-        self._lengths: Array = np.concatenate([each.astype(kind) for each in lengths] or [np.empty(0, kind)])
+        lengths = [_narrow(np.diff(shard.offsets)) for shard in shards]  # shard by shard, since there may be many
+        self._lengths: Array = np.concatenate(lengths or [np.empty(0, np.uint16)])
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -79,6 +77,10 @@ class TokenStore:
     def lengths(self) -> Array:
         """Ids of each sentence (N), as uint16 where that suffices, else int32."""
         return self._lengths
+
+
+def _narrow(lengths_N: Array) -> Array:
+    return lengths_N.astype(np.uint16 if lengths_N.max(initial=0) < 2**16 else np.int32)
 
 
 def build_shard(sentences: Sequence[Sequence[int]], vocabulary_size: int) -> Shard:

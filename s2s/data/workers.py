@@ -11,18 +11,30 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain, islice
+from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TypeVar
 
-from s2s.errors import DataError
+from s2s.errors import DataError, Interrupted
 
 T = TypeVar("T")
 R = TypeVar("R")
+_LEFT_TO_PARENT = (signal.SIGINT, signal.SIGTERM)
 
 
 def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use, 16 at most: more would wait for the process that hands out the text."""
+    num = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(num, _quota(Path("/sys/fs/cgroup/cpu.max")), 16)
+
+
+def _quota(file: Path) -> int:
+    """Whole cores, at least one, that a container may use ("QUOTA PERIOD" in microseconds); many without a limit."""
+    try:
+        quota, period = map(int, file.read_text().split())
+    except (OSError, ValueError):  # no such file, or "max"
+        return sys.maxsize
+    return max(1, quota // period)
 
 
 class Workers:
@@ -45,8 +57,18 @@ class Workers:
         if self._pool is None:
             return
         if error is not None:
-            for process in self._processes:
-                process.terminate()  # what they were at is of no use any more
+            return self._kill()
+        try:
+            self._pool.shutdown(cancel_futures=True)
+        except BaseException:  # a signal, while it waited for what they were at
+            self._kill()
+            raise
+
+    def _kill(self) -> None:
+        """End the processes at once: what they are at is of no use any more. They ignore milder signals."""
+        assert self._pool is not None
+        for process in self._processes:
+            process.kill()
         self._pool.shutdown(cancel_futures=True)
 
     def in_order(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
@@ -70,13 +92,16 @@ class Workers:
         waiting: deque[Future[R]] = deque()
         try:
             for task, error in turns:
-                if len(waiting) == 2 * self._num:
+                if len(waiting) == self._num + 2:
                     yield waiting.popleft().result()
                 waiting.append(_failed(error) if error else self._submit(function, task))  # type: ignore[arg-type]
             while waiting:
                 yield waiting.popleft().result()
         except BrokenProcessPool as broken:
-            raise DataError("a process that prepared text was killed; is memory short? Try again") from broken
+            raise DataError(
+                "a process that prepared text was killed; is memory short? Give the same command again with fewer "
+                "cores (taskset -c 0 COMMAND), or with more memory"
+            ) from broken
         finally:
             for future in waiting:
                 future.cancel()
@@ -86,9 +111,9 @@ class Workers:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self._num, mp_context=context, initializer=_begin)
         before = set(multiprocessing.active_children())
-        with _without_main():  # processes are started here, when they are needed
+        with _without_main(), _without_signals():  # processes are started here, when they are needed
             future = self._pool.submit(function, task)
-        self._processes |= set(multiprocessing.active_children()) - before
+            self._processes |= set(multiprocessing.active_children()) - before
         return future
 
 
@@ -97,6 +122,8 @@ def _turns(tasks: Iterable[T]) -> Iterator[tuple[T | None, Exception | None]]:
     try:
         for task in tasks:
             yield task, None
+    except Interrupted:  # at once
+        raise
     except Exception as error:
         yield None, error
 
@@ -118,9 +145,20 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
+@contextmanager
+def _without_signals() -> Iterator[None]:
+    """Let signals wait. A process started meanwhile inherits that, so that none ends it before `_begin`."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _LEFT_TO_PARENT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin() -> None:
-    """Leave Ctrl-C to the parent, and end with it, even when it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave signals to the parent, which gets them too, and end with it, even when it is killed."""
+    for number in _LEFT_TO_PARENT:
+        signal.signal(number, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
