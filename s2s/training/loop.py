@@ -287,7 +287,8 @@ class Trainer:
             raise TrainingError(
                 f"loss or gradient was not finite in {progress.num_bad_steps} steps in a row, up to step "
                 f"{progress.step}; {progress.num_skipped_steps} were skipped in all. The last good checkpoint is in "
-                f"{self.run_folder.last}: lower optim.learning_rate or optim.max_grad_norm"
+                f"{self.run_folder.last}: lower optim.learning_rate or optim.max_grad_norm, and add "
+                "resume.reset_optimizer=true"
             )
 
     def _set_learning_rate(self) -> None:
