@@ -31,8 +31,10 @@ class RunFolder:
         """
         run = cls(Path(path))
         if not run.config.is_file():
-            what = "holds no config.yaml" if run.path.is_dir() else "does not exist"
-            raise RunError(f"{option}={path} {what}: expected the folder of a run; train one with s2s-train run={path}")
+            if run.path.is_dir():
+                hint = _runs_below(run.path)
+                raise RunError(f"{option}={path} holds no config.yaml: expected the folder of a run; {hint}")
+            raise RunError(f"{option}={path} does not exist: expected the folder of a run; train one with s2s-train")
         return run
 
     @contextmanager
@@ -66,6 +68,16 @@ class RunFolder:
     def config(self) -> Path:
         """The resolved options."""
         return self.path / "config.yaml"
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something was trained: there are weights, whole or damaged. Until then its options are free."""
+        return self.config.is_file() and any(
+            path.name.endswith((".safetensors", ".damaged"))
+            for folder in (self.best, self.last)
+            if folder.is_dir()
+            for path in folder.iterdir()
+        )
 
     @property
     def corpus(self) -> Path:
@@ -106,6 +118,12 @@ class RunFolder:
     def text(self, split: str) -> tuple[Path, Path]:
         """Source and target lines of the dev or test set, kept so that the run can be scored anywhere."""
         return self.path / "text" / f"{split}.source", self.path / "text" / f"{split}.target"
+
+
+def _runs_below(folder: Path) -> str:
+    """What a user may have meant."""
+    found = sorted(str(path.parent) for path in folder.glob("*/config.yaml"))
+    return f"there are {', '.join(found[:5])}" if found else "train one with s2s-train, in a folder of its own"
 
 
 def _lock(handle: int, folder: Path) -> None:

@@ -186,3 +186,26 @@ def test_a_run_in_bf16_is_not_changed_unasked_where_there_is_none(
     assert ended.code == 1
     assert "began in bf16, which this machine lacks: give precision=fp32" in ended.err
     assert call_command("train", *options, "training.max_steps=4", "precision=fp32").code == 0
+
+
+def test_a_start_that_trained_nothing_binds_to_nothing(tmp_path: Path, call_command: Caller) -> None:
+    """A mistyped file leaves a folder behind, which the next command may fill with other options and other text."""
+    run = tmp_path / "run"
+    options = [*file_options(tmp_path / "corpus"), *TINY, f"run={run}", "training.max_steps=2"]
+    missing = tmp_path / "corpus" / "nope.ko"
+    ended = call_command("train", *options, f"data.train=[{missing},{missing}]")
+    assert ended.code == 1
+    assert "nope.ko" in ended.err
+    ended = call_command("train", *options, "model.layers=2", "subwords.vocabulary_size=50")
+    assert ended.code == 0, ended.err
+    assert load_config(run / "config.yaml").model.layers == 2
+    ended = call_command("train", *options)
+    assert ended.code == 1
+    assert "model.layers: 2 -> 1" in ended.err
+
+
+def test_where_a_run_came_from_stays_what_it_was(tmp_path: Path, tiny_run: Path, call_command: Caller) -> None:
+    options = [*file_options(tmp_path / "corpus"), *TINY, f"run={tmp_path / 'run'}"]
+    assert call_command("train", *options, f"init_from={tiny_run}", "training.max_steps=2").code == 0
+    assert call_command("train", *options, "init_from=elsewhere", "training.max_steps=3").code == 0
+    assert load_config(tmp_path / "run" / "config.yaml").init_from == tiny_run.name

@@ -10,6 +10,7 @@ from typing import Any
 from s2s.config import flatten, load_config
 from s2s.errors import RunError
 from s2s.runs import RunFolder
+from s2s.training.checkpoint import checkpoints, step_of
 from s2s.training.metrics import read_metrics
 
 MEASURES = ("bleu", "chrf", "dev_loss_nats", "minutes")
@@ -88,7 +89,8 @@ def read_result(run: RunFolder) -> Result:
         losses = [row["loss_nats"] for row in rows if row["kind"] == "dev" and row["loss_nats"] is not None]
         measures |= {"dev_loss_nats": min(losses)} if losses else {}
         measures |= {"minutes": rows[-1]["elapsed_s"] / 60} if rows else {}
-        return Result(run.path, options, rows[-1]["step"] if rows else 0, measures, signatures)
+        step = max([row["step"] for row in rows] + [step_of(path) for path in checkpoints(run)], default=0)
+        return Result(run.path, options, step, measures, signatures)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{run.path}: expected the scores and metrics of a run, but they cannot be read: {error!r}"

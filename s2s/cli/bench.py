@@ -67,6 +67,7 @@ def show_curve(config: BenchConfig) -> Row:
         losses, bleus = [each.loss_nats for each in validations], [each.bleu for each in validations]
         minutes = [point.minutes for point in points]
         plot_curve(minutes, losses, bleus, Path(config.output), best=best, title=run.path.name)
+        _logger.info("drawn in %s", config.output)
     _logger.info("%8s %8s %6s %9s %9s", "minutes", "step", "epoch", "dev loss", "dev BLEU")
     for row in rows:
         loss = "-" if row["loss_nats"] is None else f"{row['loss_nats']:.3f}"
@@ -97,7 +98,7 @@ def bench_training(config: BenchConfig) -> Row:
     prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces)
     rows = []
     choices = list(product(config.cells, config.input_feeding, config.precisions))
-    for cell, is_fed, precision in tqdm(choices, disable=None):
+    for cell, is_fed, precision in tqdm(choices, desc="measuring", unit="row", disable=None):
         row = _bench_choice(_chosen(config, cell, is_fed), prepared, device, precision)
         rows.append({"cell": cell.name, "input_feeding": is_fed, "precision": precision.name, **row})
     machine = {"device": device.type, "threads": torch.get_num_threads(), "torch": torch.__version__}
@@ -212,5 +213,5 @@ def _print_table(machine: Row, rows: list[Row]) -> None:
         padding = max(row["padding_source"], row["padding_target"])
         values = [row[name] for name in _COLUMNS]
         _logger.info("%-5s %-7s %-9s %9d %8.3f %8.3f %8.3f %8.2f", *values, padding, row["peak_memory_gb"] or 0)
-    rates = rows[0]["matrix_gflops_per_s_fp32"], rows[0]["matrix_gflops_per_s_bf16"]
+    rates = [statistics.median(row[f"matrix_gflops_per_s_{kind}"] for row in rows) for kind in ("fp32", "bf16")]
     _logger.info("%d x %d matrix products: %.0f GFLOP/s in fp32, %.0f in bf16", _MATRIX_SIZE, _MATRIX_SIZE, *rates)

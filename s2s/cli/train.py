@@ -79,16 +79,19 @@ def _open_run(run: RunFolder, config: Config, device: torch.device, held: ExitSt
         RunError: it holds something else, or a run with other options; each difference is named.
     """
     held.enter_context(run.locked())
-    before = load_config(run.config) if run.config.is_file() else None
-    if before is None and any(run.path.iterdir()):
+    if not run.config.is_file() and any(run.path.iterdir()):
         raise RunError(
             f"run={run.path} exists and is not a run: expected a new or empty folder; choose another run=DIR"
         )
+    before = load_config(run.config) if run.has_begun else None
     config = _settled(config, before, device)
     if before is not None:
         _check_differences(run, differences(before, config))
     try:
-        save_config(config, run.config)
+        if before is None:
+            run.corpus.unlink(missing_ok=True)  # of a start that trained nothing, perhaps with other options
+        # Where the run came from stays what it was, however that folder is called by now.
+        save_config(config if before is None else dataclasses.replace(config, init_from=before.init_from), run.config)
     except OSError as error:
         raise RunError(
             f"run={run.path} cannot be written: {error.strerror or error}; choose another run=DIR"

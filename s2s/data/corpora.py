@@ -631,8 +631,8 @@ def hold_out(ranks_N: Digests, num_dev: int, num_test: int) -> Codes:
     if not is_filled or not (splits_N == TRAIN).any() or len(ranks_N) <= num_dev + num_test:
         raise DataError(
             f"expected more than {num_dev:,} dev + {num_test:,} test pairs to cut from, found {len(ranks_N):,} with "
-            f"{len(np.unique(ranks_N)):,} different sources (equal ones stay together); hold out fewer, or give a "
-            "larger corpus"
+            f"{len(np.unique(ranks_N)):,} different sources (equal ones stay together); lower data.dev_pairs and "
+            "data.test_pairs, give data.dev and data.test, or a larger corpus"
         )
     return splits_N
 

@@ -5,6 +5,7 @@ from it, and the ids. The result depends neither on the number of cores nor on w
 """
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ from s2s.data.workers import Workers
 from s2s.errors import DataError, RunError
 from s2s.files import write_bytes
 
+_logger = logging.getLogger(__name__)
 CHUNK_PAIRS = 50_000
 """Pairs that one process works on at a time, in some 50 MB; a corpus of no more starts no other process."""
 SHARD_TOKENS = 1 << 24
@@ -385,6 +387,7 @@ def _learnt(config: SubwordsConfig, corpus: ParallelCorpus) -> tuple[Subwords, S
     names = ("source", "target")
 
     def build(folder: Path) -> dict[str, Any]:
+        _logger.info("learning subwords from %s pairs", f"{corpus.num_train:,}")
         chunks = map(read_chunk, corpus.chunks)
         source, target, notes = build_subwords(config, chunks, corpus.num_train)
         for name, subwords in zip(names, (source, target), strict=True):

@@ -142,6 +142,11 @@ def checkpoint_path(run: RunFolder, step: int) -> Path:
     return run.last / f"step-{step:09d}.safetensors"
 
 
+def step_of(path: Path) -> int:
+    """The step of a checkpoint by its name."""
+    return int(path.stem.removeprefix("step-"))
+
+
 def weights_path(run: RunFolder) -> Path:
     """Where the best weights go."""
     return run.best / "weights.safetensors"

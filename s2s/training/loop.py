@@ -474,7 +474,7 @@ class Trainer:
     def _progress_bar(self) -> "tqdm[Any]":
         """Step, loss, speed and time left; silent when stderr is not a terminal."""
         return tqdm(
-            total=self.config.training.max_steps,
+            total=self.config.training.max_steps if self.config.training.max_minutes is None else None,  # see `run`
             initial=self.progress.step,
             desc="training",
             unit="step",
