@@ -144,7 +144,9 @@ def test_a_signal_to_all_processes_ends_preparation(
     started = children(process.pid)
     os.killpg(process.pid, number)
     out, err = process.communicate(timeout=30)
-    assert (process.returncode, out, err) == (128 + number, b"", b"interrupted\n"), stage
+    *notes, last = err.splitlines()
+    assert (process.returncode, out, last) == (128 + number, b"", b"interrupted"), (stage, err)
+    assert all(note.startswith(b"learning subwords from") for note in notes), (stage, err)
     assert list(root.glob("*.part")) == []
     assert list(root.glob("*.new")) == []
     assert [path for path in root.glob("ids-*") if path.suffix != ".lock"] == []
