@@ -51,6 +51,7 @@ TINY = (
     "optim.warmup_steps=4",
     "subwords.vocabulary_size=60",
     "device=cpu",
+    "precision=fp32",
 )
 """Options that make any run take a second or two."""
 

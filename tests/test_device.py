@@ -29,7 +29,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def times(monkeypatch: pytest.MonkeyPatch, rates: dict[torch.dtype, float]) -> None:
     """The processor multiplies matrices of a type at this rate."""
-    monkeypatch.setattr(module, "matrix_rate", lambda kind, *_: rates[kind])
+    monkeypatch.setattr(module, "matrix_rate", lambda kind, *_, **__: rates[kind])
 
 
 FAST = {torch.float32: 100.0, torch.bfloat16: 240.0}

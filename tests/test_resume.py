@@ -139,7 +139,7 @@ def test_a_cosine_that_ends_within_its_warm_up(tmp_path: Path, call_command: Cal
 
 def measured(fp32: float, bf16: float) -> Callable[..., float]:
     """A `matrix_rate` that comes out so."""
-    return lambda kind, *_: bf16 if kind is torch.bfloat16 else fp32
+    return lambda kind, *_, **__: bf16 if kind is torch.bfloat16 else fp32
 
 
 @pytest.mark.parametrize(("first", "second"), [("fp32", "bf16"), pytest.param("bf16", "fp32", marks=pytest.mark.slow)])
@@ -182,7 +182,7 @@ def test_a_run_in_bf16_is_not_changed_unasked_where_there_is_none(
     config = run / "config.yaml"
     config.write_text(config.read_text().replace("precision: fp32", "precision: bf16"))
     monkeypatch.setattr("s2s.device._has_bf16", lambda device: False)
-    ended = call_command("train", *options, "training.max_steps=4")
+    ended = call_command("train", *options, "training.max_steps=4", "precision=auto")
     assert ended.code == 1
     assert "began in bf16, which this machine lacks: give precision=fp32" in ended.err
     assert call_command("train", *options, "training.max_steps=4", "precision=fp32").code == 0
