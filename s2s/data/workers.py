@@ -147,12 +147,26 @@ def _without_main() -> Iterator[None]:
 
 @contextmanager
 def _without_signals() -> Iterator[None]:
-    """Let signals wait. A process started meanwhile inherits that, so that none ends it before `_begin`."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _LEFT_TO_PARENT)
+    """Let signals wait until the end of the block, so that none leaves a process half started.
+
+    A process started meanwhile inherits the blocked signals, so that none ends it before `_begin`. That is not enough
+    here: another thread, which does not block them, may be handed the signal, and Python would run its handler in the
+    main thread all the same. So the handlers are put aside as well.
+    """
+    came: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()  # handlers only ever run, and are set, there
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _LEFT_TO_PARENT)
+    handlers = {number: signal.getsignal(number) or signal.SIG_DFL for number in _LEFT_TO_PARENT if is_main}
     try:
+        for number in handlers:
+            signal.signal(number, lambda number, _: came.append(number))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def _begin() -> None:
