@@ -7,13 +7,14 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, islice
+from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import SimpleQueue
 from types import ModuleType, TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from s2s.errors import DataError, Interrupted
 
@@ -37,16 +38,59 @@ def _quota(file: Path) -> int:
     return max(1, quota // period)
 
 
-class Workers:
-    """Processes that are started when there is a second task, and end with the `with` block.
+class _Worker:
+    """A process that does a task at a time.
 
-    They are spawned, not forked: threads of torch and OpenMP do not survive a fork.
+    It is spawned, not forked: threads of torch and OpenMP do not survive a fork. Its pipe has no other end than its
+    own, so that whoever waits for it hears at once when it is killed, in the middle of a result too. (A pool of
+    `concurrent.futures` shares one pipe among its processes, and waits for ever for the rest of such a result.)
     """
 
     def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, there = context.Pipe()
+        self._process = context.Process(target=_serve, args=(there,), daemon=True)
+        with _without_main(), _without_signals():
+            self._process.start()
+        there.close()
+
+    def do(self, function: Callable[[T], R], task: T) -> R:
+        """`function(task)`, with its error.
+
+        Raises:
+            DataError: the process was killed.
+        """
+        try:
+            self._pipe.send((function, task))
+            result, error = self._pipe.recv()
+        except (EOFError, OSError) as closed:
+            raise DataError(
+                "a process that prepared text was killed; is memory short? Give the same command again with fewer "
+                "cores (taskset -c 0 COMMAND), or with more memory"
+            ) from closed
+        if error is not None:
+            raise error
+        return result  # type: ignore[no-any-return]
+
+    def end(self) -> None:
+        """Let it end; it has no task."""
+        self._pipe.close()
+        self._process.join()
+
+    def kill(self) -> None:
+        """End it at once; it ignores milder signals."""
+        self._process.kill()
+        self._process.join()
+
+
+class Workers:
+    """Processes that are started when there is a second task, and end with the `with` block."""
+
+    def __init__(self) -> None:
         self._num = num_cores()
-        self._pool: ProcessPoolExecutor | None = None
-        self._processes: set[multiprocessing.process.BaseProcess] = set()
+        self._workers: list[_Worker] = []
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        self._threads = ThreadPoolExecutor(self._num)  # one waits for each worker at work
 
     def __enter__(self) -> "Workers":
         return self
@@ -54,22 +98,20 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is None:
-            return
-        if error is not None:
+        if error is not None:  # what the workers are at is of no use any more
             return self._kill()
         try:
-            self._pool.shutdown(cancel_futures=True)
+            self._threads.shutdown(cancel_futures=True)
+            for worker in self._workers:
+                worker.end()
         except BaseException:  # a signal, while it waited for what they were at
             self._kill()
             raise
 
     def _kill(self) -> None:
-        """End the processes at once: what they are at is of no use any more. They ignore milder signals."""
-        assert self._pool is not None
-        for process in self._processes:
-            process.kill()
-        self._pool.shutdown(cancel_futures=True)
+        for worker in self._workers:
+            worker.kill()
+        self._threads.shutdown(cancel_futures=True)
 
     def in_order(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
         """`map(function, tasks)`; tasks are taken a few at a time, so that there may be any number.
@@ -97,24 +139,23 @@ class Workers:
                 waiting.append(_failed(error) if error else self._submit(function, task))  # type: ignore[arg-type]
             while waiting:
                 yield waiting.popleft().result()
-        except BrokenProcessPool as broken:
-            raise DataError(
-                "a process that prepared text was killed; is memory short? Give the same command again with fewer "
-                "cores (taskset -c 0 COMMAND), or with more memory"
-            ) from broken
         finally:
             for future in waiting:
                 future.cancel()
 
     def _submit(self, function: Callable[[T], R], task: T) -> "Future[R]":
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._num, mp_context=context, initializer=_begin)
-        before = set(multiprocessing.active_children())
-        with _without_main(), _without_signals():  # processes are started here, when they are needed
-            future = self._pool.submit(function, task)
-            self._processes |= set(multiprocessing.active_children()) - before
-        return future
+        if len(self._workers) < self._num:
+            worker = _Worker()
+            self._workers.append(worker)
+            self._idle.put(worker)
+        return self._threads.submit(self._do, function, task)
+
+    def _do(self, function: Callable[[T], R], task: T) -> R:
+        worker = self._idle.get()
+        try:
+            return worker.do(function, task)
+        finally:
+            self._idle.put(worker)
 
 
 def _turns(tasks: Iterable[T]) -> Iterator[tuple[T | None, Exception | None]]:
@@ -149,9 +190,9 @@ def _without_main() -> Iterator[None]:
 def _without_signals() -> Iterator[None]:
     """Let signals wait until the end of the block, so that none leaves a process half started.
 
-    A process started meanwhile inherits the blocked signals, so that none ends it before `_begin`. That is not enough
-    here: another thread, which does not block them, may be handed the signal, and Python would run its handler in the
-    main thread all the same. So the handlers are put aside as well.
+    A process started meanwhile inherits the blocked signals, so that none ends it before it ignores them. That is not
+    enough here: another thread, which does not block them, may be handed the signal, and Python would run its handler
+    in the main thread all the same. So the handlers are put aside as well.
     """
     came: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()  # handlers only ever run, and are set, there
@@ -169,15 +210,29 @@ def _without_signals() -> Iterator[None]:
             signal.raise_signal(came[0])
 
 
-def _begin() -> None:
-    """Leave signals to the parent, which gets them too, and end with it, even when it is killed."""
-    for number in _LEFT_TO_PARENT:
+def _serve(pipe: "Connection[Any, Any]") -> None:
+    """What a worker does: a task after the other, until its parent closes the pipe, or ends."""
+    for number in _LEFT_TO_PARENT:  # the parent gets them too
         signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            function, task = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_answer(function, task))
+
+
+def _answer(function: Callable[[T], R], task: T) -> tuple[R | None, Exception | None]:
+    try:
+        return function(task), None
+    except Exception as error:
+        return None, error
+
+
+def _end_with_parent() -> None:
+    """Even when the parent is killed, and in the middle of a task."""
     parent = multiprocessing.parent_process()
     assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+    parent.join()
+    os._exit(1)
