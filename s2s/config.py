@@ -117,6 +117,22 @@ class Precision(enum.Enum):
     bf16 = "bf16"
 
 
+class DecodingPrecision(enum.Enum):
+    """The type of a translator's matrix products; all else is fp32."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    int8 = "int8"
+
+
+class EnsembleMean(enum.Enum):
+    """Which mean of several models' probabilities."""
+
+    log_probability = "log_probability"
+    probability = "probability"
+
+
 class Strategy(enum.Enum):
     """How a translation is searched for."""
 
@@ -354,7 +370,10 @@ class EvaluateConfig:
 
     run: str = option("???", "folder of a trained run")
     device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
-    precision: Precision = option(Precision.fp32, "fp32 or bf16; auto is fp32, whose scores do not depend on the batch")
+    precision: DecodingPrecision = option(
+        DecodingPrecision.auto,
+        "fp32 (also auto), bf16 or int8, which are faster where the processor has them and round",
+    )
     data: ScoredData = field(default_factory=ScoredData)
     search: SearchConfig = field(default_factory=SearchConfig)
     output: str | None = option(None, "folder for the hypotheses; left out: RUN/evaluation")
@@ -366,7 +385,10 @@ class TranslateConfig:
 
     run: str = option("???", "folder of a trained run")
     device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
-    precision: Precision = option(Precision.fp32, "fp32 or bf16; auto is fp32, whose scores do not depend on the batch")
+    precision: DecodingPrecision = option(
+        DecodingPrecision.auto,
+        "fp32 (also auto), bf16 or int8, which are faster where the processor has them and round",
+    )
     search: SearchConfig = field(default_factory=SearchConfig)
 
 

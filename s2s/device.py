@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from s2s.config import Device, Precision
+from s2s.config import DecodingPrecision, Device, Precision
 from s2s.errors import ConfigError
 
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is Arm's
+_INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 _CPU_INFO = Path("/proc/cpuinfo")
 _CPU = torch.device("cpu")
 _PROBE_SIZE = 512
@@ -51,14 +52,39 @@ def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if is_taken else torch.float32
 
 
+def choose_decoding_precision(precision: DecodingPrecision, device: torch.device) -> torch.dtype:
+    """The type of a translator's products; `auto` is fp32.
+
+    bf16 and int8 round, so that a score depends a little on the batch: they are taken only where they are asked for.
+
+    Raises:
+        ConfigError: the hardware has no instructions for what was asked for.
+    """
+    match precision:
+        case DecodingPrecision.auto | DecodingPrecision.fp32:
+            return torch.float32
+        case DecodingPrecision.bf16:
+            return choose_precision(Precision.bf16, device)
+        case DecodingPrecision.int8:
+            if device.type != "cpu" or not _cpu_has(_INT8_FLAGS):
+                where = "a GPU" if device.type != "cpu" else "this processor, which lacks instructions for them (VNNI)"
+                raise ConfigError(f"precision=int8: no products of 8-bit integers on {where}; use precision=fp32")
+            return torch.int8
+
+
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return _cpu_has(_BF16_FLAGS)
+
+
+def _cpu_has(flags: set[str]) -> bool:
+    """Whether the processor has one of some instruction sets."""
     try:
         words = _CPU_INFO.read_text(encoding="utf-8", errors="replace").split()
     except OSError:  # not Linux: nothing is known, and fp32 is right everywhere
         return False
-    return not _BF16_FLAGS.isdisjoint(words)
+    return not flags.isdisjoint(words)
 
 
 def _bf16_gain() -> float:

@@ -313,11 +313,11 @@ def _validation(
 ) -> Callable[[], Validation]:
     """A function that scores the dev set with the model's present weights: loss, and BLEU of greedy search."""
     batches = all_batches(*encode_pairs(pairs, *sides), config.training.batch_tokens)
-    translator = Translator(model, *sides, SearchConfig(strategy=Strategy.greedy), device, precision)
+    search = SearchConfig(strategy=Strategy.greedy)
     sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
 
     def validate() -> Validation:
-        hypotheses = translator.translate(sources)
+        hypotheses = Translator([model], *sides, search, device, precision).translate(sources)
         result = Validation(mean_loss_nats(model, batches, device), bleu(hypotheses, references))
         if not sys.stderr.isatty():
             _logger.info("validated: loss %.3f nats, BLEU %.2f", result.loss_nats, result.bleu)

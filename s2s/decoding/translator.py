@@ -14,40 +14,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2s.config import Config, Device, Precision, Score, SearchConfig, Strategy, check, load_config
+from s2s.config import (
+    Config,
+    DecodingPrecision,
+    Device,
+    EnsembleMean,
+    SearchConfig,
+    Strategy,
+    check,
+    load_config,
+)
 from s2s.data.batching import pair_batch, source_batch
 from s2s.data.subwords import BOS, PAD, UNK, Subwords
+from s2s.decoding.engine import Engine
 from s2s.decoding.search import Hypothesis, beam_search, greedy_search
-from s2s.device import autocast, choose_device, choose_precision
-from s2s.errors import CheckpointError
-from s2s.models.attention import Memory
-from s2s.models.decoder import DecoderState
+from s2s.device import choose_decoding_precision, choose_device
+from s2s.errors import CheckpointError, RunError
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
 from s2s.runs import RunFolder
 from s2s.training.checkpoint import load_best, load_weights
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ModelState:
-    """What a step of the model needs: the decoder's state, a row a beam, and the memory, a row a sentence.
-
-    Attributes:
-        decoder: a row a beam.
-        memory: a row a sentence.
-        attention_BKS: where each beam looked in the step that made this state; None before the first step, after
-            `select`, and for a model without attention.
-    """
-
-    decoder: DecoderState
-    memory: Memory
-    attention_BKS: Tensor | None = None
-
-    def select(self, rows_M: Tensor, sentences_B: Tensor | None) -> "ModelState":
-        """See `SearchState`; the memory is only ever thinned out, never copied per beam."""
-        memory = self.memory if sentences_B is None else self.memory.select(sentences_B)
-        return ModelState(self.decoder.select(rows_M), memory)
 
 
 @dataclass(frozen=True)
@@ -74,42 +61,52 @@ class Translator:
 
     def __init__(
         self,
-        model: Seq2Seq,
+        models: Sequence[Seq2Seq],
         source: Subwords,
         target: Subwords,
         search: SearchConfig,
         device: torch.device,
         precision: torch.dtype = torch.float32,
+        ensemble: EnsembleMean = EnsembleMean.log_probability,
     ) -> None:
-        self.model, self.source, self.target, self.search = model, source, target, search
-        self.device, self.precision = device, precision
+        """A translator with the weights that the models have now.
+
+        Args:
+            models: one, or several that vote.
+            source, target: their subwords.
+            search: how to search.
+            device: where the models are.
+            precision: of products in a step of the decoder: float32, bfloat16 or int8.
+            ensemble: which mean of several models.
+        """
+        self.model, self.source, self.target, self.search = models[0], source, target, search
+        self.device = device
+        self.engine = Engine(models, precision, banned=[PAD, UNK, BOS], mean=ensemble)
 
     @classmethod
     def load(
         cls,
-        run: str | Path,
+        runs: str | Path | Sequence[str | Path],
         *,
         search: SearchConfig | None = None,
         device: Device | str = Device.auto,
-        precision: Precision | str = Precision.fp32,
+        precision: DecodingPrecision | str = DecodingPrecision.auto,
+        ensemble: EnsembleMean | str = EnsembleMean.log_probability,
     ) -> "Translator":
-        """A translator from a run folder; nothing in the folder is executed.
+        """A translator from a run folder, or from several with the same subwords; nothing in a folder is executed.
 
         Raises:
-            RunError: the folder is missing, foreign, or holds no readable weights.
+            RunError: a folder is missing, foreign, or holds no readable weights; or the subwords differ.
             ConfigError: the options make no sense, or the device is not there.
         """
         search = search or SearchConfig()
         check(search, "search.")
-        folder = RunFolder.existing(run)
-        config = load_config(folder.config)
-        source, target = (Subwords.load(path) for path in folder.subwords(config.subwords.shared))
         chosen = choose_device(Device(device))
-        # bf16 rounds to 3 digits, so its scores would depend on the batch: it is taken only where it is asked for.
-        kind = choose_precision(
-            Precision.fp32 if Precision(precision) is Precision.auto else Precision(precision), chosen
-        )
-        return cls(_load_model(folder, config, source, target).to(chosen), source, target, search, chosen, kind)
+        kind = choose_decoding_precision(DecodingPrecision(precision), chosen)
+        folders = [RunFolder.existing(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
+        source, target = _common_subwords(folders)
+        models = [_load_model(folder, source, target).to(chosen) for folder in folders]
+        return cls(models, source, target, search, chosen, kind, EnsembleMean(ensemble))
 
     def translate(self, lines: Sequence[str]) -> list[str]:
         """The best translation of each line, in order; a blank line gives an empty one."""
@@ -157,39 +154,43 @@ class Translator:
     @torch.inference_mode()
     def _search(self, sources: list[list[int]]) -> list[list[Hypothesis]]:
         """The best hypotheses of each of a batch of sentences."""
-        self.model.eval()
         search = self.search
         source_BS, lengths_B = (tensor.to(self.device) for tensor in source_batch(sources))
         max_lengths_B = (lengths_B * search.max_length_factor).long() + search.max_length_offset
-        with autocast(self.device, self.precision):
-            memory, decoder = self.model.encode(source_BS, lengths_B)
-            state = ModelState(decoder, memory)
-            if search.strategy is Strategy.greedy:
-                found = greedy_search(self._step, state, max_lengths_B, length_penalty=search.length_penalty)
-                return [[hypothesis] for hypothesis in found]
-            assert search.strategy is Strategy.beam, search.strategy
-            return beam_search(
-                self._step,
-                state,
-                max_lengths_B,
-                beam_size=search.beam_size,
-                length_penalty=search.length_penalty,
-                num_best=search.num_best,
+        state = self.engine.start(source_BS, lengths_B)
+        if search.strategy is Strategy.greedy:
+            found = greedy_search(self.engine.step, state, max_lengths_B, length_penalty=search.length_penalty)
+            return [[hypothesis] for hypothesis in found]
+        assert search.strategy is Strategy.beam, search.strategy
+        return beam_search(
+            self.engine.step,
+            state,
+            max_lengths_B,
+            beam_size=search.beam_size,
+            length_penalty=search.length_penalty,
+            num_best=search.num_best,
+        )
+
+
+def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
+    """The source and target subwords of runs that vote: of the first, and no other's may differ."""
+    paths = [folder.subwords(load_config(folder.config).subwords.shared) for folder in folders]
+    contents = [tuple(path.read_bytes() for path in pair) for pair in paths]
+    for folder, content in zip(folders, contents, strict=True):
+        if content != contents[0]:
+            raise RunError(
+                f"{folder.path} has other subwords than {folders[0].path}; models that vote need the same pieces: train "
+                "them on one corpus with the same subwords options, with different seeds"
             )
-
-    def _step(self, token_BK: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
-        """The model's scores of the next piece; those that are no text are out of the question."""
-        scores_BKV, weights_BKS, decoder = self.model.step(token_BK, state.decoder, state.memory)
-        scores_BKV[:, :, [PAD, UNK, BOS]] = -torch.inf
-        has_attention = self.model.decoder.attention.score is not Score.none
-        return scores_BKV, ModelState(decoder, state.memory, weights_BKS if has_attention else None)
+    source, target = (Subwords.load(path) for path in paths[0])
+    return source, target
 
 
-def _load_model(folder: RunFolder, config: Config, source: Subwords, target: Subwords) -> Seq2Seq:
+def _load_model(folder: RunFolder, source: Subwords, target: Subwords) -> Seq2Seq:
     weights, _, origin = load_best(folder)
     if origin.parent == folder.last:
         _logger.warning("%s has no best weights yet; these are the newest", folder.path)
-    model = build_seq2seq(config.model, len(source), len(target))
+    model = build_seq2seq(load_config(folder.config).model, len(source), len(target))
     load_weights(model, weights, origin)
     return model.eval()
 

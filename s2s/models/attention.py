@@ -31,6 +31,10 @@ class Memory:
         """The memory of some sentences."""
         return Memory(self.states_BSH[rows_N], self.keys_BSA[rows_N], self.is_token_BS[rows_N])
 
+    def float(self) -> "Memory":
+        """The same in fp32."""
+        return Memory(self.states_BSH.float(), self.keys_BSA.float(), self.is_token_BS)
+
 
 class Attention(nn.Module):
     """Mix what the decoder asks for with what the encoder remembers.
@@ -70,9 +74,19 @@ class Attention(nn.Module):
             The attentional states (B, T, O), each in (-1, 1), and the weights (B, T, S), which sum to 1 over S and are
             exactly 0 at padding; without attention all weights are 0.
         """
+        mixed_BTI, weights_BTS = self.mix(query_BTH, memory)
+        # 6. The context vector and the decoder state together decide the output word (Luong et al. 2015, eq. 5).
+        return torch.tanh(self.combine(mixed_BTI)), weights_BTS
+
+    def mix(self, query_BTH: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Take the first five steps.
+
+        Returns:
+            The context vectors with the decoder states (B, T, 2 H), and the weights (B, T, S); without attention the
+            decoder states alone (B, T, H), and weights of 0.
+        """
         if self.score is Score.none:
-            weights_BTS = query_BTH.new_zeros(*query_BTH.shape[:2], memory.is_token_BS.shape[1])
-            return torch.tanh(self.combine(query_BTH)), weights_BTS
+            return query_BTH, query_BTH.new_zeros(*query_BTH.shape[:2], memory.is_token_BS.shape[1])
         # 1. Take the decoder's hidden state (query_BTH) and the encoder's S hidden states (memory.states_BSH).
         # 2. Score each encoder state by its dot product with the decoder state.
         scores_BTS = self._scores(query_BTH, memory)
@@ -82,9 +96,7 @@ class Attention(nn.Module):
         # 4. Multiply each encoder state by its weight, and
         # 5. add them up: the context vector (both steps are one matrix product).
         context_BTH = torch.bmm(weights_BTS.to(memory.states_BSH.dtype), memory.states_BSH)
-        # 6. The context vector and the decoder state together decide the output word (Luong et al. 2015, eq. 5).
-        attentional_BTO = torch.tanh(self.combine(torch.cat([context_BTH, query_BTH], dim=-1)))
-        return attentional_BTO, weights_BTS
+        return torch.cat([context_BTH, query_BTH], dim=-1), weights_BTS
 
     def _scores(self, query_BTH: Tensor, memory: Memory) -> Tensor:
         if self.score is Score.additive:
