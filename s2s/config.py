@@ -372,7 +372,7 @@ class EvaluateConfig:
     device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
     precision: DecodingPrecision = option(
         DecodingPrecision.auto,
-        "fp32 (also auto), bf16 or int8, which are faster where the processor has them and round",
+        "fp32 (also auto), bf16 or int8, which round, and are faster where the processor has them",
     )
     data: ScoredData = field(default_factory=ScoredData)
     search: SearchConfig = field(default_factory=SearchConfig)
@@ -387,7 +387,7 @@ class TranslateConfig:
     device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
     precision: DecodingPrecision = option(
         DecodingPrecision.auto,
-        "fp32 (also auto), bf16 or int8, which are faster where the processor has them and round",
+        "fp32 (also auto), bf16 or int8, which round, and are faster where the processor has them",
     )
     search: SearchConfig = field(default_factory=SearchConfig)
 

@@ -16,16 +16,18 @@ import torch
 from torch import Tensor, nn
 
 from s2s.config import Cell, EnsembleMean, Score
-from s2s.device import autocast
 from s2s.models.attention import Memory
-from s2s.models.cells import State, gru_gates
+from s2s.models.cells import State, gru_gates, num_states
 from s2s.models.decoder import DecoderState
+from s2s.models.encoder import Encoder, EncoderLayer, reorder, reversal
 from s2s.models.seq2seq import Seq2Seq
 
 Product = Callable[[Tensor], Tensor]
 """From inputs (N, I) to fp32 outputs (N, O): a matrix and a bias."""
 
 _INT8_MOST = 127
+_LARGEST_TABLE = 2**25
+"""Numbers, 128 MiB of them: a vocabulary of 16,000 words for an LSTM of 512 units."""
 
 
 def prepare_product(weight_OI: Tensor, bias_O: Tensor | None, kind: torch.dtype, bound: float) -> Product:
@@ -48,7 +50,7 @@ def prepare_product(weight_OI: Tensor, bias_O: Tensor | None, kind: torch.dtype,
     # What torch.compile makes of a linear layer on CPU. For few rows it takes half the time of MKL, or less.
     packed = torch.ops.mkldnn._reorder_linear_weight(weight_OI, None)
     multiply = torch.ops.mkldnn._linear_pointwise
-    return lambda x_NI: multiply(x_NI.to(kind), packed, bias_O, "none", [], "").float()  # type: ignore[no-any-return]
+    return lambda x_NI: multiply(x_NI.to(kind), packed, bias_O, "none", [], "").float()
 
 
 def _int8_product(weight_OI: Tensor, bias_O: Tensor | None, bound: float) -> Product:
@@ -69,57 +71,82 @@ def _int8_product(weight_OI: Tensor, bias_O: Tensor | None, bound: float) -> Pro
     return product
 
 
-class _Layer:
-    """One recurrent layer for one step."""
+def _prepare_lookup(embedding_VE: Tensor, weight_GE: Tensor, bias_G: Tensor, kind: torch.dtype) -> Product:
+    """What a layer makes of the vectors of words (N,), as a table where that is not too large."""
+    embedding_VE, weight_GE, bias_G = embedding_VE.detach(), weight_GE.detach(), bias_G.detach()
+    if len(embedding_VE) * len(weight_GE) <= _LARGEST_TABLE:
+        table_VG = nn.functional.linear(embedding_VE, weight_GE, bias_G)
+        return lambda word_N: table_VG.index_select(0, word_N)
+    # Vectors of words have no bound, which int8 would need.
+    product = prepare_product(weight_GE, bias_G, torch.float32 if kind is torch.int8 else kind, math.inf)
+    return lambda word_N: product(embedding_VE.index_select(0, word_N))
 
-    def __init__(self, cell: Cell, layer: nn.RNNBase, kind: torch.dtype, bound: float, embedding_VE: Tensor | None):
+
+class _Layer:
+    """One recurrent layer, whose step is taken in two halves: what is made of inputs, and of the state before."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        layer: nn.RNNBase,
+        kind: torch.dtype,
+        *,
+        bound: float = 1.0,
+        embedding_VE: Tensor | None = None,
+    ) -> None:
         """Prepare the layer.
 
         Args:
             cell: its kind.
             layer: with the weights.
             kind: see `prepare_product`.
-            bound: of the inputs.
-            embedding_VE: the vectors that its inputs begin with, if it is the first layer; what it makes of each is
-                kept as a table.
+            bound: of inputs that are no embeddings.
+            embedding_VE: the vectors that inputs begin with; None where words are not among them.
         """
         weights = {name.removesuffix("_l0"): weight.detach() for name, weight in layer.named_parameters()}
         self.cell, self.hidden_size = cell, layer.hidden_size
-        input_bias_G, hidden_bias_G = weights["bias_ih"], weights["bias_hh"]
-        if cell is not Cell.gru:  # whose reset gate stands between the two products
-            input_bias_G, hidden_bias_G = input_bias_G + hidden_bias_G, None
+        bias_G, hidden_bias_G = weights["bias_ih"], None
+        if cell is Cell.gru:  # its reset gate stands between the two products
+            hidden_bias_G = weights["bias_hh"]
+        else:
+            bias_G = bias_G + weights["bias_hh"]
         weight_GI, weight_GH = weights["weight_ih"], weights["weight_hh"]
         if cell is Cell.lstm:
-            weight_GI, weight_GH, input_bias_G = (
-                _doubled_candidate(each) for each in (weight_GI, weight_GH, input_bias_G)
-            )
-        num_known = 0 if embedding_VE is None else embedding_VE.shape[1]
-        self._table_VG = None
+            weight_GI, weight_GH, bias_G = (_doubled_candidate(each) for each in (weight_GI, weight_GH, bias_G))
+        self._of_words: Product | None = None
+        num_known = 0
         if embedding_VE is not None:
-            self._table_VG = nn.functional.linear(embedding_VE.detach(), weight_GI[:, :num_known], input_bias_G)
-        self._from_input = None
+            num_known = embedding_VE.shape[1]
+            self._of_words = _prepare_lookup(embedding_VE, weight_GI[:, :num_known], bias_G, kind)
+        self._of_others: Product | None = None
         if weight_GI.shape[1] > num_known:
-            bias_G = input_bias_G if embedding_VE is None else None
-            self._from_input = prepare_product(weight_GI[:, num_known:], bias_G, kind, bound)
-        self._from_hidden = prepare_product(weight_GH, hidden_bias_G, kind, 1.0)
+            others_bias_G = bias_G if embedding_VE is None else None
+            self._of_others = prepare_product(weight_GI[:, num_known:], others_bias_G, kind, bound)
+        self._of_hidden = prepare_product(weight_GH, hidden_bias_G, kind, 1.0)
 
-    def step(self, word_N: Tensor, input_NI: Tensor | None, state: State) -> State:
-        """The state after reading a word's vector, other inputs, or both."""
-        hidden_NH = state[0]
-        from_hidden_NG = self._from_hidden(hidden_NH)
-        parts = [] if self._table_VG is None else [self._table_VG.index_select(0, word_N)]
-        if self._from_input is not None:
-            parts.append(self._from_input(input_NI))
-        from_input_NG = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+    def read(self, word_N: Tensor | None, other_NI: Tensor | None) -> Tensor:
+        """What the gates get (N, G) from words, from other inputs, or from both."""
+        parts = []
+        if self._of_words is not None:
+            assert word_N is not None
+            parts.append(self._of_words(word_N))
+        if self._of_others is not None:
+            assert other_NI is not None
+            parts.append(self._of_others(other_NI))
+        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+    def advance(self, from_input_NG: Tensor, state: State) -> State:
+        """The state after what `read` gives."""
+        from_hidden_NG = self._of_hidden(state[0])
         match self.cell:
             case Cell.rnn:
-                return (torch.tanh(from_hidden_NG.add_(from_input_NG)),)
+                return (from_hidden_NG.add_(from_input_NG).tanh_(),)
             case Cell.lstm:
                 return _lstm_state(from_hidden_NG.add_(from_input_NG), state[1])
             case Cell.gru:
                 split = (each_NG.split(self.hidden_size, dim=1) for each_NG in (from_input_NG, from_hidden_NG))
                 _, update_NH, candidate_NH = gru_gates(*split)
-                return (torch.lerp(candidate_NH, hidden_NH, update_NH),)
+                return (torch.lerp(candidate_NH, state[0], update_NH),)
 
 
 def _doubled_candidate(weights: Tensor) -> Tensor:
@@ -134,6 +161,55 @@ def _lstm_state(sums_N4H: Tensor, cell_NH: Tensor) -> State:
     candidate_NH = candidate_NH.mul_(2).sub_(1)
     cell_NH = (forget_NH * cell_NH).addcmul_(input_NH, candidate_NH)
     return output_NH * torch.tanh(cell_NH), cell_NH
+
+
+class EncoderPass:
+    """The encoder of a model, ready to read sentences: as `Encoder`, without dropout."""
+
+    def __init__(self, encoder: Encoder, cell: Cell, kind: torch.dtype) -> None:
+        self.is_residual = encoder.is_residual
+        self._layers = []
+        for index, layer in enumerate(encoder.layers):
+            assert isinstance(layer, EncoderLayer)
+            embedding_VE = encoder.embedding.weight if index == 0 else None
+            bound = float(index) if encoder.is_residual and index else 1.0
+            directions = [layer.forwards] if layer.backwards is None else [layer.forwards, layer.backwards]
+            self._layers.append(
+                [_Layer(cell, each, kind, bound=bound, embedding_VE=embedding_VE) for each in directions]
+            )
+
+    def __call__(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """See `Encoder.forward`."""
+        position_BS = reversal(lengths_B, source_BS.shape[1])
+        sentence_B = torch.arange(len(lengths_B), device=lengths_B.device)
+        below_BSH: Tensor | None = None
+        last = []
+        for directions in self._layers:
+            outputs_BSH = _read_through(directions[0], source_BS, below_BSH)
+            last_BH = outputs_BSH[sentence_B, lengths_B - 1]
+            if len(directions) == 2:
+                turned_BSH = None if below_BSH is None else reorder(below_BSH, position_BS)
+                backwards_BSH = _read_through(directions[1], source_BS.gather(1, position_BS), turned_BSH)
+                last_BH = torch.cat([last_BH, backwards_BSH[sentence_B, lengths_B - 1]], dim=-1)
+                outputs_BSH = torch.cat([outputs_BSH, reorder(backwards_BSH, position_BS)], dim=-1)
+            below_BSH = below_BSH + outputs_BSH if self.is_residual and below_BSH is not None else outputs_BSH
+            last.append(last_BH)
+        assert below_BSH is not None
+        return below_BSH, last
+
+
+def _read_through(layer: _Layer, word_BS: Tensor, other_BSI: Tensor | None) -> Tensor:
+    """The hidden states (B, S, H) of a layer that reads words or other inputs from zeros; inputs are taken at once."""
+    num_sentences, num_positions = word_BS.shape
+    other_NI = None if other_BSI is None else other_BSI.transpose(0, 1).flatten(0, 1)
+    from_input_SBG = layer.read(word_BS.T.flatten(), other_NI).unflatten(0, (num_positions, num_sentences))
+    zeros_BH = from_input_SBG.new_zeros(num_sentences, layer.hidden_size)
+    state: State = (zeros_BH,) * num_states(layer.cell)
+    hidden = []
+    for from_input_BG in from_input_SBG:
+        state = layer.advance(from_input_BG, state)
+        hidden.append(state[0])
+    return torch.stack(hidden, dim=1)
 
 
 class DecoderStep:
@@ -151,18 +227,15 @@ class DecoderStep:
             banned: words that are never said: their score is -inf.
         """
         decoder = model.decoder
-        self.attention, self.is_residual, self.is_input_feeding = (
-            decoder.attention,
-            decoder.is_residual,
-            decoder.is_input_feeding,
-        )
-        # The state of an LSTM, RNN or GRU lies in (-1, 1), an attentional state too. Residual connections add them up.
-        bounds = [1.0] + [float(index) if self.is_residual else 1.0 for index in range(1, len(decoder.layers))]
-        tables = [decoder.embedding.weight] + [None] * (len(decoder.layers) - 1)
-        self._layers = [
-            _Layer(decoder.cell, layer, kind, bound, table)
-            for layer, bound, table in zip(decoder.layers, bounds, tables, strict=True)
-        ]
+        self.attention = decoder.attention
+        self.is_residual, self.is_input_feeding = decoder.is_residual, decoder.is_input_feeding
+        # States of all cells lie in (-1, 1), attentional states too. Residual connections add them up.
+        self._layers = []
+        for index, layer in enumerate(decoder.layers):
+            assert isinstance(layer, nn.RNNBase)
+            bound = float(index) if self.is_residual and index else 1.0
+            embedding_VE = decoder.embedding.weight if index == 0 else None
+            self._layers.append(_Layer(decoder.cell, layer, kind, bound=bound, embedding_VE=embedding_VE))
         top = float(len(decoder.layers)) if self.is_residual else 1.0
         self._combine = prepare_product(self.attention.combine.weight, None, kind, top)
         bias_V = model.output.bias.detach().clone()
@@ -175,9 +248,9 @@ class DecoderStep:
         below_NH: Tensor | None = fed_NO
         after: list[State] = []
         for index, (layer, before) in enumerate(zip(self._layers, state.layers, strict=True)):
-            after.append(layer.step(word_N, below_NH, before))
+            after.append(layer.advance(layer.read(word_N, below_NH), before))
             hidden_NH = after[-1][0]
-            below_NH = below_NH + hidden_NH if self.is_residual and index > 0 else hidden_NH  # type: ignore[operator]
+            below_NH = hidden_NH if below_NH is None or index == 0 or not self.is_residual else below_NH + hidden_NH
         assert below_NH is not None
         mixed_BKI, weights_BKS = self.attention.mix(below_NH.unflatten(0, word_BK.shape), memory)
         attentional_NO = torch.tanh(self._combine(mixed_BKI.flatten(0, 1)))
@@ -226,22 +299,23 @@ class Engine:
 
         Args:
             models: on one device, with the same vocabularies.
-            kind: of the products in a step: float32, bfloat16, or int8 (on a CPU). Encoders compute in bfloat16 for
-                bfloat16, else in float32.
+            kind: of the products: float32, bfloat16, or int8 (on a CPU).
             banned: words that are never said: their score is -inf.
             mean: which mean of several models.
         """
         self._models, self._mean = models, mean
-        self._encoding = torch.bfloat16 if kind is torch.bfloat16 else torch.float32
+        self._encoders = [EncoderPass(model.encoder, model.decoder.cell, kind) for model in models]
         self._steps = [DecoderStep(model, kind, banned) for model in models]
         self._attending = [index for index, model in enumerate(models) if _has_attention(model)]
 
     def start(self, source_BS: Tensor, lengths_B: Tensor) -> EngineState:
         """Read the source sentences, each padded to S ids, of which `lengths_B` are real."""
-        with autocast(source_BS.device, self._encoding):
-            encoded = [model.eval().encode(source_BS, lengths_B) for model in self._models]
+        encoded = [
+            model.remember(*encoder(source_BS, lengths_B), lengths_B)
+            for model, encoder in zip(self._models, self._encoders, strict=True)
+        ]
         memories, decoders = zip(*encoded, strict=True)
-        return EngineState(tuple(state.float() for state in decoders), tuple(memory.float() for memory in memories))
+        return EngineState(decoders, memories)
 
     def step(self, word_BK: Tensor, state: EngineState) -> tuple[Tensor, EngineState]:
         """Scores of the next word (B, K, V), to be normalised over V, and the state after it."""

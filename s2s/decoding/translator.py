@@ -12,10 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from s2s.config import (
-    Config,
     DecodingPrecision,
     Device,
     EnsembleMean,
@@ -179,8 +177,8 @@ def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
     for folder, content in zip(folders, contents, strict=True):
         if content != contents[0]:
             raise RunError(
-                f"{folder.path} has other subwords than {folders[0].path}; models that vote need the same pieces: train "
-                "them on one corpus with the same subwords options, with different seeds"
+                f"{folder.path} has other subwords than {folders[0].path}; models that vote need the same pieces: "
+                "train them on one corpus with the same subwords options, with different seeds"
             )
     source, target = (Subwords.load(path) for path in paths[0])
     return source, target

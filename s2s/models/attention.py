@@ -29,11 +29,9 @@ class Memory:
 
     def select(self, rows_N: Tensor) -> "Memory":
         """The memory of some sentences."""
-        return Memory(self.states_BSH[rows_N], self.keys_BSA[rows_N], self.is_token_BS[rows_N])
-
-    def float(self) -> "Memory":
-        """The same in fp32."""
-        return Memory(self.states_BSH.float(), self.keys_BSA.float(), self.is_token_BS)
+        states_BSH = self.states_BSH[rows_N]
+        keys_BSA = states_BSH if self.keys_BSA is self.states_BSH else self.keys_BSA[rows_N]
+        return Memory(states_BSH, keys_BSA, self.is_token_BS[rows_N])
 
 
 class Attention(nn.Module):

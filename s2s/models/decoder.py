@@ -33,11 +33,6 @@ class DecoderState:
         fed = self.attentional_NO
         return DecoderState(layers, None if fed is None else fed.index_select(0, rows_M))
 
-    def float(self) -> "DecoderState":
-        """The same in fp32."""
-        layers = tuple(tuple(tensor.float() for tensor in state) for state in self.layers)
-        return DecoderState(layers, None if self.attentional_NO is None else self.attentional_NO.float())
-
 
 @dataclass(frozen=True)
 class SentenceMasks:

@@ -58,7 +58,11 @@ class Seq2Seq(nn.Module):
     def encode(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Memory, DecoderState]:
         """Read the source sentences: what the decoder looks at, and the state that it starts from."""
         states_BSH, last = self.encoder(source_BS, lengths_B)
-        is_token_BS = torch.arange(source_BS.shape[1], device=source_BS.device) < lengths_B[:, None]
+        return self.remember(states_BSH, last, lengths_B)
+
+    def remember(self, states_BSH: Tensor, last: list[Tensor], lengths_B: Tensor) -> tuple[Memory, DecoderState]:
+        """The same from what the encoder gives."""
+        is_token_BS = torch.arange(states_BSH.shape[1], device=states_BSH.device) < lengths_B[:, None]
         return self.decoder.attention.remember(states_BSH, is_token_BS), self.decoder.start(last)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
