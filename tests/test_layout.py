@@ -54,6 +54,7 @@ ORDER = [
     "training.signals",
     "training.loop",
     "decoding.search",
+    "decoding.engine",
     "decoding.translator",
     "evaluation.scores",
     "evaluation.alignment",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from s2s.data.subwords import BOS, EOS
-from s2s.decoding.search import Hypothesis, beam_search, greedy_search
+from s2s.decoding.search import Hypothesis, beam_search, greedy_search, likeliest_words
 
 V = 4
 Words = tuple[int, ...]
@@ -312,3 +312,15 @@ def test_beam_1_is_greedy_among_equal_scores() -> None:
     for numbers in itertools.product([0.0, 1.0, 2.0], repeat=4):
         table: Table = lambda words, numbers=numbers: numbers  # noqa: E731
         assert beam([table], [3], 1) == [greedy([table], [3])]
+
+
+@pytest.mark.parametrize("num_words", [5, 63, 64, 200, 448, 449])
+@quick
+@given(seed=st.integers(0, 2**31), count=st.integers(1, 5))
+def test_the_likeliest_words_are_the_best_of_all(num_words: int, seed: int, count: int) -> None:
+    scores_BKV = torch.randn(3, 2, num_words, generator=torch.Generator().manual_seed(seed))
+    scores_BKV[:, :, 1::7] = -math.inf
+    expected, words = torch.log_softmax(scores_BKV, dim=-1).topk(count, dim=-1)
+    found, found_words = likeliest_words(scores_BKV, count)
+    assert torch.equal(found, expected)
+    assert torch.equal(found_words[expected > -math.inf], words[expected > -math.inf])
