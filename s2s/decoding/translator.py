@@ -16,7 +16,7 @@ from torch import Tensor
 
 from s2s.config import Config, Device, Precision, SearchConfig, Strategy, check, load_config
 from s2s.data.batching import pair_batch, source_batch
-from s2s.data.subwords import BOS, PAD, UNK, Subwords
+from s2s.data.subwords import NO_TEXT, Subwords
 from s2s.decoding.search import Hypothesis, beam_search, greedy_search
 from s2s.device import autocast, choose_device, choose_precision
 from s2s.errors import CheckpointError
@@ -171,7 +171,7 @@ class Translator:
     def _step(self, token_BK: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
         """The model's scores of the next piece; those that are no text are out of the question."""
         scores_BKV, decoder = self.model.step(token_BK, state.decoder, state.memory)
-        scores_BKV[:, :, [PAD, UNK, BOS]] = -torch.inf
+        scores_BKV[:, :, NO_TEXT] = -torch.inf
         return scores_BKV, ModelState(decoder, state.memory)
 
 
