@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from s2s.config import ForcedConfig
 from s2s.data.batching import Batch, batch_indices, pair_batch
 from s2s.data.corpora import Pair
 from s2s.data.subwords import NO_TEXT, UNK
@@ -62,7 +63,13 @@ class ForcedDecoder:
     No result depends on what else is read with it, nor on the size of batches.
     """
 
-    def __init__(self, translator: Translator, *, batch_tokens: int = 2000, max_pieces: int = 512) -> None:
+    def __init__(
+        self,
+        translator: Translator,
+        *,
+        batch_tokens: int = ForcedConfig.batch_tokens,
+        max_pieces: int = ForcedConfig.max_pieces,
+    ) -> None:
         """Take over a translator's model, subwords, device and precision.
 
         Args:
