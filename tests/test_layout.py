@@ -56,8 +56,10 @@ ORDER = [
     "decoding.search",
     "decoding.engine",
     "decoding.translator",
+    "decoding.forced",
     "evaluation.scores",
     "evaluation.alignment",
+    "evaluation.aligner",
     "analysis.plots",
     "analysis.comparison",
     "analysis.curve",
@@ -225,7 +227,7 @@ def test_scripts_are_three_lines(path: Path) -> None:
 
 
 def test_every_command_has_a_script_a_config_and_an_entry_point() -> None:
-    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "app", "sweeps"}
+    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "app", "pairs", "sweeps"}
     assert {path.stem for path in SCRIPTS} == commands
     assert {path.stem for path in (ROOT / "conf").glob("*.yaml")} == commands
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

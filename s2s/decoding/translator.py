@@ -23,7 +23,7 @@ from s2s.config import (
     load_config,
 )
 from s2s.data.batching import pair_batch, source_batch
-from s2s.data.subwords import BOS, PAD, UNK, Subwords
+from s2s.data.subwords import NO_TEXT, Subwords
 from s2s.decoding.engine import Engine
 from s2s.decoding.search import Hypothesis, beam_search, greedy_search
 from s2s.device import choose_decoding_precision, choose_device
@@ -79,7 +79,7 @@ class Translator:
         """
         self.model, self.source, self.target, self.search = models[0], source, target, search
         self.device = device
-        self.engine = Engine(models, precision, banned=[PAD, UNK, BOS], mean=ensemble)
+        self.engine = Engine(models, precision, banned=NO_TEXT, mean=ensemble)
 
     @classmethod
     def load(
