@@ -24,6 +24,7 @@ from s2s.config import (
     BenchConfig,
     Config,
     EvaluateConfig,
+    ExportConfig,
     GatherConfig,
     PhrasebookConfig,
     TranslateConfig,
@@ -36,6 +37,7 @@ SCHEMAS = {
     "translate": TranslateConfig,
     "bench": BenchConfig,
     "average": AverageConfig,
+    "export": ExportConfig,
     "gather": GatherConfig,
     "phrasebook": PhrasebookConfig,
 }
