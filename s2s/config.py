@@ -177,6 +177,13 @@ class Weights(enum.Enum):
     average = "average"
 
 
+class ExportFormat(enum.Enum):
+    """Who can read an exported model."""
+
+    s2s = "s2s"
+    onnx = "onnx"
+
+
 class TableFormat(enum.Enum):
     """How `gather` writes its table."""
 
@@ -482,6 +489,19 @@ class AverageConfig:
     output: str = option("???", "new folder for a run that translates with the averaged weights")
     last: int = option(5, "newest checkpoints whose mean is taken; training.keep says how many there are", low=1)
     what: Weights = option(Weights.model, "model (weights as trained) or average (their moving averages)")
+
+
+@dataclass
+class ExportConfig:
+    """Options of `export`."""
+
+    run: str = option("???", "folder of a trained run; it is only read")
+    output: str = option("???", "new folder for the model")
+    format: ExportFormat = option(
+        ExportFormat.s2s,
+        "s2s (a run folder with only what translating needs), or onnx (graphs for other programs; needs the extra "
+        "s2s[export])",
+    )
 
 
 @dataclass

@@ -1,8 +1,9 @@
-"""Files that are complete or absent: written beside, flushed to the disk, renamed."""
+"""Files and folders that are complete or absent: written beside, flushed to the disk, renamed."""
 
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ def replacing(destination: Path) -> Iterator[BinaryIO]:
         OSError: the file cannot be written; what was at `destination` is still there.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    part = destination.with_name(f"{destination.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    part = _part(destination)
     try:
         with part.open("xb") as file:
             yield file
@@ -33,6 +34,31 @@ def replacing(destination: Path) -> Iterator[BinaryIO]:
         flush(destination.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(destination: Path) -> Iterator[Path]:
+    """A folder to fill that becomes `destination` when the block ends well, and vanishes when it does not.
+
+    The files in it are flushed by whoever writes them. A killed process leaves its part beside, under another name.
+
+    Raises:
+        OSError: the folder cannot be written, or `destination` is there and is not an empty folder.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    part = _part(destination)
+    try:
+        part.mkdir()
+        yield part
+        os.replace(part, destination)
+        flush(destination.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _part(destination: Path) -> Path:
+    """Where to write what becomes `destination`: a name that no other process takes."""
+    return destination.with_name(f"{destination.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
 
 
 def flush(path: Path) -> None:

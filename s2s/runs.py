@@ -80,8 +80,13 @@ class RunFolder:
         )
 
     @property
+    def is_model_only(self) -> bool:
+        """Whether there are weights, but nothing of how they were trained: an exported model."""
+        return self.has_begun and not self.corpus.is_file()
+
+    @property
     def corpus(self) -> Path:
-        """Counts and the fingerprint of the training text."""
+        """Counts and the fingerprint of the training text; there before anything is trained."""
         return self.path / "corpus.json"
 
     @property
@@ -118,6 +123,30 @@ class RunFolder:
     def text(self, split: str) -> tuple[Path, Path]:
         """Source and target lines of the dev or test set, kept so that the run can be scored anywhere."""
         return self.path / "text" / f"{split}.source", self.path / "text" / f"{split}.target"
+
+    def kept_text(self, split: str) -> tuple[Path, Path]:
+        """The same, where it was kept.
+
+        Raises:
+            RunError: it was not.
+        """
+        paths = self.text(split)
+        if not all(path.is_file() for path in paths):
+            raise RunError(
+                f"run={self.path} holds no {split} set, as is usual for an exported model: "
+                f"give data.{split}=[SOURCE_FILE,TARGET_FILE]"
+            )
+        return paths
+
+
+def check_free(output: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        RunError: naming it.
+    """
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise RunError(f"output={output} is in use: expected a new or empty folder; choose another output=DIR")
 
 
 def _runs_below(folder: Path) -> str:

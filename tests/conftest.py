@@ -25,6 +25,7 @@ from s2s.config import (
     BenchConfig,
     Config,
     EvaluateConfig,
+    ExportConfig,
     GatherConfig,
     PhrasebookConfig,
     ScoreConfig,
@@ -40,6 +41,7 @@ SCHEMAS = {
     "align": AlignConfig,
     "bench": BenchConfig,
     "average": AverageConfig,
+    "export": ExportConfig,
     "gather": GatherConfig,
     "phrasebook": PhrasebookConfig,
 }

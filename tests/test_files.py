@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from s2s.files import replacing, write_bytes, write_json, write_lines, write_text
+from s2s.files import new_folder, replacing, write_bytes, write_json, write_lines, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -102,6 +102,40 @@ def test_two_writers_of_one_process_do_not_meet(tmp_path: Path) -> None:
         second.write(b"second")
     assert path.read_bytes() == b"first"  # the last one done
     assert names(tmp_path) == ["kept"]
+
+
+def test_a_new_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "a" / "new") as folder:
+        write_text(folder / "b" / "text", "안녕")
+        assert not (tmp_path / "a" / "new").exists()
+    assert (tmp_path / "a" / "new" / "b" / "text").read_text() == "안녕"
+    assert names(tmp_path / "a") == ["new"]
+
+
+def test_a_new_folder_may_take_the_place_of_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    with new_folder(tmp_path / "new") as folder:
+        write_text(folder / "text", "안녕")
+    assert names(tmp_path / "new") == ["text"]
+
+
+def test_an_exception_leaves_no_folder(tmp_path: Path) -> None:
+    def write_half() -> None:
+        with new_folder(tmp_path / "new") as folder:
+            write_text(folder / "half", "")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
+    assert names(tmp_path) == []
+
+
+def test_a_new_folder_takes_no_place_that_is_taken(tmp_path: Path) -> None:
+    write_text(tmp_path / "new" / "old", "kept")
+    with pytest.raises(OSError, match="not empty"), new_folder(tmp_path / "new") as folder:
+        write_text(folder / "text", "")
+    assert names(tmp_path) == ["new"]
+    assert names(tmp_path / "new") == ["old"]
 
 
 @given(lines=st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=7)))

@@ -43,6 +43,7 @@ ORDER = [
     "models.encoder",
     "models.decoder",
     "models.seq2seq",
+    "models.graphs",
     "training.optim",
     "training.checkpoint",
     "training.transfer",

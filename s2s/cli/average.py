@@ -6,9 +6,9 @@ from pathlib import Path
 
 from s2s.cli.app import run_app
 from s2s.config import AverageConfig, Config, Weights, load_config
-from s2s.errors import CheckpointError, RunError
+from s2s.errors import CheckpointError
 from s2s.files import write_bytes
-from s2s.runs import RunFolder
+from s2s.runs import RunFolder, check_free
 from s2s.training.checkpoint import checkpoints, mean_weights, save_checkpoint, weights_path, with_prefix
 
 _logger = logging.getLogger(__name__)
@@ -27,8 +27,7 @@ def average(config: AverageConfig) -> None:
         CheckpointError: there are fewer checkpoints than asked for, or they hold no such weights.
     """
     run, output = RunFolder.existing(config.run), RunFolder(Path(config.output))
-    if output.path.exists() and not (output.path.is_dir() and not any(output.path.iterdir())):
-        raise RunError(f"output={output.path} is in use: expected a new or empty folder; choose another output=DIR")
+    check_free(output.path)
     options = load_config(run.config)
     if config.what is Weights.average and not options.optim.ema_decay:
         raise CheckpointError(f"{run.path} was trained with optim.ema_decay=0 and has no averages: give what=model")

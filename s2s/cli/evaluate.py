@@ -32,7 +32,7 @@ def main() -> None:
 def evaluate(config: EvaluateConfig) -> None:
     """Print a table on stderr and one JSON object on stdout; write the translations to files."""
     run = RunFolder.existing(config.run)
-    paths = [Path(name) for name in config.data.test] or run.text("test")
+    paths = [Path(name) for name in config.data.test] or run.kept_text("test")
     pairs = list(read_pairs(paths[0], paths[1]))
     # Every line needs exactly one translation here, whatever is asked for in search.
     search = dataclasses.replace(config.search, num_best=1, format=OutputFormat.text)

@@ -83,6 +83,11 @@ def _open_run(run: RunFolder, config: Config, device: torch.device, held: ExitSt
         raise RunError(
             f"run={run.path} exists and is not a run: expected a new or empty folder; choose another run=DIR"
         )
+    if run.is_model_only:
+        raise RunError(
+            f"run={run.path} holds an exported model, without the state of its training: start a new run from it with "
+            f"init_from={run.path} run=DIR"
+        )
     before = load_config(run.config) if run.has_begun else None
     config = _settled(config, before, device)
     if before is not None:

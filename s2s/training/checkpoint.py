@@ -32,16 +32,22 @@ def _digest(tensors: Tensors, state: str) -> str:
     return digest.hexdigest()
 
 
+def checkpoint_content(tensors: Tensors, state: dict[str, Any]) -> bytes:
+    """A checkpoint of tensors and JSON-able state, as the content of its file."""
+    kept = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+    text = json.dumps(state)
+    metadata = {"format": _FORMAT, "state": text, "sha256": _digest(kept, text)}
+    content: bytes = safetensors.torch.save(kept, metadata)
+    return content
+
+
 def save_checkpoint(path: Path, tensors: Tensors, state: dict[str, Any]) -> None:
     """Write tensors and JSON-able state.
 
     Raises:
         CheckpointError: the file cannot be written; an older file of that name is still there.
     """
-    kept = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-    text = json.dumps(state)
-    metadata = {"format": _FORMAT, "state": text, "sha256": _digest(kept, text)}
-    content = safetensors.torch.save(kept, metadata)
+    content = checkpoint_content(tensors, state)
     try:
         write_bytes(path, content)
     except OSError as error:

@@ -1,0 +1,95 @@
+"""`s2s-export`: a trained model to ship, for s2s or for other programs."""
+
+import logging
+import shlex
+from pathlib import Path
+from typing import Any
+
+from s2s.cli.app import run_app
+from s2s.config import Config, Device, ExportConfig, ExportFormat, flatten, load_config
+from s2s.data.subwords import BOS, EOS, PAD, UNK
+from s2s.decoding.translator import Translator
+from s2s.errors import RunError
+from s2s.files import new_folder, write_bytes, write_json
+from s2s.models.graphs import decoder_graph, encoder_graph, memory_names, state_names
+from s2s.models.seq2seq import Seq2Seq
+from s2s.runs import RunFolder, check_free
+from s2s.training.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
+
+_logger = logging.getLogger(__name__)
+_ONNX_FORMAT = "s2s-onnx-1"
+
+
+def main() -> None:
+    """The command."""
+    run_app("export", ExportConfig, export)
+
+
+def export(config: ExportConfig) -> None:
+    """Write the best weights of a run, and what goes with them, into a folder that is complete or absent.
+
+    Raises:
+        RunError: there is no such run, it is damaged, or the output folder is in use or cannot be written.
+        MissingExtraError: onnx is asked for and not installed.
+    """
+    run, output = RunFolder.existing(config.run), Path(config.output)
+    check_free(output)
+    before_mb = _size_mb(run.path)
+    options = load_config(run.config)
+    model = Translator.load(config.run, device=Device.cpu).model
+    try:
+        with new_folder(output) as folder:
+            _write(config.format, model, options, run, folder)
+    except OSError as error:
+        raise RunError(
+            f"output={output} cannot be written ({error.strerror or error}), and nothing of it is there: make room, or "
+            "choose another output=DIR"
+        ) from error
+    _logger.info("%s: %.1f MB; the run is %.1f MB", output, _size_mb(output), before_mb)
+    if config.format is ExportFormat.s2s:
+        _logger.info("\ntranslate with\n  s2s-translate run=%s", shlex.quote(str(output)))
+
+
+def _write(form: ExportFormat, model: Seq2Seq, options: Config, run: RunFolder, folder: Path) -> None:
+    """The model in a form, and the subwords of its run."""
+    match form:
+        case ExportFormat.s2s:
+            _write_run(model, run, RunFolder(folder))
+        case ExportFormat.onnx:
+            _write_graphs(model, options, folder)
+    for name in sorted({path.name for path in run.subwords(options.subwords.shared)}):
+        write_bytes(folder / name, (run.path / name).read_bytes())
+
+
+def _write_run(model: Seq2Seq, run: RunFolder, folder: RunFolder) -> None:
+    """A run folder whose best weights are these, without the state of training, scores or text."""
+    write_bytes(weights_path(folder), checkpoint_content(with_prefix("model", model_tensors(model)), {}))
+    write_bytes(folder.config, run.config.read_bytes())
+
+
+def _write_graphs(model: Seq2Seq, options: Config, folder: Path) -> None:
+    """Encoder and decoder as graphs, and what a program has to know of them."""
+    write_bytes(folder / "encoder.onnx", encoder_graph(model).SerializeToString())
+    write_bytes(folder / "decoder.onnx", decoder_graph(model).SerializeToString())
+    write_json(folder / "model.json", _description(model, options))
+
+
+def _description(model: Seq2Seq, options: Config) -> dict[str, Any]:
+    """What stands in model.json."""
+    source, target = (path.name for path in RunFolder(Path()).subwords(options.subwords.shared))
+    return {
+        "format": _ONNX_FORMAT,
+        "source_language": options.data.source_language,
+        "target_language": options.data.target_language,
+        "source_subwords": source,
+        "target_subwords": target,
+        "special_ids": {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS},
+        "memory": memory_names(model),
+        "state": state_names(model),
+        "options": flatten(options.model, "model."),
+    }
+
+
+def _size_mb(folder: Path) -> float:
+    """Of all files of a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6

@@ -1,0 +1,3 @@
+from s2s.cli.export import main
+
+main()
