@@ -54,6 +54,7 @@ ORDER = [
     "training.signals",
     "training.loop",
     "decoding.search",
+    "decoding.minimum_bayes_risk",
     "decoding.translator",
     "evaluation.scores",
     "evaluation.alignment",
