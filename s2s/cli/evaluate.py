@@ -100,12 +100,12 @@ def _loss_nats(translator: Translator, text: ScoredText) -> float:
 
 def _score(name: str, translator: Translator, text: ScoredText, output: Path) -> Scored:
     """Translate, write the translations, and score them."""
+    metrics = {**comparable_metrics(text.target_language), **lowercased_metric(text.target_language)}
     started_s = time.perf_counter()
     hypotheses = translator.translate(text.sources)
     elapsed_s = time.perf_counter() - started_s
     path = output / f"{text.name}.{translator.search.strategy.name}.txt"
     write_lines(path, hypotheses)
-    metrics = {**comparable_metrics(text.target_language), **lowercased_metric(text.target_language)}
     scores = corpus_scores(hypotheses, *text.references, metrics=metrics, labels=text.labels)
     return Scored(name, hypotheses, scores, elapsed_s, path.name)
 
