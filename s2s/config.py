@@ -383,13 +383,25 @@ class ScoredData:
     """Which pairs to score instead of the run's own test set."""
 
     test: list[str] = option([], "[source, target], plain or .gz; left out: the run's own test set")
+    testset: str | None = option(None, "one of sacrebleu's own test sets instead, such as wmt17 (in $SACREBLEU)")
+    language_pair: str | None = option(None, "testset: its source and target language, such as en-de")
+
+
+@dataclass
+class SignificanceConfig:
+    """How sure scores, and differences between runs, are."""
+
+    confidence: bool = option(False, "a single run: 95% confidence intervals too; runs that are compared have them")
+    bootstrap_samples: int = option(1000, "test sets drawn: confidence intervals and p-values", low=100)
+    randomization_samples: int = option(10_000, "pairs of systems with lines swapped at random: p-values", low=100)
+    seed: int = option(12345, "of both", low=1)
 
 
 @dataclass
 class EvaluateConfig:
     """Options of `evaluate`."""
 
-    run: str = option("???", "folder of a trained run")
+    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER]: they are compared to the first")
     device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
     precision: DecodingPrecision = option(
         DecodingPrecision.auto,
@@ -397,7 +409,13 @@ class EvaluateConfig:
     )
     data: ScoredData = field(default_factory=ScoredData)
     search: SearchConfig = field(default_factory=SearchConfig)
+    significance: SignificanceConfig = field(default_factory=SignificanceConfig)
     output: str | None = option(None, "folder for the hypotheses; left out: RUN/evaluation")
+
+    @property
+    def runs(self) -> list[str]:
+        """The folders, also where there is one."""
+        return [str(name) for name in (self.run if isinstance(self.run, list) else [self.run])]
 
 
 @dataclass
@@ -676,6 +694,21 @@ def _check_bench(config: BenchConfig) -> None:
         raise ConfigError(f"output={config.output} is the picture of task=curve, not of task={config.task.name}")
 
 
+def _check_scored(data: ScoredData) -> None:
+    _check_pair("data.test", data.test)
+    if data.test and data.testset is not None:
+        raise ConfigError(f"data.test and data.testset={data.testset} are two test sets; give one of them")
+    if (data.testset is None) != (data.language_pair is None):
+        raise ConfigError("data.testset=NAME and data.language_pair=SOURCE-TARGET belong together; one is missing")
+
+
+def _check_evaluate(config: EvaluateConfig) -> None:
+    names = config.run if isinstance(config.run, list) else [config.run]
+    # Hydra reads a folder called 2025 as a number.
+    if not names or not all(isinstance(name, str | int | float) and name != "" for name in names):
+        raise ConfigError(f"run must be a folder or [FOLDER,FOLDER], but is {config.run!r}")
+
+
 def _check_gather(config: GatherConfig) -> None:
     runs = config.runs if isinstance(config.runs, list) else [config.runs]
     if not runs or not all(isinstance(name, str) and name for name in runs):
@@ -702,7 +735,7 @@ def _check_align(config: AlignConfig) -> None:
 
 _RULES: dict[type, tuple[Any, ...]] = {
     DataConfig: (_check_data,),
-    ScoredData: (lambda data: _check_pair("data.test", data.test),),
+    ScoredData: (_check_scored,),
     GivenPairs: (lambda data: _check_pair("data.test", data.test),),
     AlignConfig: (_check_align,),
     ModelConfig: (_check_model,),
@@ -710,6 +743,7 @@ _RULES: dict[type, tuple[Any, ...]] = {
     SearchConfig: (_check_search,),
     Config: (_check_whole,),
     BenchConfig: (_check_bench,),
+    EvaluateConfig: (_check_evaluate,),
     GatherConfig: (_check_gather,),
 }
 

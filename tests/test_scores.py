@@ -2,11 +2,12 @@ import math
 
 import pytest
 import torch
+from sacrebleu.metrics.bleu import BLEU
 
 from s2s.config import ModelConfig
 from s2s.data.batching import pair_batch
-from s2s.errors import DataError
-from s2s.evaluation.scores import bleu, corpus_scores, mean_loss_nats
+from s2s.errors import DataError, MissingExtraError
+from s2s.evaluation.scores import bleu, comparable_metrics, corpus_scores, lowercased_metric, mean_loss_nats
 from s2s.models.seq2seq import build_seq2seq
 
 REFERENCES = ["The cat sat on the mat.", "저는 어제 책을 읽었어요.", "It is not a dog, is it?"]
@@ -63,6 +64,60 @@ def test_unequal_counts_are_refused() -> None:
         corpus_scores(REFERENCES[:2], REFERENCES)
     with pytest.raises(DataError, match="got 0 and 0"):
         corpus_scores([], [])
+
+
+def test_of_several_references_the_nearer_one_counts() -> None:
+    """Each line has one reference that it equals."""
+    scores = corpus_scores(["a b c d", "e f g h"], ["a b c d", "x y z"], ["p q", "e f g h"])
+    assert scores["bleu"] == 100
+    assert str(scores["bleu_signature"]).startswith("nrefs:2|case:mixed|")
+    with pytest.raises(DataError, match="got 2 and 2, 3"):
+        corpus_scores(["a", "b"], ["a", "b"], ["a", "b", "c"])
+
+
+def test_signatures_say_which_test_set_it_was() -> None:
+    scores = corpus_scores(["a"], ["a"], labels={"test": "wmt17", "lang": "en-de"})
+    for name in ("bleu", "chrf", "ter"):
+        assert str(scores[f"{name}_signature"]).startswith("nrefs:1|test:wmt17|lang:en-de|case:")
+
+
+def test_lowercased_bleu_is_that_of_tokenised_lower_cased_text() -> None:
+    """The same number as cutting the text first and then scoring words as they stand, which is what papers do."""
+    hypotheses = ["A dog, a CAT and a bird.", "It isn't 7.5 (or 8)!", "Ein Mann läuft am Strand."]
+    references = ["a Dog, a cat and the bird.", "It isn't 7.5 (or 9)!", "Ein mann läuft, am Strand"]
+    tokenize = BLEU().tokenizer
+    words = [[tokenize(line).lower() for line in lines] for lines in (hypotheses, references)]
+    expected = BLEU(tokenize="none", force=True).corpus_score(words[0], [words[1]]).score
+    scores = corpus_scores(hypotheses, references, metrics=lowercased_metric())
+    assert scores["lowercased_bleu"] == round(expected, 2)
+    assert scores["lowercased_bleu"] != corpus_scores(hypotheses, references)["bleu"]
+    assert str(scores["lowercased_bleu_signature"]).startswith("nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:")
+
+
+def test_lowercased_bleu_on_paper() -> None:
+    """`A B c d, e` has six words of which all match but the last."""
+    scores = corpus_scores(["A B c d, e"], ["a b C D, f"], metrics=lowercased_metric())
+    assert scores["lowercased_bleu"] == round(100 * (5 / 6 * 4 / 5 * 3 / 4 * 2 / 3) ** 0.25, 2)
+
+
+def test_chinese_has_a_tokenizer_of_its_own() -> None:
+    scores = corpus_scores(["你好世界吗"], ["你好世界啊"], metrics=comparable_metrics("zh"))
+    assert scores["bleu"] == round(100 * (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** 0.25, 2)
+    assert "tok:zh" in str(scores["bleu_signature"])
+
+
+def test_a_tokenizer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_ko_mecab.MeCab", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'sacrebleu\[ko\]'"):
+        comparable_metrics("ko")
+
+
+def test_tokenised_text_is_warned_about_once(caplog: pytest.LogCaptureFixture) -> None:
+    text = ["a b c d ."] * 100
+    corpus_scores(text, text, metrics={**comparable_metrics(), **lowercased_metric()})
+    assert [record.message for record in caplog.records].count(
+        "That's 100 lines that end in a tokenized period ('.')"
+    ) == 1
 
 
 def test_empty_translations_score_nothing() -> None:

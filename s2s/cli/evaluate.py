@@ -1,27 +1,31 @@
-"""`s2s-evaluate`: scores of a run on its own test set, or on another."""
+"""`s2s-evaluate`: scores of a run, or of several that are compared, on their own test set or on another."""
 
 import dataclasses
 import json
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from s2s.cli.app import run_app
-from s2s.config import EvaluateConfig, OutputFormat, Strategy
+from s2s.config import EvaluateConfig, OutputFormat, SignificanceConfig, Strategy
 from s2s.data.batching import all_batches
-from s2s.data.corpora import Pair, read_pairs
+from s2s.data.corpora import Pair
 from s2s.data.prepare import encode_pairs
 from s2s.decoding.translator import Translator
-from s2s.evaluation.scores import Scores, corpus_scores, mean_loss_nats
+from s2s.evaluation.report import Scored, table
+from s2s.evaluation.scores import comparable_metrics, corpus_scores, lowercased_metric, mean_loss_nats
+from s2s.evaluation.significance import Resampling, resample
+from s2s.evaluation.testsets import ScoredText, file_text, named_text, own_text
 from s2s.files import write_lines
 from s2s.models.loss import perplexity
 from s2s.runs import RunFolder
 
 _logger = logging.getLogger(__name__)
 _LOSS_BATCH_TOKENS = 2000
-_STRATEGIES = (Strategy.greedy, Strategy.beam)
+_SEARCHES = (Strategy.greedy, Strategy.beam)
 
 
 def main() -> None:
@@ -31,42 +35,99 @@ def main() -> None:
 
 def evaluate(config: EvaluateConfig) -> None:
     """Print a table on stderr and one JSON object on stdout; write the translations to files."""
-    run = RunFolder.existing(config.run)
-    paths = [Path(name) for name in config.data.test] or run.kept_text("test")
-    pairs = list(read_pairs(paths[0], paths[1]))
-    # Every line needs exactly one translation here, whatever is asked for in search.
-    search = dataclasses.replace(config.search, num_best=1, format=OutputFormat.text)
-    translator = Translator.load(config.run, search=search, device=config.device, precision=config.precision)
-    stores = encode_pairs(pairs, translator.source, translator.target)
-    loss_nats = mean_loss_nats(translator.model, all_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
-    result: dict[str, Any] = {"lines": len(pairs), "loss_nats": loss_nats, "perplexity": perplexity(loss_nats)}
-    for strategy in _STRATEGIES:
-        translator.search = dataclasses.replace(search, strategy=strategy)
-        output = Path(config.output) if config.output else run.path / "evaluation"
-        result[strategy.name] = _score(translator, pairs, output / f"{paths[0].name}.{strategy.name}.txt")
-    _print_table(result)
+    runs = [RunFolder.existing(name) for name in config.runs]
+    text = _text(config, runs)
+    result = _look_at(config, runs[0], text) if len(runs) == 1 else _compare(config, runs, text)
     json.dump(result, sys.stdout, ensure_ascii=False)
     print()
 
 
-def _score(translator: Translator, pairs: list[Pair], output: Path) -> dict[str, Any]:
+def _text(config: EvaluateConfig, runs: Sequence[RunFolder]) -> ScoredText:
+    data = config.data
+    if data.testset is not None and data.language_pair is not None:
+        return named_text(data.testset, data.language_pair)
+    return file_text(*map(Path, data.test)) if data.test else own_text(runs)
+
+
+def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
+    """Loss, and the scores of greedy and of beam search."""
+    output = Path(config.output) if config.output else run.path / "evaluation"
+    translator = _load(config, run)
+    loss_nats = _loss_nats(translator, text)
+    _logger.info("%d lines, loss %.3f nats, perplexity %.2f", len(text.sources), loss_nats, perplexity(loss_nats))
+    systems = []
+    for strategy in _SEARCHES:
+        translator.search = dataclasses.replace(translator.search, strategy=strategy)
+        systems.append(_score(strategy.name, translator, text, output))
+    if config.significance.confidence:
+        systems = [_with_evidence(Resampling.bootstrap, [system], text, config.significance)[0] for system in systems]
+    for line in table("search", systems):
+        _logger.info("%s", line)
+    found = {system.name: system.as_json() for system in systems}
+    return {"lines": len(text.sources), "loss_nats": loss_nats, "perplexity": perplexity(loss_nats), **found}
+
+
+def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText) -> dict[str, Any]:
+    """The scores of each run, and whether they differ from those of the first by more than chance."""
+    systems = []
+    for number, run in enumerate(runs, start=1):
+        folder = f"{number}-{run.path.resolve().name}"
+        output = Path(config.output) / folder if config.output else run.path / "evaluation"
+        systems.append(_score(str(run.path), _load(config, run), text, output))
+        _logger.info("%s: BLEU %.2f", run.path, systems[-1].scores["bleu"])
+    for method in Resampling:
+        systems = _with_evidence(method, systems, text, config.significance)
+    search = config.search.strategy.name
+    _logger.info("\n%d lines, search=%s; differences and p-values: from %s", len(text.sources), search, runs[0].path)
+    for line in table("run", systems):
+        _logger.info("%s", line)
+    rows = [{"run": system.name, **system.as_json()} for system in systems]
+    return {"lines": len(text.sources), "search": search, "runs": rows}
+
+
+def _load(config: EvaluateConfig, run: RunFolder) -> Translator:
+    # Every line needs exactly one translation here, whatever is asked for in search.
+    search = dataclasses.replace(config.search, num_best=1, format=OutputFormat.text)
+    return Translator.load(run.path, search=search, device=config.device, precision=config.precision)
+
+
+def _loss_nats(translator: Translator, text: ScoredText) -> float:
+    """The loss against the first reference."""
+    pairs = [Pair(source, target) for source, target in zip(text.sources, text.references[0], strict=True)]
+    stores = encode_pairs(pairs, translator.source, translator.target)
+    return mean_loss_nats(translator.model, all_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
+
+
+def _score(name: str, translator: Translator, text: ScoredText, output: Path) -> Scored:
     """Translate, write the translations, and score them."""
+    metrics = {**comparable_metrics(text.target_language), **lowercased_metric(text.target_language)}
     started_s = time.perf_counter()
-    hypotheses = translator.translate([pair.source for pair in pairs])
+    hypotheses = translator.translate(text.sources)
     elapsed_s = time.perf_counter() - started_s
-    write_lines(output, hypotheses)
-    scores: Scores = corpus_scores(hypotheses, [pair.target for pair in pairs])
-    return {**scores, "translation_s": round(elapsed_s, 3), "output": output.name}
+    path = output / f"{text.name}.{translator.search.strategy.name}.txt"
+    write_lines(path, hypotheses)
+    scores = corpus_scores(hypotheses, *text.references, metrics=metrics, labels=text.labels)
+    return Scored(name, hypotheses, scores, elapsed_s, path.name)
 
 
-def _print_table(result: dict[str, Any]) -> None:
-    _logger.info(
-        "%d lines, loss %.3f nats, perplexity %.2f", result["lines"], result["loss_nats"], result["perplexity"]
+def _with_evidence(
+    method: Resampling,
+    systems: Sequence[Scored],
+    text: ScoredText,
+    options: SignificanceConfig,
+) -> list[Scored]:
+    """The same with what resampling says of their scores."""
+    is_bootstrap = method is Resampling.bootstrap
+    found = resample(
+        method,
+        [system.hypotheses for system in systems],
+        text.references,
+        comparable_metrics(text.target_language),
+        num_samples=options.bootstrap_samples if is_bootstrap else options.randomization_samples,
+        seed=options.seed,
+        labels=text.labels,
     )
-    _logger.info("%-8s %7s %7s %7s %9s", "search", "BLEU", "chrF", "TER", "seconds")
-    for strategy in _STRATEGIES:
-        row = result[strategy.name]
-        values = (strategy.name, row["bleu"], row["chrf"], row["ter"], row["translation_s"])
-        _logger.info("%-8s %7.2f %7.2f %7.2f %9.2f", *values)
-    for metric in ("bleu", "chrf", "ter"):
-        _logger.info("%-5s %s", metric, result[Strategy.beam.name][f"{metric}_signature"])
+    return [
+        dataclasses.replace(system, evidence={**system.evidence, method: evidence})
+        for system, evidence in zip(systems, found, strict=True)
+    ]

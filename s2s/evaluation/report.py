@@ -1,0 +1,88 @@
+"""What systems scored on one test set, for people (a table) and for programs (JSON)."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from s2s.evaluation.scores import Scores
+from s2s.evaluation.significance import Evidence, Resampling
+
+_TITLES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A system and what came of it.
+
+    Attributes:
+        name: a run or a kind of search.
+        hypotheses: its translations.
+        scores: see `corpus_scores`; `lowercased_bleu` among them.
+        translation_s: seconds it took to translate.
+        output: name of the file that holds the translations.
+        evidence: what each kind of resampling that was asked for says of each score.
+    """
+
+    name: str
+    hypotheses: Sequence[str]
+    scores: Scores
+    translation_s: float
+    output: str
+    evidence: Mapping[Resampling, Mapping[str, Evidence]] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """All but its name and translations; what is not known is left out."""
+        evidence = {
+            method.name: {
+                name: {key: value for key, value in dataclasses.asdict(found).items() if value is not None}
+                for name, found in of_method.items()
+            }
+            for method, of_method in self.evidence.items()
+        }
+        return {**self.scores, "translation_s": round(self.translation_s, 3), "output": self.output, **evidence}
+
+
+def table(title: str, systems: Sequence[Scored]) -> list[str]:
+    """The lines of a table: a row a system, each after the first followed by how it differs from it.
+
+    Args:
+        title: of the column of names.
+        systems: at least one; the baseline first.
+    """
+    rows = [[title, *_TITLES.values(), "seconds"]]
+    for system in systems:
+        rows += [_scores(system), *_differences(systems[0], system)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    lines += [f"{title:5} {systems[0].scores[f'{name}_signature']}" for name, title in _TITLES.items()]
+    lowercased = ", ".join(f"{system.name} {system.scores['lowercased_bleu']:.2f}" for system in systems)
+    lines += [f"BLEU of lower-cased, tokenised text, which is another score: {lowercased}"]
+    return [*lines, f"{'':5} {systems[0].scores['lowercased_bleu_signature']}"]
+
+
+def _scores(system: Scored) -> list[str]:
+    """A row of scores, with confidence intervals where they are known."""
+    intervals = system.evidence.get(Resampling.bootstrap, {})
+    cells = [f"{system.scores[name]:.2f}{_interval(intervals.get(name))}" for name in _TITLES]
+    return [system.name, *cells, f"{system.translation_s:.2f}"]
+
+
+def _interval(evidence: Evidence | None) -> str:
+    if evidence is None or evidence.mean is None or evidence.ci is None:
+        return ""
+    return f" [{evidence.mean - evidence.ci:.2f}, {evidence.mean + evidence.ci:.2f}]"
+
+
+def _differences(baseline: Scored, system: Scored) -> list[list[str]]:
+    """Rows that compare a system to the baseline; none for the baseline itself, or where nothing was tested."""
+    tests = {method: [found[name].p_value for name in _TITLES] for method, found in system.evidence.items()}
+    tests = {method: p_values for method, p_values in tests.items() if None not in p_values}
+    if not tests:
+        return []
+    gains = [f"{float(system.scores[name]) - float(baseline.scores[name]):+.2f}" for name in _TITLES]
+    return [["  difference", *gains, ""], *(_p_values(method, p_values) for method, p_values in tests.items())]
+
+
+def _p_values(method: Resampling, p_values: Sequence[float | None]) -> list[str]:
+    return [f"  p, {method.name}", *(f"{value:.4f}" for value in p_values), ""]

@@ -1,0 +1,124 @@
+"""How sure a score is, and whether two systems differ by more than chance: sacrebleu's own resampling tests.
+
+The systems have translated the same test set. The first one is the baseline; every other one is compared to it.
+"""
+
+import enum
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from sacrebleu.metrics.base import Metric
+from sacrebleu.significance import PairedTest, Result
+
+from s2s.evaluation.scores import labelled
+
+_SEED = "SACREBLEU_SEED"
+_SACREBLEU = logging.getLogger("sacrebleu")
+
+
+class Resampling(enum.Enum):
+    """How other test sets, or other systems, are imagined; the values are sacrebleu's names."""
+
+    bootstrap = "bs"
+    """Test sets of lines drawn from this one with replacement: confidence intervals, and a test (Koehn 2004)."""
+    randomization = "ar"
+    """Pairs of systems that have swapped the translations of random lines: a test (Riezler and Maxwell 2005)."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What resampling says of one score of one system.
+
+    Attributes:
+        mean, ci: bootstrap only: 95 % of the samples scored within mean ± ci.
+        p_value: how probable a difference from the baseline at least this large is if the two do not differ; None for
+            the baseline. Randomization's is two-sided. Bootstrap's is not: it is about half as large, since sacrebleu
+            asks how often |difference| exceeds its own mean by the difference observed. 1 where the scores are equal.
+        signature: of the score, with the method, the number of samples and the seed.
+    """
+
+    mean: float | None
+    ci: float | None
+    p_value: float | None
+    signature: str
+
+
+def resample(
+    method: Resampling,
+    systems: Sequence[Sequence[str]],
+    references: Sequence[Sequence[str]],
+    metrics: Mapping[str, Metric],
+    *,
+    num_samples: int,
+    seed: int,
+    labels: Mapping[str, str] = MappingProxyType({}),
+) -> list[dict[str, Evidence]]:
+    """Ask of each system how sure its scores are, and whether they differ from those of the first.
+
+    Args:
+        systems: the translations of each, the baseline first; it may be alone.
+        references: one or more references of all lines.
+        metrics: by the names of their scores.
+        num_samples: test sets drawn, or pairs of systems shuffled.
+        seed: at least 1; sacrebleu takes 0 for none.
+        labels: see `corpus_scores`.
+
+    Returns:
+        For each system what is known of each score, by its name.
+    """
+    assert seed > 0
+    with _sacrebleu(seed):
+        found = {
+            name: _ask(method, systems, references, metric, num_samples, labels) for name, metric in metrics.items()
+        }
+    return [{name: evidence[index] for name, evidence in found.items()} for index in range(len(systems))]
+
+
+def _ask(
+    method: Resampling,
+    systems: Sequence[Sequence[str]],
+    references: Sequence[Sequence[str]],
+    metric: Metric,
+    num_samples: int,
+    labels: Mapping[str, str],
+) -> list[Evidence]:
+    """What is known of one score of each system. Of two metrics of one kind, sacrebleu would keep only the last."""
+    named = [(str(index), translations) for index, translations in enumerate(systems)]
+    test = PairedTest(named, {"metric": metric}, references, test_type=method.value, n_samples=num_samples)
+    signatures, columns = test()
+    [(kind, signature)] = signatures.items()
+    results = [result for result in columns[kind] if isinstance(result, Result)]
+    label = labelled(signature, labels)
+    return [
+        Evidence(_rounded(result.mean), _rounded(result.ci), _p_value(result, results[0]), label) for result in results
+    ]
+
+
+def _p_value(result: Result, baseline: Result) -> float | None:
+    """Sacrebleu's, save for equal scores, where it has the smallest there is: it counts larger differences only."""
+    return 1.0 if result.p_value is not None and result.score == baseline.score else result.p_value
+
+
+def _rounded(value: float | None) -> float | None:
+    """As many digits as scores have, and no number of NumPy's, which JSON does not know."""
+    return None if value is None else round(float(value), 2)
+
+
+@contextmanager
+def _sacrebleu(seed: int) -> Iterator[None]:
+    """Within the block, sacrebleu draws from this seed, which it takes from the environment only, and is quiet."""
+    seed_before, level_before = os.environ.get(_SEED), _SACREBLEU.level
+    os.environ[_SEED] = str(seed)
+    _SACREBLEU.setLevel(logging.ERROR)  # its warnings were given when the same text was scored
+    try:
+        yield
+    finally:
+        _SACREBLEU.setLevel(level_before)
+        if seed_before is None:
+            del os.environ[_SEED]
+        else:
+            os.environ[_SEED] = seed_before
