@@ -1,4 +1,4 @@
-"""Chunks of text worked on by all cores, with results in the order of the chunks."""
+"""Chunks of text worked on by several processes, with results in the order of the chunks."""
 
 import multiprocessing
 import os
@@ -24,8 +24,13 @@ _LEFT_TO_PARENT = (signal.SIGINT, signal.SIGTERM)
 
 def num_cores() -> int:
     """Cores that this process may use, 16 at most: more would wait for the process that hands out the text."""
+    return min(all_cores(), 16)
+
+
+def all_cores() -> int:
+    """Cores that this process may use."""
     num = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(num, _quota(Path("/sys/fs/cgroup/cpu.max")), 16)
+    return min(num, _quota(Path("/sys/fs/cgroup/cpu.max")))
 
 
 def _quota(file: Path) -> int:
@@ -41,10 +46,25 @@ class Workers:
     """Processes that are started when there is a second task, and end with the `with` block.
 
     They are spawned, not forked: threads of torch and OpenMP do not survive a fork.
+
+    Args:
+        num: of processes; left out: `num_cores()`.
+        begin: what each process does before its first task.
+        work: what they do, in the past tense, for the message when one is killed.
+        fewer: how a user asks for fewer of them.
     """
 
-    def __init__(self) -> None:
-        self._num = num_cores()
+    def __init__(
+        self,
+        num: int | None = None,
+        begin: Callable[[], None] | None = None,
+        *,
+        work: str = "prepared text",
+        fewer: str = "fewer cores (taskset -c 0 COMMAND)",
+    ) -> None:
+        self._num = num or num_cores()
+        self._begin = begin
+        self._work, self._fewer = work, fewer
         self._pool: ProcessPoolExecutor | None = None
         self._processes: set[multiprocessing.process.BaseProcess] = set()
 
@@ -93,26 +113,46 @@ class Workers:
         try:
             for task, error in turns:
                 if len(waiting) == self._num + 2:
-                    yield waiting.popleft().result()
-                waiting.append(_failed(error) if error else self._submit(function, task))  # type: ignore[arg-type]
+                    yield self.result(waiting.popleft())
+                waiting.append(_failed(error) if error else self.submit(function, task))  # type: ignore[arg-type]
             while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool as broken:
-            raise DataError(
-                "a process that prepared text was killed; is memory short? Give the same command again with fewer "
-                "cores (taskset -c 0 COMMAND), or with more memory"
-            ) from broken
+                yield self.result(waiting.popleft())
         finally:
             for future in waiting:
                 future.cancel()
 
-    def _submit(self, function: Callable[[T], R], task: T) -> "Future[R]":
+    def result(self, future: "Future[R]") -> R:
+        """What has come of a task, or its error.
+
+        Raises:
+            DataError: a process was killed.
+        """
+        try:
+            return future.result()
+        except BrokenProcessPool as broken:
+            raise self._was_killed() from broken
+
+    def _was_killed(self) -> DataError:
+        return DataError(
+            f"a process that {self._work} was killed; is memory short? Give the same command again with {self._fewer}, "
+            "or with more memory"
+        )
+
+    def submit(self, function: Callable[[T], R], task: T) -> "Future[R]":
+        """Have a task done by one of the processes, which are started when they are needed.
+
+        Raises:
+            DataError: a process was killed.
+        """
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._num, mp_context=context, initializer=_begin)
+            self._pool = ProcessPoolExecutor(self._num, mp_context=context, initializer=_begin, initargs=(self._begin,))
         before = set(multiprocessing.active_children())
         with _without_main(), _without_signals():  # processes are started here, when they are needed
-            future = self._pool.submit(function, task)
+            try:
+                future = self._pool.submit(function, task)
+            except BrokenProcessPool as broken:
+                raise self._was_killed() from broken
             self._processes |= set(multiprocessing.active_children()) - before
         return future
 
@@ -169,7 +209,7 @@ def _without_signals() -> Iterator[None]:
             signal.raise_signal(came[0])
 
 
-def _begin() -> None:
+def _begin(begin: Callable[[], None] | None) -> None:
     """Leave signals to the parent, which gets them too, and end with it, even when it is killed."""
     for number in _LEFT_TO_PARENT:
         signal.signal(number, signal.SIG_IGN)
@@ -181,3 +221,5 @@ def _begin() -> None:
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
+    if begin is not None:
+        begin()
