@@ -5,16 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s2s.data.links import format_pharaoh, links_from_weights, parse_pharaoh
+from s2s.data.words import merge_pieces, merge_weights, words_of_pieces
 from s2s.errors import DataError
-from s2s.evaluation.alignment import (
-    alignment_error_rate,
-    format_pharaoh,
-    links_from_weights,
-    merge_pieces,
-    merge_weights,
-    parse_pharaoh,
-    words_of_pieces,
-)
+from s2s.evaluation.alignment import alignment_error_rate
 
 SOURCE = ["▁책", "을", "▁읽", "었", "어요"]  # two words of 2 and 3 pieces
 TARGET = ["▁I", "▁re", "ad"]  # two words of 1 and 2 pieces
