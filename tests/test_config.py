@@ -18,6 +18,7 @@ from s2s.config import (
     Differences,
     EvaluateConfig,
     InitSubwords,
+    LengthNormalization,
     ModelConfig,
     OptimConfig,
     Optimizer,
@@ -78,6 +79,10 @@ SETTINGS_FOR_RULES: dict[str, dict[str, Any]] = {
     "hidden_size": {"bidirectional": False},
     "decay_steps": {"schedule": Schedule.cosine, "warmup_steps": 0},
     "momentum": {"optimizer": Optimizer.sgd},
+    "SearchConfig.seed": {"strategy": Strategy.sample},
+    "temperature": {"strategy": Strategy.sample},
+    "top_p": {"strategy": Strategy.sample},
+    "diversity_strength": {"diverse_groups": 5},
 }
 """What makes a value at the end of an option's range a choice that makes sense."""
 
@@ -92,7 +97,8 @@ def test_every_range_is_kept(group: type, name: str, low: float, high: float | N
                 check(group(**{name: value}))
     for value in (low, high):
         if value is not None:
-            check(group(**{name: value, **SETTINGS_FOR_RULES.get(name, {})}))
+            settings = SETTINGS_FOR_RULES.get(name) or SETTINGS_FOR_RULES.get(f"{group.__name__}.{name}", {})
+            check(group(**{name: value, **settings}))
 
 
 def test_a_limit_that_is_left_out_is_no_number() -> None:
@@ -141,6 +147,30 @@ CONTRADICTIONS: list[tuple[Any, str]] = [
     ),
     (SearchConfig(num_best=6, format=OutputFormat.moses), r"search\.num_best=6 needs search\.beam_size"),
     (SearchConfig(num_best=2), r"search\.num_best=2 .* add search\.format=moses"),
+    (SearchConfig(temperature=0.5), r"search\.temperature=0\.5 belongs to search=sample, not to search=beam"),
+    (
+        SearchConfig(strategy=Strategy.greedy, top_k=7),
+        r"search\.top_k=7 belongs to search=sample, not to search=greedy",
+    ),
+    (SearchConfig(top_p=0.9), r"search\.top_p=0\.9 belongs to search=sample"),
+    (SearchConfig(seed=3), r"search\.seed=3 belongs to search=sample"),
+    (SearchConfig(strategy=Strategy.greedy, must=["a", "b"]), r"search\.must=\[a,b\] needs a beam"),
+    (SearchConfig(strategy=Strategy.sample, must=["a"]), r"search\.must=\[a\] needs a beam"),
+    (SearchConfig(strategy=Strategy.sample, diverse_groups=5), r"search\.diverse_groups=5 needs a beam"),
+    (SearchConfig(strategy=Strategy.greedy, word_reward=0.5), r"search\.word_reward=0\.5 ranks hypotheses"),
+    (SearchConfig(strategy=Strategy.greedy, coverage_penalty=0.2), r"search\.coverage_penalty=0\.2 ranks hypotheses"),
+    (
+        SearchConfig(length_normalization=LengthNormalization.none, length_penalty=0.6),
+        r"search\.length_penalty=0\.6 is an exponent, which search\.length_normalization=none lacks",
+    ),
+    (SearchConfig(min_length=7, max_length=5), r"search\.min_length=7 is more than search\.max_length=5"),
+    (SearchConfig(min_length_factor=2.5), r"search\.min_length_factor=2\.5 is more than search\.max_length_factor=2"),
+    (SearchConfig(diversity_strength=0.7), r"search\.diversity_strength=0\.7 is for search\.diverse_groups of 2"),
+    (SearchConfig(diverse_groups=2), r"search\.beam_size=5 cannot be divided into search\.diverse_groups=2 equal"),
+    (SearchConfig(diverse_groups=5, must=["a"]), r"search\.must and search\.diverse_groups divide the beam"),
+    (SearchConfig(avoid=["a", " "]), r"search\.avoid must be \[WORD,WORD\], but has a blank word"),
+    (SearchConfig(must=[""]), r"search\.must must be \[WORD,WORD\], but has a blank word"),
+    (SearchConfig(must=["a", "b "], avoid=["c", "b"]), r"b must not occur \(search\.avoid\) and must occur"),
     (Config(model=ModelConfig(tie=Tie.all), subwords=SubwordsConfig(shared=False)), r"model\.tie=all needs one vocab"),
     (
         BenchConfig(model=ModelConfig(tie=Tie.all), subwords=SubwordsConfig(shared=False)),
@@ -173,6 +203,13 @@ def test_contradictions_are_refused(options: Any, message: str) -> None:
         Config(init_from="runs/other", init_subwords=InitSubwords.new),
         SearchConfig(num_best=5, beam_size=5, format=OutputFormat.moses),
         SearchConfig(strategy=Strategy.greedy, beam_size=1, format=OutputFormat.moses),
+        SearchConfig(
+            Strategy.sample, num_best=9, format=OutputFormat.moses, temperature=0.5, top_k=5, top_p=0.9, seed=2
+        ),
+        SearchConfig(beam_size=6, diverse_groups=3, diversity_strength=0.7),
+        SearchConfig(length_normalization=LengthNormalization.none, word_reward=0.5, coverage_penalty=0.2),
+        SearchConfig(min_length=5, max_length=5, min_length_factor=2.0, no_repeat_ngram=3),
+        SearchConfig(must=["a", "b c"], avoid=["c"]),
         Config(model=ModelConfig(tie=Tie.all)),
     ],
     ids=str,

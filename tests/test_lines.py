@@ -66,7 +66,7 @@ def test_a_huge_line_is_cut_with_a_warning(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_moses_lines_keep_their_fields() -> None:
-    item = Translation(("a ||||| b || c",), (Hypothesis((5, 6), -2.0, -1.0),))
+    item = Translation(("a ||||| b || c",), (Hypothesis((5, 6), -2.0, -1.0, (-0.5, -1.0, -0.5)),))
     assert format_translation(item, 4, OutputFormat.moses) == [
         "4 ||| a | | | | | b || c ||| LogProb= -2.000000 Pieces= 2 ||| -1.000000"
     ]

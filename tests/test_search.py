@@ -51,6 +51,7 @@ class TableState:
 
     tables: tuple[Table, ...]
     rows: tuple[tuple[Table, Words | None], ...]
+    attention_BKS: Tensor | None = None
 
     def select(self, rows_M: Tensor, sentences_B: Tensor | None) -> "TableState":
         tables = self.tables if sentences_B is None else tuple(self.tables[index] for index in sentences_B.tolist())
@@ -93,24 +94,25 @@ def greedy(tables: Sequence[Table], max_lengths: Sequence[int], length_penalty: 
     return greedy_search(step, start(tables), torch.tensor(max_lengths), length_penalty=length_penalty)
 
 
-def ended(words: Words, total: float, length_penalty: float) -> Hypothesis:
+def ended(table: Table, words: Words, length_penalty: float) -> Hypothesis:
     ids = words[:-1] if words[-1] == EOS else words
-    return Hypothesis(ids, total, total / len(words) ** length_penalty)
+    each = tuple(table(words[:position])[word] for position, word in enumerate(words))
+    return Hypothesis(ids, sum(each), sum(each) / len(words) ** length_penalty, each)
 
 
 def every_hypothesis(table: Table, max_length: int, length_penalty: float) -> list[Hypothesis]:
     """All sequences that end at `</s>` or at the longest length, the best first."""
     found: list[Hypothesis] = []
 
-    def grow(words: Words, total: float) -> None:
-        for word, log_probability in enumerate(table(words)):
+    def grow(words: Words) -> None:
+        for word in range(V):
             longer = (*words, word)
             if word == EOS or len(longer) == max_length:
-                found.append(ended(longer, total + log_probability, length_penalty))
+                found.append(ended(table, longer, length_penalty))
             else:
-                grow(longer, total + log_probability)
+                grow(longer)
 
-    grow((), 0.0)
+    grow(())
     return sorted(found, key=lambda hypothesis: -hypothesis.score)
 
 
@@ -126,7 +128,7 @@ def plain_beam(table: Table, max_length: int, beam_size: int, length_penalty: fl
         ]
         best = sorted(longer, key=lambda item: -item[1])[: beam_size - len(found)]
         is_ended = [words[-1] == EOS or len(words) == max_length for words, _ in best]
-        found += [ended(*item, length_penalty) for item, ends in zip(best, is_ended, strict=True) if ends]
+        found += [ended(table, item[0], length_penalty) for item, ends in zip(best, is_ended, strict=True) if ends]
         beams = [item for item, ends in zip(best, is_ended, strict=True) if not ends]
     return sorted(found, key=lambda hypothesis: -hypothesis.score)
 
@@ -137,6 +139,8 @@ def assert_same(found: Sequence[Hypothesis], expected: Sequence[Hypothesis]) -> 
         assert [getattr(item, name) for item in found] == pytest.approx(
             [getattr(item, name) for item in expected], 1e-4
         )
+    for item, other in zip(found, expected, strict=True):
+        assert item.token_log_probabilities == pytest.approx(other.token_log_probabilities, abs=1e-4)
 
 
 # After 0 nothing is likely; after 1 the end is nearly certain.
@@ -159,11 +163,11 @@ def test_beam_of_2_finds_what_greedy_misses() -> None:
 def test_length_penalty_decides_between_short_and_long() -> None:
     # </s> at once: ln 0.4. Or 0 and then </s>: ln 0.6 + ln 0.5, which is worse, but the mean of two words is better.
     table = paper_table({(): [0.6, 0, 0, 0.4], (0,): [0.1, 0.2, 0.2, 0.5]})
-    assert beam([table], [2], 4, 0.0)[0][0] == Hypothesis(
-        (), pytest.approx(math.log(0.4)), pytest.approx(math.log(0.4))
+    assert_same(beam([table], [2], 4, 0.0)[0], [Hypothesis((), math.log(0.4), math.log(0.4), (math.log(0.4),))])
+    assert_same(
+        beam([table], [2], 4, 1.0)[0],
+        [Hypothesis((0,), math.log(0.3), math.log(0.3) / 2, (math.log(0.6), math.log(0.5)))],
     )
-    longer = pytest.approx(math.log(0.3))
-    assert beam([table], [2], 4, 1.0)[0][0] == Hypothesis((0,), longer, pytest.approx(math.log(0.3) / 2))
 
 
 def test_ended_hypotheses_take_places() -> None:
@@ -190,14 +194,15 @@ def test_search_stops_as_soon_as_nothing_can_win() -> None:
 
 def test_a_length_limit_of_1_gives_one_word_or_none() -> None:
     found = beam([MISLEADING], [1], 3, num_best=3)[0]
-    assert_same(found, [Hypothesis((0,), math.log(0.6), math.log(0.6)), Hypothesis((1,), math.log(0.4), math.log(0.4))])
+    expected = [Hypothesis((word,), math.log(p), math.log(p), (math.log(p),)) for word, p in ((0, 0.6), (1, 0.4))]
+    assert_same(found, expected)
     assert greedy([MISLEADING], [1])[0].ids == (0,)
 
 
 def test_words_of_probability_0_are_never_said() -> None:
     table = paper_table({(): [0, 1, 0, 0], (1,): [0, 0, 0, 1]})
     (found,) = beam([table], [7], 5, num_best=5)
-    assert found == [Hypothesis((1,), 0.0, 0.0)]
+    assert found == [Hypothesis((1,), 0.0, 0.0, (0.0, 0.0))]
 
 
 @given(seeds=st.lists(seeds, min_size=1, max_size=3), data=st.data(), penalty=penalties)

@@ -143,7 +143,7 @@ def test_probabilities_of_the_steps_multiply_to_the_loss(is_input_feeding: bool)
     memory, state = model.encode(batch.source_BS, batch.source_lengths_B)
     token_11, total = torch.tensor([[BOS]]), 0.0
     for word in batch.target_out_BT[0].tolist():
-        scores_11V, state = model.step(token_11, state, memory)
+        scores_11V, _, state = model.step(token_11, state, memory)
         assert scores_11V.shape == (1, 1, TARGET_V)
         total += torch.log_softmax(scores_11V, dim=-1)[0, 0, word].item()
         token_11 = torch.tensor([[word]])

@@ -21,6 +21,7 @@ from s2s.runs import RunFolder
 
 _logger = logging.getLogger(__name__)
 _LOSS_BATCH_TOKENS = 2000
+_STRATEGIES = (Strategy.greedy, Strategy.beam)
 
 
 def main() -> None:
@@ -39,7 +40,7 @@ def evaluate(config: EvaluateConfig) -> None:
     stores = encode_pairs(pairs, translator.source, translator.target)
     loss_nats = mean_loss_nats(translator.model, all_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
     result: dict[str, Any] = {"lines": len(pairs), "loss_nats": loss_nats, "perplexity": perplexity(loss_nats)}
-    for strategy in Strategy:
+    for strategy in _STRATEGIES:
         translator.search = dataclasses.replace(search, strategy=strategy)
         output = Path(config.output) if config.output else run.path / "evaluation"
         result[strategy.name] = _score(translator, pairs, output / f"{paths[0].name}.{strategy.name}.txt")
@@ -63,7 +64,7 @@ def _print_table(result: dict[str, Any]) -> None:
         "%d lines, loss %.3f nats, perplexity %.2f", result["lines"], result["loss_nats"], result["perplexity"]
     )
     _logger.info("%-8s %7s %7s %7s %9s", "search", "BLEU", "chrF", "TER", "seconds")
-    for strategy in Strategy:
+    for strategy in _STRATEGIES:
         row = result[strategy.name]
         values = (strategy.name, row["bleu"], row["chrf"], row["ter"], row["translation_s"])
         _logger.info("%-8s %7.2f %7.2f %7.2f %9.2f", *values)

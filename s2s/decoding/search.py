@@ -8,7 +8,7 @@ probability) and the next state. A table of log probabilities is such a model to
 import dataclasses
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 import torch
@@ -18,7 +18,14 @@ from s2s.data.subwords import BOS, EOS
 
 
 class SearchState(Protocol):
-    """What a step needs besides the last words. Row b * K + k belongs to beam k of sentence b."""
+    """What a step needs besides the last words. Row b * K + k belongs to beam k of sentence b.
+
+    Attributes:
+        attention_BKS: where each beam looked in the step that made this state; None where nothing is known of that.
+    """
+
+    @property
+    def attention_BKS(self) -> Tensor | None: ...  # noqa: N802
 
     def select(self: "S", rows_M: Tensor, sentences_B: Tensor | None) -> "S":
         """The state of some rows, in that order; they belong to these sentences (None: to all, as before)."""
@@ -37,19 +44,33 @@ class Hypothesis:
         ids: its words, without `</s>`.
         log_probability: of these words, and of `</s>` unless the longest length cut it off, in nats.
         score: what hypotheses are ranked by: log_probability / length ** length_penalty, `</s>` counted as a word.
+        token_log_probabilities: of each word, then of `</s>` unless it was cut off, in nats.
+        attention_TS: where each of these positions looked (float32, on the CPU); None unless it was asked for.
     """
 
     ids: tuple[int, ...]
     log_probability: float
     score: float
+    token_log_probabilities: tuple[float, ...]
+    attention_TS: Tensor | None = field(default=None, compare=False)
 
 
-def _hypothesis(words: list[int], log_probability: float, length_penalty: float) -> Hypothesis:
-    ids = tuple(words[:-1] if words[-1] == EOS else words)
-    return Hypothesis(ids, log_probability, log_probability / len(words) ** length_penalty)
+def _hypothesis(
+    words_T: Tensor, log_probabilities_T: Tensor, total: Tensor, attention_TS: Tensor | None, length_penalty: float
+) -> Hypothesis:
+    words, log_probability = words_T.tolist(), float(total)
+    return Hypothesis(
+        tuple(words[:-1] if words[-1] == EOS else words),
+        log_probability,
+        log_probability / len(words) ** length_penalty,
+        tuple(log_probabilities_T.tolist()),
+        None if attention_TS is None else attention_TS.float().cpu(),
+    )
 
 
-def greedy_search(step: Step[S], state: S, max_lengths_B: Tensor, *, length_penalty: float = 1.0) -> list[Hypothesis]:
+def greedy_search(
+    step: Step[S], state: S, max_lengths_B: Tensor, *, length_penalty: float = 1.0, keep_attention: bool = False
+) -> list[Hypothesis]:
     """Take the likeliest word at every step. Sentences that are done leave the batch.
 
     Args:
@@ -57,31 +78,15 @@ def greedy_search(step: Step[S], state: S, max_lengths_B: Tensor, *, length_pena
         state: before the first word, one row a sentence.
         max_lengths_B: longest translation of each sentence in words, `</s>` included; at least 1.
         length_penalty: only for `score`.
+        keep_attention: give each hypothesis its attention, where the state has any.
 
     Returns:
         A hypothesis a sentence.
     """
-    num_sentences, device = len(max_lengths_B), max_lengths_B.device
-    results: dict[int, Hypothesis] = {}
-    sentence_B = torch.arange(num_sentences, device=device)
-    words_BT = torch.full((num_sentences, 1), BOS, device=device)
-    total_B = torch.zeros(num_sentences, device=device)
-    while len(sentence_B):
-        scores_B1V, state = step(words_BT[:, -1:], state)
-        scores_BV = scores_B1V[:, 0].float()
-        # topk and not max: among equal scores they choose differently, and beam search takes topk.
-        best_B, word_B = (result_B1[:, 0] for result_B1 in scores_BV.topk(1, dim=1))
-        total_B = total_B + best_B - torch.logsumexp(scores_BV, dim=1)
-        words_BT = torch.cat([words_BT, word_B[:, None]], dim=1)
-        is_done_B = (word_B == EOS) | (words_BT.shape[1] - 1 >= max_lengths_B[sentence_B])
-        for row in is_done_B.nonzero().flatten().tolist():
-            words = words_BT[row, 1:].tolist()
-            results[int(sentence_B[row])] = _hypothesis(words, float(total_B[row]), length_penalty)
-        if is_done_B.any():
-            rows_M = (~is_done_B).nonzero().flatten()
-            sentence_B, words_BT, total_B = sentence_B[rows_M], words_BT[rows_M], total_B[rows_M]
-            state = state.select(rows_M, rows_M)
-    return [results[index] for index in range(num_sentences)]
+    found = beam_search(
+        step, state, max_lengths_B, beam_size=1, length_penalty=length_penalty, keep_attention=keep_attention
+    )
+    return [hypotheses[0] for hypotheses in found]
 
 
 @dataclass(frozen=True)
@@ -91,12 +96,16 @@ class _Beams:
     Attributes:
         sentence_B: which sentence each row is.
         words_BKT: `<s>` and the words so far.
+        log_probability_BKT: of the words so far.
+        attention_BKTS: where they looked; None where it is not kept.
         total_BK: their log probability; -inf where the place is empty.
         num_places_B: places that no ended hypothesis has taken.
     """
 
     sentence_B: Tensor
     words_BKT: Tensor
+    log_probability_BKT: Tensor
+    attention_BKTS: Tensor | None
     total_BK: Tensor
     num_places_B: Tensor
 
@@ -105,29 +114,41 @@ class _Beams:
         return cls(
             torch.arange(num_sentences, device=device),
             torch.full((num_sentences, 1, 1), BOS, device=device),
+            torch.zeros(num_sentences, 1, 0, device=device),
+            None,
             torch.zeros(num_sentences, 1, device=device),
             torch.full((num_sentences,), beam_size, device=device),
         )
 
-    def extend(self, scores_BKV: Tensor) -> tuple["_Beams", Tensor]:
+    def extend(self, scores_BKV: Tensor, attention_BKS: Tensor | None) -> tuple["_Beams", Tensor]:
         """The best one-word extensions, and the beam (B, K) that each comes from: the beam step.
 
         A beam's K best words are enough to find the K best of all; only their log probability is computed.
         """
         beam_size = int(self.num_places_B.max())
         scores_BKV = scores_BKV.float()
-        log_sum_BK1 = torch.logsumexp(scores_BKV, dim=-1, keepdim=True)
-        top_BKC, word_BKC = scores_BKV.topk(min(beam_size, scores_BKV.shape[-1]), dim=-1)
-        total_BKC = self.total_BK[:, :, None] + top_BKC - log_sum_BK1
-        total_BC = total_BKC.flatten(1)
+        top_BKC, word_BKC = likeliest_words(scores_BKV, min(beam_size, scores_BKV.shape[-1]))
+        total_BC = (self.total_BK[:, :, None] + top_BKC).flatten(1)
         total_BK, candidate_BK = total_BC.topk(min(beam_size, total_BC.shape[1]), dim=1)
         origin_BK = candidate_BK // top_BKC.shape[-1]
         word_BK = word_BKC.flatten(1).gather(1, candidate_BK)
-        before_BKT = self.words_BKT.gather(1, origin_BK[:, :, None].expand(-1, -1, self.words_BKT.shape[2]))
+        log_probability_BK = top_BKC.flatten(1).gather(1, candidate_BK)
         rank_K = torch.arange(total_BK.shape[1], device=total_BK.device)
         total_BK = total_BK.masked_fill(rank_K >= self.num_places_B[:, None], -math.inf)
-        words_BKT = torch.cat([before_BKT, word_BK[:, :, None]], dim=2)
-        return dataclasses.replace(self, words_BKT=words_BKT, total_BK=total_BK), origin_BK
+        attention_BKTS = None
+        if attention_BKS is not None:
+            before_BKTS = attention_BKS[:, :, None][:, :, :0] if self.attention_BKTS is None else self.attention_BKTS
+            attention_BKTS = torch.cat([before_BKTS, attention_BKS[:, :, None]], dim=2)
+            attention_BKTS = torch.stack([rows[origin] for rows, origin in zip(attention_BKTS, origin_BK, strict=True)])
+        extended = _Beams(
+            self.sentence_B,
+            _appended(self.words_BKT, origin_BK, word_BK),
+            _appended(self.log_probability_BKT, origin_BK, log_probability_BK),
+            attention_BKTS,
+            total_BK,
+            self.num_places_B,
+        )
+        return extended, origin_BK
 
     def without(self, is_ended_BK: Tensor) -> "_Beams":
         """The same with ended hypotheses taken out of their places."""
@@ -136,7 +157,30 @@ class _Beams:
 
     def rows(self, rows_C: Tensor) -> "_Beams":
         """Some sentences only."""
-        return _Beams(*(getattr(self, item.name)[rows_C] for item in dataclasses.fields(self)))
+        attention_BKTS = None if self.attention_BKTS is None else self.attention_BKTS[rows_C]
+        return _Beams(
+            self.sentence_B[rows_C],
+            self.words_BKT[rows_C],
+            self.log_probability_BKT[rows_C],
+            attention_BKTS,
+            self.total_BK[rows_C],
+            self.num_places_B[rows_C],
+        )
+
+
+def _appended(before_BKT: Tensor, origin_BK: Tensor, last_BK: Tensor) -> Tensor:
+    """What the beams that others come from had at each position, and what comes last."""
+    from_BKT = before_BKT.gather(1, origin_BK[:, :, None].expand(-1, -1, before_BKT.shape[2]))
+    return torch.cat([from_BKT, last_BK[:, :, None]], dim=2)
+
+
+def likeliest_words(scores_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` likeliest words of each row, the likeliest first: their log probabilities and the words themselves.
+
+    Only theirs are computed: a top-k and a log-sum-exp do, without a log-softmax of all words.
+    """
+    top_NC, words_NC = scores_NV.topk(count, dim=-1)
+    return top_NC - torch.logsumexp(scores_NV, dim=-1, keepdim=True), words_NC
 
 
 def beam_search(
@@ -147,6 +191,7 @@ def beam_search(
     beam_size: int,
     length_penalty: float = 1.0,
     num_best: int = 1,
+    keep_attention: bool = False,
 ) -> list[list[Hypothesis]]:
     """Keep the `beam_size` likeliest hypotheses of each sentence at every step.
 
@@ -161,6 +206,7 @@ def beam_search(
         beam_size: places of a sentence.
         length_penalty: see `Hypothesis.score`; 0 ranks by log probability, 1 by its mean over words.
         num_best: how many of the best to return, at most `beam_size`.
+        keep_attention: give each hypothesis its attention, where the state has any.
 
     Returns:
         For each sentence up to `num_best` hypotheses, the best first.
@@ -170,7 +216,7 @@ def beam_search(
     while len(beams.sentence_B):
         num_beams = beams.total_BK.shape[1]
         scores_BKV, state = step(beams.words_BKT[:, :, -1], state)
-        beams, origin_BK = beams.extend(scores_BKV)
+        beams, origin_BK = beams.extend(scores_BKV, state.attention_BKS if keep_attention else None)
         beams = _collect(beams, ended, max_lengths_B, length_penalty)
         is_open_B = _can_win(beams, ended, max_lengths_B, length_penalty, num_best)
         rows_BK = origin_BK + num_beams * torch.arange(len(origin_BK), device=origin_BK.device)[:, None]
@@ -188,8 +234,11 @@ def _collect(beams: _Beams, ended: list[list[Hypothesis]], max_lengths_B: Tensor
     is_last_B1 = (max_lengths_B[beams.sentence_B] <= length)[:, None]
     is_ended_BK = ((beams.words_BKT[:, :, -1] == EOS) | is_last_B1) & (beams.total_BK > -math.inf)
     for row, beam in is_ended_BK.nonzero().tolist():
-        words, total = beams.words_BKT[row, beam, 1:].tolist(), float(beams.total_BK[row, beam])
-        ended[int(beams.sentence_B[row])].append(_hypothesis(words, total, length_penalty))
+        at = row, beam
+        attention_TS = None if beams.attention_BKTS is None else beams.attention_BKTS[at]
+        words_T, log_probabilities_T, total = beams.words_BKT[at][1:], beams.log_probability_BKT[at], beams.total_BK[at]
+        found = _hypothesis(words_T, log_probabilities_T, total, attention_TS, length_penalty)
+        ended[int(beams.sentence_B[row])].append(found)
     return beams.without(is_ended_BK)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2s.config import Config, Device, Precision, SearchConfig, Strategy, check, load_config
+from s2s.config import Config, Device, Precision, Score, SearchConfig, Strategy, check, load_config
 from s2s.data.batching import pair_batch, source_batch
 from s2s.data.subwords import BOS, PAD, UNK, Subwords
 from s2s.decoding.search import Hypothesis, beam_search, greedy_search
@@ -31,10 +31,18 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ModelState:
-    """What a step of the model needs: the decoder's state, a row a beam, and the memory, a row a sentence."""
+    """What a step of the model needs: the decoder's state, a row a beam, and the memory, a row a sentence.
+
+    Attributes:
+        decoder: a row a beam.
+        memory: a row a sentence.
+        attention_BKS: where each beam looked in the step that made this state; None before the first step, after
+            `select`, and for a model without attention.
+    """
 
     decoder: DecoderState
     memory: Memory
+    attention_BKS: Tensor | None = None
 
     def select(self, rows_M: Tensor, sentences_B: Tensor | None) -> "ModelState":
         """See `SearchState`; the memory is only ever thinned out, never copied per beam."""
@@ -55,7 +63,7 @@ class Translation:
     hypotheses: tuple[Hypothesis, ...]
 
 
-_NOTHING = Translation(("",), (Hypothesis((), 0.0, 0.0),))
+_NOTHING = Translation(("",), (Hypothesis((), 0.0, 0.0, ()),))
 
 
 class Translator:
@@ -159,6 +167,7 @@ class Translator:
             if search.strategy is Strategy.greedy:
                 found = greedy_search(self._step, state, max_lengths_B, length_penalty=search.length_penalty)
                 return [[hypothesis] for hypothesis in found]
+            assert search.strategy is Strategy.beam, search.strategy
             return beam_search(
                 self._step,
                 state,
@@ -170,9 +179,10 @@ class Translator:
 
     def _step(self, token_BK: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
         """The model's scores of the next piece; those that are no text are out of the question."""
-        scores_BKV, decoder = self.model.step(token_BK, state.decoder, state.memory)
+        scores_BKV, weights_BKS, decoder = self.model.step(token_BK, state.decoder, state.memory)
         scores_BKV[:, :, [PAD, UNK, BOS]] = -torch.inf
-        return scores_BKV, ModelState(decoder, state.memory)
+        has_attention = self.model.decoder.attention.score is not Score.none
+        return scores_BKV, ModelState(decoder, state.memory, weights_BKS if has_attention else None)
 
 
 def _load_model(folder: RunFolder, config: Config, source: Subwords, target: Subwords) -> Seq2Seq:

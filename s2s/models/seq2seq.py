@@ -83,10 +83,15 @@ class Seq2Seq(nn.Module):
         )
         return Loss(smoothed_nats, loss_nats)
 
-    def step(self, token_BK: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, DecoderState]:
-        """One word further: scores of the next word (B, K, V), to be normalised over V, and the state after it."""
-        attentional_BKO, _, state = self.decoder.step(token_BK, state, memory)
-        return self.output(attentional_BKO), state
+    def step(self, token_BK: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor, DecoderState]:
+        """One word further in each of K beams.
+
+        Returns:
+            Scores of the next word (B, K, V), to be normalised over V, the attention weights (B, K, S), and the state
+            after this word.
+        """
+        attentional_BKO, weights_BKS, state = self.decoder.step(token_BK, state, memory)
+        return self.output(attentional_BKO), weights_BKS, state
 
 
 def build_seq2seq(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
