@@ -56,6 +56,7 @@ ORDER = [
     "training.signals",
     "training.loop",
     "decoding.search",
+    "decoding.minimum_bayes_risk",
     "decoding.translator",
     "evaluation.scores",
     "evaluation.alignment",
