@@ -1,5 +1,7 @@
 """Files that are complete or absent: written beside, flushed to the disk, renamed."""
 
+import errno
+import fcntl
 import json
 import os
 import secrets
@@ -8,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+_HAS_NO_LOCKS = {errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 PART_SUFFIX = ".[0-9]*.????????.part"
 """What the name of a file ends with while it is being written, as a pattern."""
 
@@ -33,6 +36,26 @@ def replacing(destination: Path) -> Iterator[BinaryIO]:
         flush(destination.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def lock(handle: int) -> bool:
+    """Keep other processes from locking an open file or folder; the lock dies with its owner.
+
+    Returns:
+        False where the file system has no locks (NFS, which several machines share, locks no folders).
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno not in _HAS_NO_LOCKS:
+            raise
+        return False
+    return True
 
 
 def flush(path: Path) -> None:

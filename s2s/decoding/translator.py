@@ -18,8 +18,9 @@ from s2s.config import Config, Device, Precision, Score, SearchConfig, Strategy,
 from s2s.data.batching import pair_batch, source_batch
 from s2s.data.subwords import BOS, PAD, UNK, Subwords
 from s2s.decoding.search import Hypothesis, beam_search, greedy_search
+from s2s.decoding.wording import Translation, build_wording
 from s2s.device import autocast, choose_device, choose_precision
-from s2s.errors import CheckpointError
+from s2s.errors import CheckpointError, ConfigError
 from s2s.models.attention import Memory
 from s2s.models.decoder import DecoderState
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
@@ -48,22 +49,6 @@ class ModelState:
         """See `SearchState`; the memory is only ever thinned out, never copied per beam."""
         memory = self.memory if sentences_B is None else self.memory.select(sentences_B)
         return ModelState(self.decoder.select(rows_M), memory)
-
-
-@dataclass(frozen=True)
-class Translation:
-    """What became of a line: its hypotheses as text, the best first.
-
-    Attributes:
-        texts: a line each; one empty text for a line without words.
-        hypotheses: the pieces and scores of each text.
-    """
-
-    texts: tuple[str, ...]
-    hypotheses: tuple[Hypothesis, ...]
-
-
-_NOTHING = Translation(("",), (Hypothesis((), 0.0, 0.0, ()),))
 
 
 class Translator:
@@ -103,6 +88,7 @@ class Translator:
         check(search, "search.")
         folder = RunFolder.existing(run)
         config = load_config(folder.config)
+        _check_attention(search, config.model.attention, run)
         source, target = (Subwords.load(path) for path in folder.subwords(config.subwords.shared))
         chosen = choose_device(Device(device))
         # bf16 rounds to 3 digits, so its scores would depend on the batch: it is taken only where it is asked for.
@@ -115,23 +101,25 @@ class Translator:
         """The best translation of each line, in order; a blank line gives an empty one."""
         return [translation.texts[0] for translation in self.translations(lines)]
 
-    def translations(self, lines: Sequence[str], *, first_line: int = 1) -> list[Translation]:
+    def translations(self, lines: Sequence[str], *, numbers: Sequence[int] | None = None) -> list[Translation]:
         """All that was asked for of each line, in order.
 
         Args:
             lines: any text; line ends count as white space.
-            first_line: number of the first line, for warnings.
+            numbers: of the lines, for warnings; left out: 1, 2, 3 ...
         """
-        ids = [self._cut(row, first_line + index) for index, row in enumerate(self.source.encode(lines))]
+        numbers = range(1, len(lines) + 1) if numbers is None else numbers
+        ids = [self._cut(row, number) for row, number in zip(self.source.encode(lines), numbers, strict=True)]
         order = sorted((index for index in range(len(ids)) if ids[index]), key=lambda index: len(ids[index]))
-        results = [_NOTHING] * len(ids)
+        wording = build_wording(self.source, self.target, self.search)
+        results = [wording.nothing()] * len(ids)
         for batch in _chunks(order, self.search.batch_size):
             for index, found in zip(batch, self._search([ids[index] for index in batch]), strict=True):
                 if not found or math.isnan(found[0].score):
                     raise CheckpointError(
                         "the model gives no probabilities (NaN): its weights are damaged; train it anew"
                     )
-                results[index] = Translation(tuple(self.target.decode(item.ids) for item in found), tuple(found))
+                results[index] = wording.translation(lines[index], ids[index], found)
         return results
 
     def attention(self, source: str, target: str) -> tuple[np.ndarray, list[str], list[str]]:
@@ -161,11 +149,18 @@ class Translator:
         search = self.search
         source_BS, lengths_B = (tensor.to(self.device) for tensor in source_batch(sources))
         max_lengths_B = (lengths_B * search.max_length_factor).long() + search.max_length_offset
+        keep_attention = search.alignments or search.replace_unknown
         with autocast(self.device, self.precision):
             memory, decoder = self.model.encode(source_BS, lengths_B)
             state = ModelState(decoder, memory)
             if search.strategy is Strategy.greedy:
-                found = greedy_search(self._step, state, max_lengths_B, length_penalty=search.length_penalty)
+                found = greedy_search(
+                    self._step,
+                    state,
+                    max_lengths_B,
+                    length_penalty=search.length_penalty,
+                    keep_attention=keep_attention,
+                )
                 return [[hypothesis] for hypothesis in found]
             assert search.strategy is Strategy.beam, search.strategy
             return beam_search(
@@ -175,14 +170,28 @@ class Translator:
                 beam_size=search.beam_size,
                 length_penalty=search.length_penalty,
                 num_best=search.num_best,
+                keep_attention=keep_attention,
             )
 
     def _step(self, token_BK: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
         """The model's scores of the next piece; those that are no text are out of the question."""
         scores_BKV, weights_BKS, decoder = self.model.step(token_BK, state.decoder, state.memory)
-        scores_BKV[:, :, [PAD, UNK, BOS]] = -torch.inf
+        scores_BKV[:, :, [PAD, BOS] if self.search.replace_unknown else [PAD, UNK, BOS]] = -torch.inf
         has_attention = self.model.decoder.attention.score is not Score.none
         return scores_BKV, ModelState(decoder, state.memory, weights_BKS if has_attention else None)
+
+
+def _check_attention(search: SearchConfig, score: Score, run: str | Path) -> None:
+    """See that what attention has to tell can be told.
+
+    Raises:
+        ConfigError: the model has none.
+    """
+    for name in ("alignments", "replace_unknown"):
+        if getattr(search, name) and score is Score.none:
+            raise ConfigError(
+                f"search.{name}=true asks where the model looks, but run={run} was trained with model.attention=none"
+            )
 
 
 def _load_model(folder: RunFolder, config: Config, source: Subwords, target: Subwords) -> Seq2Seq:
