@@ -1,6 +1,7 @@
 """Lines of an input that may have no end: read in windows, and shared out in the order of their length."""
 
 import logging
+import math
 import os
 import select
 import time
@@ -45,7 +46,7 @@ class Window:
 
     def split(self, line: int) -> "tuple[Window, Window]":
         """The lines up to a number, and those after it; either may be none."""
-        num = max(0, line + 1 - self.first_line)
+        num = min(max(0, line + 1 - self.first_line), len(self.lines))
         return Window(self.first_line, self.lines[:num]), Window(self.first_line + num, self.lines[num:])
 
 
@@ -69,15 +70,21 @@ class Input:
     Attributes:
         read: from a number of bytes to so many, or to fewer where no more are there yet; nothing at the end.
         is_ready: whether `read` would return at once, after waiting for so many seconds at most.
+        longest_wait_s: how long a line may wait for others that go on coming in.
     """
 
     read: Callable[[int], bytes]
     is_ready: Callable[[float], bool]
+    longest_wait_s: float
 
 
 def pipe(handle: int) -> Input:
     """A pipe or a terminal, which is read without waiting for more than is there; a redirected file as well."""
-    return Input(lambda size: os.read(handle, size), lambda wait_s: bool(select.select([handle], [], [], wait_s)[0]))
+
+    def is_ready(wait_s: float) -> bool:
+        return bool(select.select([handle], [], [], wait_s)[0])
+
+    return Input(lambda size: os.read(handle, size), is_ready, _LONGEST_WAIT_S)
 
 
 @contextmanager
@@ -104,7 +111,7 @@ def _file(path: Path, file: BinaryIO) -> Input:
         with reading_errors(path):
             return file.read(size)
 
-    return Input(read, lambda _: True)
+    return Input(read, lambda _: True, math.inf)
 
 
 def read_windows(source: Input) -> Iterator[Window | None]:
@@ -119,9 +126,8 @@ def read_windows(source: Input) -> Iterator[Window | None]:
     content, first_line, until_s = b"", 1, 0.0
     while True:
         has_line = b"\n" in content
-        wait_s = min(_PATIENCE_S, max(0.0, until_s - time.monotonic())) if has_line else 0.0
-        is_ready = source.is_ready(wait_s)
-        if has_line and (not is_ready or len(content) >= WINDOW_BYTES):
+        is_ready = source.is_ready(_PATIENCE_S if has_line else 0)
+        if has_line and (not is_ready or len(content) >= WINDOW_BYTES or time.monotonic() > until_s):
             *lines, content = content.split(b"\n")
             yield Window(first_line, _cut(lines))
             first_line += len(lines)
@@ -130,7 +136,7 @@ def read_windows(source: Input) -> Iterator[Window | None]:
             yield None
         if not has_line:
             content = content[: _MOST_LINE_BYTES + 1]
-            until_s = time.monotonic() + _LONGEST_WAIT_S
+            until_s = time.monotonic() + source.longest_wait_s
         chunk = source.read(WINDOW_BYTES - len(content) % WINDOW_BYTES)
         if not chunk:
             break
