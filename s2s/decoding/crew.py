@@ -58,7 +58,7 @@ class Crew:
         waiting: deque[_Waiting] = deque()
         try:
             for window in windows:
-                while waiting and (window is None or (len(waiting) > 1 and self._has_enough_to_do(waiting))):
+                while waiting and (window is None or self._has_enough_to_do(waiting)):
                     yield self._finished(waiting.popleft())
                 if window is None:
                     continue
@@ -80,8 +80,8 @@ class Crew:
         return self._num_workers > 1 and len(parts) > 1 and is_enough
 
     def _has_enough_to_do(self, waiting: "deque[_Waiting]") -> bool:
-        """Whether all have a share in hand and one to go on with; beyond that the input can wait."""
-        return sum(not future.done() for _, _, futures in waiting for future in futures) >= 2 * self._num_workers
+        """Whether there are shares for all to go on with when the first window is done; beyond that the input waits."""
+        return len(waiting) > 1 and sum(len(parts) for _, parts, _ in waiting) >= 2 * self._num_workers
 
     def _finished(self, waiting: "_Waiting") -> tuple[Window, bytes]:
         window, parts, futures = waiting

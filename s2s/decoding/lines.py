@@ -14,8 +14,8 @@ from typing import BinaryIO
 from s2s.data.corpora import open_plain_or_gzip, reading_errors
 
 _logger = logging.getLogger(__name__)
-WINDOW_BYTES = 2**18
-"""Some thousand lines, among which sentences of about one length find each other."""
+WINDOW_BYTES = 2**17
+"""Some two thousand lines, among which sentences of about one length find each other."""
 _MOST_LINE_BYTES = 2**20  # of a longer line the rest is dropped, so that input without line ends needs no huge memory
 _PATIENCE_S = 0.01  # nobody notices it at a terminal, and a program that writes without a break fills a window
 _LONGEST_WAIT_S = 0.1  # for the rest of a window when lines come in drops

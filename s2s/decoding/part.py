@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from s2s.decoding.lines import Window
 from s2s.errors import OutputError
-from s2s.files import flush, lock, replacing
+from s2s.files import PART_SUFFIX, flush, lock, replacing
 
 _logger = logging.getLogger(__name__)
 MadeOf = dict[str, Any]
@@ -130,6 +130,8 @@ class Part:
 def join(output: Path, size: int) -> None:
     """Make the output of the parts of all ranks, which are complete, and remove them."""
     paths = [_part_path(output, rank, size) for rank in range(size)]
+    for left in output.parent.glob(f"{glob.escape(output.name)}{PART_SUFFIX}"):  # of a killed process that joined them
+        left.unlink()
     if size == 1:
         os.replace(paths[0], output)
         flush(output.parent)
