@@ -114,15 +114,16 @@ def test_input_is_read_ahead_a_little_only() -> None:
         results = workers.translated(endless())
         for num in range(1, 30):
             next(results)
-            assert len(taken) - num <= 5
+            assert len(taken) - num <= 2  # two shares each, of which the two processes have two in hand
         results.close()
 
 
 def test_errors_come_in_their_turn() -> None:
-    with pytest.raises(DataError, match="there is a line that fails"), crew(2) as workers:
+    with crew(2) as workers:
         results = workers.translated([*windows(10), Window(11, [b"a", b"b", b"c", b"fail"]), None])
         assert next(results)[0].first_line == 1
-        next(results)
+        with pytest.raises(DataError, match="there is a line that fails"):
+            next(results)
 
 
 def test_a_killed_process_is_told() -> None:
