@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from s2s.decoding.columns import split_columns
 from s2s.decoding.forms import format_translation
 from s2s.decoding.lines import Share, decode
 from s2s.decoding.translator import Translator
@@ -23,8 +24,11 @@ class LineTranslator:
 
     def __call__(self, share: Share) -> list[bytes]:
         """What to write for each line of a share, line ends included."""
-        sources = [decode(line, number) for number, line in zip(share.numbers, share.lines, strict=True)]
-        translations = self.translator.translations(sources, numbers=share.numbers)
+        columns = self.translator.search.columns
+        numbered = zip(share.numbers, share.lines, strict=True)
+        asked = [split_columns(decode(line, number), columns, number) for number, line in numbered]
+        sources, demands = [source for source, _ in asked], [demand for _, demand in asked]
+        translations = self.translator.translations(sources, numbers=share.numbers, demands=demands)
         return list(map(self._written, translations, share.numbers, sources))
 
     def _written(self, translation: Translation, number: int, source: str) -> bytes:

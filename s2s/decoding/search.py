@@ -1,20 +1,32 @@
-"""Greedy and beam search over a step function; there are no weights and no text in here.
+"""Greedy, beam and sampling search over a step function; there are no weights and no text in here.
 
-B sentences (those not yet done), K beams of a sentence, V words, C candidates of a sentence. A step function takes the
-last word of every beam and a state, and gives scores of the next word (any real numbers whose softmax is their
-probability) and the next state. A table of log probabilities is such a model too, so search is checked on paper.
+B sentences (those not yet done), K beams of a sentence, S source positions, V words, C candidates of a beam. A step
+function takes the last word of every beam and a state, and gives scores of the next word (any real numbers whose
+softmax is their probability) and the next state. A table of log probabilities is such a model too, so search is checked
+on paper.
+
+All kinds of search are one loop, `_run`. They differ in how a step goes on: in the function that chooses words.
 """
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from s2s.data.subwords import BOS, EOS
+from s2s.data.subwords import EOS
+from s2s.decoding.beams import Beams, Choice, allowed_words
+from s2s.decoding.diverse import DiverseWords
+from s2s.decoding.must import AllocatedWords, Must
+from s2s.decoding.places import Places
+from s2s.decoding.ranking import Ranking, coverage
+from s2s.decoding.rules import Rules
+from s2s.decoding.samples import DrawnWords, Sampling, random_numbers
+from s2s.decoding.trellis import Column, Path, read_attention, read_paths
 
 
 class SearchState(Protocol):
@@ -35,6 +47,9 @@ S = TypeVar("S", bound=SearchState)
 Step = Callable[[Tensor, S], tuple[Tensor, S]]
 """From the last words (B, K) and a state to scores (B, K, V) and the next state."""
 
+Choose = Callable[[Tensor, Beams], Choice]
+"""From scores (B, K, V) and the beams to how they go on."""
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -43,7 +58,7 @@ class Hypothesis:
     Attributes:
         ids: its words, without `</s>`.
         log_probability: of these words, and of `</s>` unless the longest length cut it off, in nats.
-        score: what hypotheses are ranked by: log_probability / length ** length_penalty, `</s>` counted as a word.
+        score: what hypotheses are ranked by, see `Ranking`.
         token_log_probabilities: of each word, then of `</s>` unless it was cut off, in nats.
         attention_TS: where each of these positions looked (float32, on the CPU); None unless it was asked for.
     """
@@ -55,123 +70,198 @@ class Hypothesis:
     attention_TS: Tensor | None = field(default=None, compare=False)
 
 
-def _hypothesis(
-    words_T: Tensor, log_probabilities_T: Tensor, total: Tensor, attention_TS: Tensor | None, length_penalty: float
-) -> Hypothesis:
-    words, log_probability = words_T.tolist(), float(total)
-    return Hypothesis(
-        tuple(words[:-1] if words[-1] == EOS else words),
-        log_probability,
-        log_probability / len(words) ** length_penalty,
-        tuple(log_probabilities_T.tolist()),
-        None if attention_TS is None else attention_TS.float().cpu(),
-    )
+def beam_search(
+    step: Step[S],
+    state: S,
+    max_lengths_B: Tensor,
+    *,
+    beam_size: int,
+    num_best: int = 1,
+    ranking: Ranking | None = None,
+    rules: Rules | None = None,
+    must: Must | None = None,
+    groups: int = 1,
+    diversity_strength: float = 0.5,
+    source_lengths_B: Tensor | None = None,
+    keep_attention: bool = False,
+) -> list[list[Hypothesis]]:
+    """Keep the `beam_size` likeliest hypotheses of each sentence at every step; a beam of 1 is greedy search.
 
-
-def greedy_search(
-    step: Step[S], state: S, max_lengths_B: Tensor, *, length_penalty: float = 1.0, keep_attention: bool = False
-) -> list[Hypothesis]:
-    """Take the likeliest word at every step. Sentences that are done leave the batch.
+    A hypothesis that ends (at `</s>`, or at the longest length) takes one of the sentence's places for good. A sentence
+    is done when all places are taken, or when no open hypothesis can still be among the `num_best`; it then leaves the
+    batch.
 
     Args:
         step: gives the scores of the next word.
         state: before the first word, one row a sentence.
         max_lengths_B: longest translation of each sentence in words, `</s>` included; at least 1.
-        length_penalty: only for `score`.
+        beam_size: places of a sentence.
+        num_best: how many of the best to return, at most `beam_size`.
+        ranking: what hypotheses are ranked by; left out: the mean log probability of their words.
+        rules: what may be said next; left out: everything.
+        must: what every hypothesis has to say; not with `groups`.
+        groups: of `beam_size / groups` places each, which are kept from saying the same, see `DiverseWords`.
+        diversity_strength: in nats, see `DiverseWords`.
+        source_lengths_B: source positions; only for a coverage penalty.
         keep_attention: give each hypothesis its attention, where the state has any.
 
     Returns:
-        A hypothesis a sentence.
+        For each sentence up to `num_best` different hypotheses, the best first; none where the rules leave nothing to
+        say. With `must`, hypotheses that lack
+        something are returned only for a sentence all of whose hypotheses do: the longest length cut them off, or the
+        rules forbade the rest.
     """
-    found = beam_search(
-        step, state, max_lengths_B, beam_size=1, length_penalty=length_penalty, keep_attention=keep_attention
-    )
-    return [hypotheses[0] for hypotheses in found]
+    assert beam_size % groups == 0, f"{groups} equal groups of {beam_size} beams"
+    assert must is None or groups == 1, "either divides the beam"
+    choose: Choose
+    if must is not None:
+        rules = Rules([*rules.rules, must], rules.prefix_BP) if rules else Rules([must])
+        choose = AllocatedWords(must, rules)
+    elif groups > 1:
+        choose = DiverseWords(groups, diversity_strength, rules)
+    else:
+        choose = LikeliestWords(rules)
+    # Groups may find the same, so how many others there are is known only when all places are taken.
+    most = num_best if groups == 1 else beam_size
+    places = Places.start(max_lengths_B.tolist(), groups, beam_size // groups, most)
+    beams = Beams.start(places, max_lengths_B.device, has_words=rules is not None)
+    columns = _run(step, state, beams, choose, ranking or Ranking(), source_lengths_B, keep_attention)
+    found = read_paths(columns, len(max_lengths_B))
+    if must is not None:
+        found = [_complete(paths, must) for paths in found]
+    elif groups > 1:
+        found = [_different(paths) for paths in found]
+    return _hypotheses([paths[:num_best] for paths in found], columns)
+
+
+def sample_search(
+    step: Step[S],
+    state: S,
+    max_lengths_B: Tensor,
+    *,
+    sampling: Sampling,
+    seed: int,
+    lines: Sequence[int],
+    num_samples: int = 1,
+    ranking: Ranking | None = None,
+    rules: Rules | None = None,
+    source_lengths_B: Tensor | None = None,
+    keep_attention: bool = False,
+) -> list[list[Hypothesis]]:
+    """Draw every word at random, by its probability. For the other arguments see `beam_search`.
+
+    Args:
+        sampling: which words are drawn from.
+        seed: any number from 0.
+        lines: a number of each sentence, from 0; seed, number and sample decide what is drawn, the batch does not.
+        num_samples: of each sentence; the same may be drawn several times.
+
+    Returns:
+        The samples of each sentence, the best first.
+    """
+    max_lengths = max_lengths_B.tolist()
+    uniform_BKT = random_numbers(seed, lines, num_samples, max(max_lengths, default=0)).to(max_lengths_B.device)
+    choose = DrawnWords(sampling, uniform_BKT, rules)
+    places = Places.start(max_lengths, num_samples, 1, num_samples)
+    beams = Beams.start(places, max_lengths_B.device, has_words=rules is not None)
+    columns = _run(step, state, beams, choose, ranking or Ranking(), source_lengths_B, keep_attention)
+    return _hypotheses(read_paths(columns, len(max_lengths_B)), columns)
+
+
+def _run(
+    step: Step[S],
+    state: S,
+    beams: Beams,
+    choose: Choose,
+    ranking: Ranking,
+    source_lengths_B: Tensor | None,
+    keep_attention: bool,
+) -> list[Column]:
+    """Search until no sentence is open: the loop of all kinds of search."""
+    num_sentences, num_beams = beams.total_BK.shape
+    if num_beams > 1:
+        rows_M = torch.arange(num_sentences, device=beams.total_BK.device).repeat_interleave(num_beams)
+        state = state.select(rows_M, None)
+    columns = []
+    while len(beams.sentence_B):
+        scores_BKV, state = step(beams.word_BK, state)
+        attention_BKS = state.attention_BKS
+        choice = choose(scores_BKV.float(), beams)
+        beams = beams.extend(choice, attention_BKS if ranking.coverage_penalty else None)
+        coverage_BK = _coverage(beams, source_lengths_B)
+        columns.append(_column(beams, choice, ranking, coverage_BK, attention_BKS if keep_attention else None))
+        beams, state = _go_on(beams, state, columns[-1], scores_BKV.shape[1], ranking)
+    return columns
+
+
+def _coverage(beams: Beams, source_lengths_B: Tensor | None) -> Tensor | None:
+    if beams.looked_BKS is None:
+        return None
+    assert source_lengths_B is not None, "a coverage penalty needs the source lengths"
+    positions_S = torch.arange(beams.looked_BKS.shape[2], device=source_lengths_B.device)
+    return coverage(beams.looked_BKS, positions_S < source_lengths_B[beams.sentence_B, None])
+
+
+def _column(
+    beams: Beams, choice: Choice, ranking: Ranking, coverage_BK: Tensor | None, attention_BKS: Tensor | None
+) -> Column:
+    """What was chosen, as the trellis keeps it.
+
+    The one look at the results of a step: a device other than the CPU is waited for here and nowhere else.
+    """
+    origin_BK, word_BK, log_probability_BK, total_BK = (each.cpu().numpy() for each in vars(choice).values())
+    places = beams.places
+    total_BK = places.seat(total_BK)
+    score_BK = ranking.score(total_BK, beams.length, None if coverage_BK is None else coverage_BK.cpu().numpy())
+    score_BK = np.where(places.are_ended(word_BK, total_BK, beams.length), score_BK, -math.inf)
+    return Column(places.sentences_B, origin_BK, word_BK, log_probability_BK, total_BK, score_BK, attention_BKS)
+
+
+def _go_on(beams: Beams, state: S, column: Column, num_before: int, ranking: Ranking) -> tuple[Beams, S]:
+    """Take ended hypotheses out of their places; the beams and the state of the sentences that are still open.
+
+    Args:
+        beams: just extended.
+        state: of the beams before, of which each sentence had `num_before`.
+        column: what was chosen.
+        ranking: what hypotheses are ranked by.
+    """
+    device = beams.total_BK.device
+    total_BK = np.where(column.score_BK > -math.inf, -math.inf, column.total_BK)
+    places = beams.places.close(column.score_BK)
+    is_open_B = places.can_win(total_BK, ranking)
+    beams = dataclasses.replace(beams, places=places, total_BK=torch.from_numpy(total_BK).to(device))
+    rows_BK = column.origin_BK + num_before * np.arange(len(total_BK))[:, None]
+    if is_open_B.all():
+        # With one beam, and in sampling, each goes on from itself, and the state is right as it is.
+        is_moved = rows_BK.size != len(total_BK) * num_before or (rows_BK.ravel() != np.arange(rows_BK.size)).any()
+        return beams, state.select(torch.from_numpy(rows_BK.ravel()).to(device), None) if is_moved else state
+    open_C = is_open_B.nonzero()[0]
+    rows_M = torch.from_numpy(rows_BK[open_C].ravel()).to(device)
+    return beams.rows(open_C), state.select(rows_M, torch.from_numpy(open_C).to(device))
 
 
 @dataclass(frozen=True)
-class _Beams:
-    """The open hypotheses of the sentences that are not done.
+class LikeliestWords:
+    """The best extensions of all beams: the plain beam step, and for one beam the greedy step.
 
-    Attributes:
-        sentence_B: which sentence each row is.
-        words_BKT: `<s>` and the words so far.
-        log_probability_BKT: of the words so far.
-        attention_BKTS: where they looked; None where it is not kept.
-        total_BK: their log probability; -inf where the place is empty.
-        num_places_B: places that no ended hypothesis has taken.
+    A beam's K best words are enough to find the K best of all.
     """
 
-    sentence_B: Tensor
-    words_BKT: Tensor
-    log_probability_BKT: Tensor
-    attention_BKTS: Tensor | None
-    total_BK: Tensor
-    num_places_B: Tensor
+    rules: Rules | None
 
-    @classmethod
-    def start(cls, num_sentences: int, beam_size: int, device: torch.device) -> "_Beams":
-        return cls(
-            torch.arange(num_sentences, device=device),
-            torch.full((num_sentences, 1, 1), BOS, device=device),
-            torch.zeros(num_sentences, 1, 0, device=device),
-            None,
-            torch.zeros(num_sentences, 1, device=device),
-            torch.full((num_sentences,), beam_size, device=device),
-        )
-
-    def extend(self, scores_BKV: Tensor, attention_BKS: Tensor | None) -> tuple["_Beams", Tensor]:
-        """The best one-word extensions, and the beam (B, K) that each comes from: the beam step.
-
-        A beam's K best words are enough to find the K best of all; only their log probability is computed.
-        """
-        beam_size = int(self.num_places_B.max())
-        scores_BKV = scores_BKV.float()
-        top_BKC, word_BKC = likeliest_words(scores_BKV, min(beam_size, scores_BKV.shape[-1]))
-        total_BC = (self.total_BK[:, :, None] + top_BKC).flatten(1)
-        total_BK, candidate_BK = total_BC.topk(min(beam_size, total_BC.shape[1]), dim=1)
-        origin_BK = candidate_BK // top_BKC.shape[-1]
-        word_BK = word_BKC.flatten(1).gather(1, candidate_BK)
-        log_probability_BK = top_BKC.flatten(1).gather(1, candidate_BK)
-        rank_K = torch.arange(total_BK.shape[1], device=total_BK.device)
-        total_BK = total_BK.masked_fill(rank_K >= self.num_places_B[:, None], -math.inf)
-        attention_BKTS = None
-        if attention_BKS is not None:
-            before_BKTS = attention_BKS[:, :, None][:, :, :0] if self.attention_BKTS is None else self.attention_BKTS
-            attention_BKTS = torch.cat([before_BKTS, attention_BKS[:, :, None]], dim=2)
-            attention_BKTS = torch.stack([rows[origin] for rows, origin in zip(attention_BKTS, origin_BK, strict=True)])
-        extended = _Beams(
-            self.sentence_B,
-            _appended(self.words_BKT, origin_BK, word_BK),
-            _appended(self.log_probability_BKT, origin_BK, log_probability_BK),
-            attention_BKTS,
-            total_BK,
-            self.num_places_B,
-        )
-        return extended, origin_BK
-
-    def without(self, is_ended_BK: Tensor) -> "_Beams":
-        """The same with ended hypotheses taken out of their places."""
-        total_BK = self.total_BK.masked_fill(is_ended_BK, -math.inf)
-        return dataclasses.replace(self, total_BK=total_BK, num_places_B=self.num_places_B - is_ended_BK.sum(1))
-
-    def rows(self, rows_C: Tensor) -> "_Beams":
-        """Some sentences only."""
-        attention_BKTS = None if self.attention_BKTS is None else self.attention_BKTS[rows_C]
-        return _Beams(
-            self.sentence_B[rows_C],
-            self.words_BKT[rows_C],
-            self.log_probability_BKT[rows_C],
-            attention_BKTS,
-            self.total_BK[rows_C],
-            self.num_places_B[rows_C],
-        )
-
-
-def _appended(before_BKT: Tensor, origin_BK: Tensor, last_BK: Tensor) -> Tensor:
-    """What the beams that others come from had at each position, and what comes last."""
-    from_BKT = before_BKT.gather(1, origin_BK[:, :, None].expand(-1, -1, before_BKT.shape[2]))
-    return torch.cat([from_BKT, last_BK[:, :, None]], dim=2)
+    def __call__(self, scores_BKV: Tensor, beams: Beams) -> Choice:
+        count = min(beams.places.most_free, scores_BKV.shape[2])
+        if self.rules is None:
+            log_probability_BKC, word_BKC = likeliest_words(scores_BKV, count)
+        else:
+            log_probability_BKC, word_BKC = allowed_words(scores_BKV, beams, self.rules).topk(count, dim=2)
+        total_BX = (beams.total_BK[:, :, None] + log_probability_BKC).flatten(1)
+        if total_BX.shape[1] == 1:
+            return Choice(torch.zeros_like(word_BKC[:, 0]), word_BKC[:, 0], log_probability_BKC[:, 0], total_BX)
+        total_BK, chosen_BK = total_BX.topk(min(beams.places.most_free, total_BX.shape[1]), dim=1)
+        word_BK, log_probability_BK = (each.flatten(1).gather(1, chosen_BK) for each in (word_BKC, log_probability_BKC))
+        return Choice(chosen_BK // count, word_BK, log_probability_BK, total_BK)
 
 
 def likeliest_words(scores_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -183,78 +273,25 @@ def likeliest_words(scores_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return top_NC - torch.logsumexp(scores_NV, dim=-1, keepdim=True), words_NC
 
 
-def beam_search(
-    step: Step[S],
-    state: S,
-    max_lengths_B: Tensor,
-    *,
-    beam_size: int,
-    length_penalty: float = 1.0,
-    num_best: int = 1,
-    keep_attention: bool = False,
-) -> list[list[Hypothesis]]:
-    """Keep the `beam_size` likeliest hypotheses of each sentence at every step.
-
-    A hypothesis that ends (at `</s>`, or at the longest length) takes one of the sentence's places for good. A sentence
-    is done when all places are taken, or when no open hypothesis can still be among the `num_best`; it then leaves the
-    batch.
-
-    Args:
-        step: gives the scores of the next word.
-        state: before the first word, one row a sentence.
-        max_lengths_B: longest translation of each sentence in words, `</s>` included; at least 1.
-        beam_size: places of a sentence.
-        length_penalty: see `Hypothesis.score`; 0 ranks by log probability, 1 by its mean over words.
-        num_best: how many of the best to return, at most `beam_size`.
-        keep_attention: give each hypothesis its attention, where the state has any.
-
-    Returns:
-        For each sentence up to `num_best` hypotheses, the best first.
-    """
-    ended: list[list[Hypothesis]] = [[] for _ in max_lengths_B]
-    beams = _Beams.start(len(max_lengths_B), beam_size, max_lengths_B.device)
-    while len(beams.sentence_B):
-        num_beams = beams.total_BK.shape[1]
-        scores_BKV, state = step(beams.words_BKT[:, :, -1], state)
-        beams, origin_BK = beams.extend(scores_BKV, state.attention_BKS if keep_attention else None)
-        beams = _collect(beams, ended, max_lengths_B, length_penalty)
-        is_open_B = _can_win(beams, ended, max_lengths_B, length_penalty, num_best)
-        rows_BK = origin_BK + num_beams * torch.arange(len(origin_BK), device=origin_BK.device)[:, None]
-        if bool(is_open_B.all()):
-            state = state.select(rows_BK.flatten(), None)
-        else:
-            open_C = is_open_B.nonzero().flatten()
-            beams, state = beams.rows(open_C), state.select(rows_BK[open_C].flatten(), open_C)
-    return [sorted(found, key=lambda hypothesis: -hypothesis.score)[:num_best] for found in ended]
+def _different(paths: list[Path]) -> list[Path]:
+    """The paths without those that say what an earlier one says."""
+    first = {path.words: path for path in reversed(paths)}
+    return [path for path in paths if first[path.words] is path]
 
 
-def _collect(beams: _Beams, ended: list[list[Hypothesis]], max_lengths_B: Tensor, length_penalty: float) -> _Beams:
-    """Move the hypotheses that have just ended out of the beams."""
-    length = beams.words_BKT.shape[2] - 1
-    is_last_B1 = (max_lengths_B[beams.sentence_B] <= length)[:, None]
-    is_ended_BK = ((beams.words_BKT[:, :, -1] == EOS) | is_last_B1) & (beams.total_BK > -math.inf)
-    for row, beam in is_ended_BK.nonzero().tolist():
-        at = row, beam
-        attention_TS = None if beams.attention_BKTS is None else beams.attention_BKTS[at]
-        words_T, log_probabilities_T, total = beams.words_BKT[at][1:], beams.log_probability_BKT[at], beams.total_BK[at]
-        found = _hypothesis(words_T, log_probabilities_T, total, attention_TS, length_penalty)
-        ended[int(beams.sentence_B[row])].append(found)
-    return beams.without(is_ended_BK)
+def _complete(paths: list[Path], must: Must) -> list[Path]:
+    """The paths that say all that they must, or all of them if none does; what ended at `</s>` does."""
+    complete = [path for path in paths if path.words[-1] == EOS or must.is_met(path.words, path.sentence)]
+    return complete or paths
 
 
-def _can_win(
-    beams: _Beams, ended: list[list[Hypothesis]], max_lengths_B: Tensor, length_penalty: float, num_best: int
-) -> Tensor:
-    """Which sentences (B) have an open hypothesis that may still be among the best.
+def _hypotheses(found: list[list[Path]], columns: list[Column]) -> list[list[Hypothesis]]:
+    """Paths as hypotheses, with their attention where the columns have kept it."""
+    paths = [path for each in found for path in each]
+    looks = iter(read_attention(columns, paths))
+    return [[_hypothesis(path, next(looks)) for path in each] for each in found]
 
-    Log probabilities only fall, so the best score that an open one can reach is that of its present log probability
-    at the longest length.
-    """
-    best_open_B = beams.total_BK.max(dim=1).values
-    attainable_B = best_open_B / max_lengths_B[beams.sentence_B] ** length_penalty
-    to_beat = [
-        sorted((hypothesis.score for hypothesis in ended[sentence]), reverse=True)[num_best - 1 : num_best]
-        for sentence in beams.sentence_B.tolist()
-    ]
-    to_beat_B = attainable_B.new_tensor([scores[0] if scores else -math.inf for scores in to_beat])
-    return (best_open_B > -math.inf) & (attainable_B > to_beat_B)
+
+def _hypothesis(path: Path, attention_TS: Tensor | None) -> Hypothesis:
+    ids = path.words[:-1] if path.words[-1] == EOS else path.words
+    return Hypothesis(ids, path.total, path.score, path.log_probabilities, attention_TS)

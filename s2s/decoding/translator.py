@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +18,13 @@ from torch import Tensor
 from s2s.config import Config, Device, Precision, Score, SearchConfig, Strategy, check, load_config
 from s2s.data.batching import pair_batch, source_batch
 from s2s.data.subwords import BOS, PAD, UNK, Subwords
-from s2s.decoding.search import Hypothesis, beam_search, greedy_search
+from s2s.decoding.must import Must
+from s2s.decoding.phrases import Phrases, WordEdges
+from s2s.decoding.ranking import Ranking
+from s2s.decoding.rules import Avoid, MinimumLength, NoRepeat, Rule, Rules, prefixes
+from s2s.decoding.samples import Sampling
+from s2s.decoding.search import Hypothesis, beam_search, sample_search
+from s2s.decoding.spelling import Speller
 from s2s.decoding.wording import Translation, build_wording
 from s2s.device import autocast, choose_device, choose_precision
 from s2s.errors import CheckpointError, ConfigError
@@ -49,6 +56,40 @@ class ModelState:
         """See `SearchState`; the memory is only ever thinned out, never copied per beam."""
         memory = self.memory if sentences_B is None else self.memory.select(sentences_B)
         return ModelState(self.decoder.select(rows_M), memory)
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What is asked of the translation of one line, beside what `SearchConfig` asks of all.
+
+    Attributes:
+        prefix: text that it begins with; its last word may go on.
+        must: words that must occur; only with search=beam.
+        avoid: words that must not occur, but in the prefix.
+    """
+
+    prefix: str = ""
+    must: tuple[str, ...] = ()
+    avoid: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Sentence:
+    """A line in pieces, and what is asked of its translation.
+
+    Attributes:
+        line: its number, from 1.
+        source: pieces of the line.
+        prefix: pieces that its translation begins with.
+        must: the ways to write each word that must occur.
+        avoid: what must not be said.
+    """
+
+    line: int
+    source: list[int]
+    prefix: list[int]
+    must: list[list[tuple[int, ...]]]
+    avoid: list[tuple[int, ...]]
 
 
 class Translator:
@@ -101,25 +142,40 @@ class Translator:
         """The best translation of each line, in order; a blank line gives an empty one."""
         return [translation.texts[0] for translation in self.translations(lines)]
 
-    def translations(self, lines: Sequence[str], *, numbers: Sequence[int] | None = None) -> list[Translation]:
+    def translations(
+        self,
+        lines: Sequence[str],
+        *,
+        numbers: Sequence[int] | None = None,
+        demands: Sequence[Demand] | None = None,
+        keep_attention: bool = False,
+    ) -> list[Translation]:
         """All that was asked for of each line, in order.
 
         Args:
             lines: any text; line ends count as white space.
-            numbers: of the lines, for warnings; left out: 1, 2, 3 ...
+            numbers: of the lines, for warnings, and for samples, which depend on them; left out: 1, 2, 3 ...
+            demands: what is asked of the translation of each line; left out: nothing.
+            keep_attention: give each hypothesis its attention, where the model has any.
+
+        Raises:
+            ConfigError: the options of search do not go with this model, or with the demands.
+            CheckpointError: the weights are damaged.
         """
         numbers = range(1, len(lines) + 1) if numbers is None else numbers
-        ids = [self._cut(row, number) for row, number in zip(self.source.encode(lines), numbers, strict=True)]
-        order = sorted((index for index in range(len(ids)) if ids[index]), key=lambda index: len(ids[index]))
+        keep_attention = keep_attention or self.search.alignments or self.search.replace_unknown
+        sentences = self._sentences(lines, numbers, demands or [Demand()] * len(lines))
+        order = sorted((i for i in range(len(lines)) if sentences[i].source), key=lambda i: len(sentences[i].source))
         wording = build_wording(self.source, self.target, self.search)
-        results = [wording.nothing()] * len(ids)
+        results = [wording.nothing()] * len(lines)
         for batch in _chunks(order, self.search.batch_size):
-            for index, found in zip(batch, self._search([ids[index] for index in batch]), strict=True):
-                if not found or math.isnan(found[0].score):
+            found = self._search([sentences[index] for index in batch], keep_attention)
+            for index, hypotheses in zip(batch, found, strict=True):
+                if not hypotheses or math.isnan(hypotheses[0].score):
                     raise CheckpointError(
                         "the model gives no probabilities (NaN): its weights are damaged; train it anew"
                     )
-                results[index] = wording.translation(lines[index], ids[index], found)
+                results[index] = wording.translation(lines[index], sentences[index].source, hypotheses)
         return results
 
     def attention(self, source: str, target: str) -> tuple[np.ndarray, list[str], list[str]]:
@@ -142,36 +198,126 @@ class Translator:
             _logger.warning("line %d: %d pieces are more than search.max_source_pieces=%d; cut", line, len(ids), most)
         return ids[:most]
 
+    def _sentences(self, lines: Sequence[str], numbers: Sequence[int], demands: Sequence[Demand]) -> list[_Sentence]:
+        """The lines in pieces, and what is asked of their translations in pieces."""
+        search, speller = self.search, self._speller
+        if search.coverage_penalty and self.model.decoder.attention.score is Score.none:
+            raise ConfigError("search.coverage_penalty is about attention, which this run has not: leave it out")
+        must = [self._usual(word, f"search.must=[{word}]") for word in search.must]
+        sentences = []
+        for line, source, demand in zip(numbers, self.source.encode(lines), demands, strict=True):
+            if demand.must and (search.strategy is not Strategy.beam or search.diverse_groups > 1):
+                raise ConfigError("words that must occur need search=beam without search.diverse_groups")
+            prefix = speller.prefix(demand.prefix)
+            if demand.prefix.strip() and not speller.is_writable(demand.prefix):
+                _logger.warning("line %d: the prefix is used up to its first character that has no piece", line)
+            sentences.append(
+                _Sentence(
+                    line,
+                    self._cut(source, line),
+                    prefix,
+                    [*must, *self._demanded(demand.must, line)],
+                    [spelling for word in demand.avoid for spelling in speller.all_spellings(word)],
+                )
+            )
+        return sentences
+
+    def _demanded(self, words: Sequence[str], line: int) -> list[list[tuple[int, ...]]]:
+        """The ways to write each word that must occur in a line; a word that cannot be written is left out."""
+        ways = []
+        for word in words:
+            if self._speller.is_writable(word):
+                ways.append(self._speller.usual(word))
+            else:
+                _logger.warning("line %d: %s cannot occur, since the model has no piece for a character", line, word)
+        return ways
+
+    @cached_property
+    def _speller(self) -> Speller:
+        return Speller(self.target)
+
+    @cached_property
+    def _edges(self) -> WordEdges:
+        return self._speller.edges(self.device)
+
+    def _usual(self, word: str, name: str) -> list[tuple[int, ...]]:
+        if not self._speller.is_writable(word):
+            raise ConfigError(f"{name} must occur, but is blank or has a character that the model has no piece for")
+        return self._speller.usual(word)
+
     @torch.inference_mode()
-    def _search(self, sources: list[list[int]]) -> list[list[Hypothesis]]:
+    def _search(self, sentences: list[_Sentence], keep_attention: bool) -> list[list[Hypothesis]]:
         """The best hypotheses of each of a batch of sentences."""
         self.model.eval()
         search = self.search
-        source_BS, lengths_B = (tensor.to(self.device) for tensor in source_batch(sources))
-        max_lengths_B = (lengths_B * search.max_length_factor).long() + search.max_length_offset
-        keep_attention = search.alignments or search.replace_unknown
+        source_BS, lengths_B = (tensor.to(self.device) for tensor in source_batch([item.source for item in sentences]))
+        max_lengths_B = self._max_lengths(lengths_B, sentences)
+        ranking = Ranking(
+            search.length_normalization, search.length_penalty, search.word_reward, search.coverage_penalty
+        )
+        rules = self._rules(sentences, lengths_B, max_lengths_B)
         with autocast(self.device, self.precision):
             memory, decoder = self.model.encode(source_BS, lengths_B)
-            state = ModelState(decoder, memory)
-            if search.strategy is Strategy.greedy:
-                found = greedy_search(
-                    self._step,
-                    state,
-                    max_lengths_B,
-                    length_penalty=search.length_penalty,
+            start = self._step, ModelState(decoder, memory), max_lengths_B
+            if search.strategy is Strategy.sample:
+                return sample_search(
+                    *start,
+                    sampling=Sampling(search.temperature, search.top_k, search.top_p),
+                    seed=search.seed,
+                    lines=[item.line for item in sentences],
+                    num_samples=search.num_best,
+                    ranking=ranking,
+                    rules=rules,
+                    source_lengths_B=lengths_B,
                     keep_attention=keep_attention,
                 )
-                return [[hypothesis] for hypothesis in found]
-            assert search.strategy is Strategy.beam, search.strategy
-            return beam_search(
-                self._step,
-                state,
-                max_lengths_B,
-                beam_size=search.beam_size,
-                length_penalty=search.length_penalty,
+            is_greedy = search.strategy is Strategy.greedy
+            must = self._must(sentences)
+            found = beam_search(
+                *start,
+                beam_size=1 if is_greedy else search.beam_size,
                 num_best=search.num_best,
+                ranking=ranking,
+                rules=rules,
+                must=must,
+                groups=1 if is_greedy else search.diverse_groups,
+                diversity_strength=search.diversity_strength,
+                source_lengths_B=lengths_B,
                 keep_attention=keep_attention,
             )
+        if must is not None:
+            _warn_of_missing(found, must, sentences)
+        return found
+
+    def _max_lengths(self, lengths_B: Tensor, sentences: list[_Sentence]) -> Tensor:
+        """Longest translations (B): relative to the source, or after the prefix; never more than `max_length`."""
+        search = self.search
+        most_B = (lengths_B * search.max_length_factor).long()
+        most_B = most_B.maximum(most_B.new_tensor([len(item.prefix) for item in sentences])) + search.max_length_offset
+        return most_B if search.max_length is None else most_B.clamp(max=search.max_length)
+
+    def _rules(self, sentences: list[_Sentence], lengths_B: Tensor, max_lengths_B: Tensor) -> Rules | None:
+        """What may be said; None: everything."""
+        search = self.search
+        rules: list[Rule] = []
+        if search.min_length or search.min_length_factor:
+            relative_B = ((lengths_B - 1) * search.min_length_factor).long()  # `</s>` is no piece of the source's text
+            rules.append(MinimumLength(relative_B.clamp(min=search.min_length).minimum(max_lengths_B)))
+        if search.no_repeat_ngram:
+            rules.append(NoRepeat(search.no_repeat_ngram))
+        avoided = [spelling for word in search.avoid for spelling in self._speller.all_spellings(word)]
+        for rows in ([avoided], [item.avoid for item in sentences]):
+            if any(rows):
+                rules.append(Avoid(Phrases.of(rows, self.device, self._edges)))
+        has_prefix = any(item.prefix for item in sentences)
+        prefix_BP = prefixes([item.prefix for item in sentences], self.device) if has_prefix else None
+        return Rules(rules, prefix_BP) if rules or has_prefix else None
+
+    def _must(self, sentences: list[_Sentence]) -> Must | None:
+        """What must be said; None: nothing."""
+        if not any(item.must for item in sentences):
+            return None
+        return Must.of([item.must for item in sentences], self.device, self._edges)
 
     def _step(self, token_BK: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
         """The model's scores of the next piece; those that are no text are out of the question."""
@@ -201,6 +347,12 @@ def _load_model(folder: RunFolder, config: Config, source: Subwords, target: Sub
     model = build_seq2seq(config.model, len(source), len(target))
     load_weights(model, weights, origin)
     return model.eval()
+
+
+def _warn_of_missing(found: list[list[Hypothesis]], must: Must, sentences: list[_Sentence]) -> None:
+    for index, (hypotheses, sentence) in enumerate(zip(found, sentences, strict=True)):
+        if hypotheses and not must.is_met(hypotheses[0].ids, index):
+            _logger.warning("line %d: there is no room for all the words that must occur", sentence.line)
 
 
 def _chunks(order: list[int], size: int) -> Iterator[list[int]]:
