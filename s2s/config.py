@@ -154,6 +154,23 @@ class OutputFormat(enum.Enum):
 
     text = "text"
     moses = "moses"
+    json = "json"
+
+
+class Column(enum.Enum):
+    """What a tab-separated field after the source asks of the translation."""
+
+    prefix = "prefix"
+    must = "must"
+    avoid = "avoid"
+
+
+class ExpectedUtility(enum.Enum):
+    """By what minimum Bayes risk decoding compares translations."""
+
+    none = "none"
+    chrf = "chrf"
+    bleu = "bleu"
 
 
 class ScoreFormat(enum.Enum):
@@ -353,8 +370,28 @@ class SearchConfig:
     seed: int = option(1, "sample: same seed, same line number, same samples", low=0)
     max_source_pieces: int = option(512, "longer source lines are cut, with a warning", low=1)
     batch_size: int = option(64, "sentences translated at once", low=1)
-    num_best: int = option(1, "translations (sample: samples) a line; more than one needs format=moses", low=1)
-    format: OutputFormat = option(OutputFormat.text, "text, or moses: `id ||| text ||| features ||| score`")
+    num_best: int = option(
+        1, "translations (sample: samples) a line; more than one needs format=moses, format=json or mbr", low=1
+    )
+    mbr: ExpectedUtility = option(
+        ExpectedUtility.none,
+        "rank the num_best translations by their mean chrf or bleu against each other",
+    )
+    replace_unknown: bool = option(
+        False, "allow <unk> where the model knows no better, and write the source word there that it looked at most"
+    )
+    alignments: bool = option(False, "write links `i-j` between source and target words, from attention")
+    format: OutputFormat = option(
+        OutputFormat.text, "text, moses (`id ||| text ||| features ||| score`) or json (an object a line)"
+    )
+    columns: list[Column] = option(
+        [], "tab-separated fields after the source: prefix (how the translation begins), must, avoid (words, WORD|WORD)"
+    )
+    workers: int | None = option(
+        None,
+        "processes; left out: one, or one a core for much input (not on a GPU, nor under torchrun)",
+        low=1,
+    )
 
 
 @dataclass
@@ -427,6 +464,10 @@ class TranslateConfig:
     precision: DecodingPrecision = option(
         DecodingPrecision.auto,
         "fp32 (also auto), bf16 or int8, which round, and are faster where the processor has them",
+    )
+    input: str | None = option(None, "file to translate, plain or .gz; left out: standard input")
+    output: str | None = option(
+        None, "new file for the translations, complete or absent; a stopped job goes on; left out: standard output"
     )
     search: SearchConfig = field(default_factory=SearchConfig)
 
@@ -615,13 +656,27 @@ def _check_search(search: SearchConfig) -> None:
         )
     if search.strategy is Strategy.beam and search.num_best > search.beam_size:
         raise ConfigError(f"search.num_best={search.num_best} needs search.beam_size of at least as much")
-    if search.num_best > 1 and search.format is OutputFormat.text:
+    for rule in (_check_strategy, _check_ranking, _check_lengths, _check_groups, _check_words, _check_written):
+        rule(search)
+
+
+def _check_written(search: SearchConfig) -> None:
+    """What is read and written for a line."""
+    is_one = search.format is OutputFormat.text and search.mbr is ExpectedUtility.none
+    if search.num_best > 1 and is_one:
         raise ConfigError(
             f"search.num_best={search.num_best} with search.format=text would break `a line in, a line out`; "
-            "add search.format=moses"
+            "add search.format=moses or search.format=json, or search.mbr=chrf, which chooses one of them"
         )
-    for rule in (_check_strategy, _check_ranking, _check_lengths, _check_groups, _check_words):
-        rule(search)
+    if search.mbr is not ExpectedUtility.none and search.num_best == 1:
+        raise ConfigError(
+            f"search.mbr={search.mbr.name} chooses among several translations: add search.num_best=20 or so"
+        )
+    names = [column.name for column in search.columns]
+    if len(names) > len(set(names)):
+        raise ConfigError(f"search.columns=[{','.join(names)}] must name each column once")
+    if Column.must in search.columns and (search.strategy is not Strategy.beam or search.diverse_groups > 1):
+        raise ConfigError("search.columns with must needs search=beam, undivided (search.diverse_groups=1)")
 
 
 def _check_strategy(search: SearchConfig) -> None:
@@ -688,6 +743,11 @@ def _check_whole(config: Config) -> None:
         raise ConfigError("init_subwords=new belongs to init_from=RUN, which is not given; a new run learns its own")
 
 
+def _check_translate(config: TranslateConfig) -> None:
+    if config.output is not None and config.output.endswith(".gz"):
+        raise ConfigError(f"output={config.output} is written as plain text: choose a name without .gz")
+
+
 def _check_bench(config: BenchConfig) -> None:
     _check_whole(config)
     if config.output is not None and config.task is not BenchTask.curve:
@@ -742,6 +802,7 @@ _RULES: dict[type, tuple[Any, ...]] = {
     OptimConfig: (_check_optim,),
     SearchConfig: (_check_search,),
     Config: (_check_whole,),
+    TranslateConfig: (_check_translate,),
     BenchConfig: (_check_bench,),
     EvaluateConfig: (_check_evaluate,),
     GatherConfig: (_check_gather,),
@@ -855,5 +916,12 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
         if dataclasses.is_dataclass(value):
             flat |= flatten(value, f"{prefix}{item.name}.")
         else:
-            flat[prefix + item.name] = value.name if isinstance(value, enum.Enum) else value
+            flat[prefix + item.name] = _plain(value)
     return flat
+
+
+def _plain(value: Any) -> Any:
+    """A value with the names of enums in their place."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.name if isinstance(value, enum.Enum) else value

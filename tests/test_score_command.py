@@ -18,6 +18,7 @@ from s2s.cli.pairs import read_pair_windows
 from s2s.cli.score import format_score
 from s2s.config import ScoreFormat
 from s2s.data.corpora import Pair
+from s2s.decoding import lines
 from s2s.decoding.forced import ForcedDecoder, ForcedScore
 from s2s.errors import DataError
 
@@ -136,7 +137,7 @@ def from_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> list
     with os.fdopen(writer, "wb") as file:
         file.write(content)
     with os.fdopen(reader) as stdin:
-        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(lines, "_STDIN", stdin.fileno())
         return list(read_pair_windows([]))
 
 

@@ -33,10 +33,10 @@ from s2s.data.batching import all_batches
 from s2s.data.corpora import Pair
 from s2s.data.prepare import Prepared, encode_pairs, prepare
 from s2s.data.subwords import Subwords
+from s2s.data.words import merge_pieces, merge_weights
 from s2s.decoding.translator import Translator
 from s2s.device import autocast, choose_device, choose_precision
 from s2s.errors import ConfigError, MissingExtraError, RunError
-from s2s.evaluation.alignment import merge_pieces, merge_weights
 from s2s.evaluation.scores import bleu, corpus_scores, mean_loss_nats
 from s2s.files import write_bytes, write_json, write_lines
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
