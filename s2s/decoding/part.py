@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -47,7 +48,7 @@ _NOTHING = Entry(0, hashlib.sha256().hexdigest(), 0)
 class Part:
     """What one rank does of an output: every so-manyth window of the input, all of which it reads."""
 
-    def __init__(self, path: Path, files: tuple[BinaryIO, BinaryIO], rank: int, size: int, done: Entry) -> None:
+    def __init__(self, path: Path, files: tuple[FileIO, FileIO], rank: int, size: int, done: Entry) -> None:
         self.path, self._rank, self._size = path, rank, size
         self._file, self._journal = files
         self._done = done
@@ -67,7 +68,10 @@ class Part:
         path = _part_path(output, rank, size)
         with ExitStack() as stack:
             output.parent.mkdir(parents=True, exist_ok=True)
-            files = stack.enter_context(path.open("ab")), stack.enter_context(_journal_path(path).open("ab"))
+            files = (
+                stack.enter_context(path.open("ab", buffering=0)),
+                stack.enter_context(_journal_path(path).open("ab", buffering=0)),
+            )
             try:
                 lock(files[0].fileno())
             except BlockingIOError as error:
@@ -175,7 +179,7 @@ def _check_new(output: Path, size: int) -> None:
             )
 
 
-def _continued(path: Path, files: tuple[BinaryIO, BinaryIO], made_of: MadeOf) -> Entry:
+def _continued(path: Path, files: tuple[FileIO, FileIO], made_of: MadeOf) -> Entry:
     """Cut a part and its journal down to what is complete in both.
 
     Returns:
@@ -227,11 +231,11 @@ def _json_line(value: Any) -> bytes:
     return json.dumps(value).encode() + b"\n"
 
 
-def _append(file: BinaryIO, content: bytes) -> None:
-    """Write to the end of a file, and see that it is on the disk."""
+def _append(file: FileIO, content: bytes) -> None:
+    """Write to the end of an unbuffered file, and see that it is on the disk."""
     try:
-        file.write(content)
-        file.flush()
+        while content:
+            content = content[file.write(content) :]  # of a full disk, what fits
         os.fsync(file.fileno())
     except OSError as error:
         raise OutputError(
