@@ -521,6 +521,7 @@ class BenchTask(enum.Enum):
     """What to measure."""
 
     train = "train"
+    decode = "decode"
     curve = "curve"
 
 
@@ -530,13 +531,21 @@ class BenchConfig(Config):
 
     task: BenchTask = option(
         BenchTask.train,
-        "train (speed), or curve (dev scores of a run over time); may be the first word: s2s-bench curve",
+        "train or decode (speed), or curve (dev scores of a run over time); may be the first word: s2s-bench decode",
     )
     cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells to measure, in place of model.cell")
     precisions: list[Precision] = option([Precision.fp32, Precision.bf16], "in place of precision")
     input_feeding: list[bool] = option([False, True], "in place of model.input_feeding")
     steps: int = option(20, "steps or batches measured in each round", low=1)
     rounds: int = option(3, "rounds, the median of which is printed", low=1)
+    untrained: bool = option(False, "decode: a model with random weights, in place of that in run; `</s>` comes late")
+    strategies: list[Strategy] = option([Strategy.greedy, Strategy.beam], "decode: in place of search.strategy")
+    batch_sizes: list[int] = option([1, 8, 64, 256], "decode: in place of search.batch_size")
+    decoding_precisions: list[DecodingPrecision] = option(
+        [DecodingPrecision.fp32, DecodingPrecision.bf16, DecodingPrecision.int8], "decode: those the processor has"
+    )
+    processes: list[int] = option([], "decode: numbers of processes; left out: 1, and one a core")
+    lines: int = option(1000, "decode: test lines, or 100 a sentence of the batch where that is less", low=1)
     output: str | None = option(None, "curve: a picture to draw, .png, .svg or .pdf (needs the extra s2s[plots])")
 
 
@@ -750,6 +759,9 @@ def _check_translate(config: TranslateConfig) -> None:
 
 def _check_bench(config: BenchConfig) -> None:
     _check_whole(config)
+    for name in ("batch_sizes", "processes"):
+        if any(number < 1 for number in getattr(config, name)):
+            raise ConfigError(f"{name} must be numbers from 1, but is {getattr(config, name)}")
     if config.output is not None and config.task is not BenchTask.curve:
         raise ConfigError(f"output={config.output} is the picture of task=curve, not of task={config.task.name}")
 
