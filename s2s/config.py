@@ -415,6 +415,11 @@ class Config:
     )
 
 
+def _folders(run: Any) -> list[str]:
+    """One folder or a list of them, as a list."""
+    return [str(name) for name in (run if isinstance(run, list) else [run])]
+
+
 @dataclass
 class ScoredData:
     """Which pairs to score instead of the run's own test set."""
@@ -452,14 +457,17 @@ class EvaluateConfig:
     @property
     def runs(self) -> list[str]:
         """The folders, also where there is one."""
-        return [str(name) for name in (self.run if isinstance(self.run, list) else [self.run])]
+        return _folders(self.run)
 
 
 @dataclass
 class TranslateConfig:
     """Options of `translate`."""
 
-    run: str = option("???", "folder of a trained run")
+    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER]: they vote, and have the same subwords")
+    ensemble: EnsembleMean = option(
+        EnsembleMean.log_probability, "several runs: mean of log_probability or of probability"
+    )
     device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
     precision: DecodingPrecision = option(
         DecodingPrecision.auto,
@@ -470,6 +478,11 @@ class TranslateConfig:
         None, "new file for the translations, complete or absent; a stopped job goes on; left out: standard output"
     )
     search: SearchConfig = field(default_factory=SearchConfig)
+
+    @property
+    def runs(self) -> list[str]:
+        """The folders, also where there is one."""
+        return _folders(self.run)
 
 
 @dataclass
@@ -753,6 +766,9 @@ def _check_whole(config: Config) -> None:
 
 
 def _check_translate(config: TranslateConfig) -> None:
+    _check_folders("run", config.run)
+    if len(config.runs) == 1 and config.ensemble is not EnsembleMean.log_probability:
+        raise ConfigError(f"ensemble={config.ensemble.name} is a mean of several runs: run=[FOLDER,FOLDER]")
     if config.output is not None and config.output.endswith(".gz"):
         raise ConfigError(f"output={config.output} is written as plain text: choose a name without .gz")
 
@@ -774,17 +790,11 @@ def _check_scored(data: ScoredData) -> None:
         raise ConfigError("data.testset=NAME and data.language_pair=SOURCE-TARGET belong together; one is missing")
 
 
-def _check_evaluate(config: EvaluateConfig) -> None:
-    names = config.run if isinstance(config.run, list) else [config.run]
+def _check_folders(name: str, given: Any) -> None:
+    folders = given if isinstance(given, list) else [given]
     # Hydra reads a folder called 2025 as a number.
-    if not names or not all(isinstance(name, str | int | float) and name != "" for name in names):
-        raise ConfigError(f"run must be a folder or [FOLDER,FOLDER], but is {config.run!r}")
-
-
-def _check_gather(config: GatherConfig) -> None:
-    runs = config.runs if isinstance(config.runs, list) else [config.runs]
-    if not runs or not all(isinstance(name, str) and name for name in runs):
-        raise ConfigError(f"runs must be a folder or [FOLDER,FOLDER], but is {config.runs}")
+    if not folders or not all(isinstance(folder, str | int | float) and folder != "" for folder in folders):
+        raise ConfigError(f"{name} must be a folder or [FOLDER,FOLDER], but is {given!r}")
 
 
 def _check_align(config: AlignConfig) -> None:
@@ -816,8 +826,8 @@ _RULES: dict[type, tuple[Any, ...]] = {
     Config: (_check_whole,),
     TranslateConfig: (_check_translate,),
     BenchConfig: (_check_bench,),
-    EvaluateConfig: (_check_evaluate,),
-    GatherConfig: (_check_gather,),
+    EvaluateConfig: (lambda config: _check_folders("run", config.run),),
+    GatherConfig: (lambda config: _check_folders("runs", config.runs),),
 }
 
 
