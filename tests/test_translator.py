@@ -72,12 +72,13 @@ def test_without_room_for_them_a_warning_names_the_line(tiny_run: Path, caplog: 
     assert "line 2" not in caplog.text  # blank
 
 
-def test_a_word_of_unknown_characters_cannot_occur(tiny_run: Path) -> None:
+def test_a_word_of_unknown_characters_cannot_occur(tiny_run: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ConfigError, match=r"^search\.must=\[犬\] must occur, but .* no piece for$"):
         translator(tiny_run, must=["犬"]).translate(LINES)
     made = translator(tiny_run)
-    with pytest.raises(ConfigError, match=r"^line 13: 犬 must occur"):
-        made.translations(LINES[:1], first_line=13, demands=[Demand(must=("犬",))])
+    (found,) = made.translations(LINES[:1], numbers=[13], demands=[Demand(must=("犬", "six"))])
+    assert "six" in found.texts[0].split()
+    assert "line 13: 犬 cannot occur, since the model has no piece for a character" in caplog.text
 
 
 @pytest.mark.parametrize("options", [{"strategy": Greedy}, {"strategy": Sample}, {"beam_size": 4, "diverse_groups": 2}])
@@ -114,7 +115,7 @@ def test_a_long_prefix_is_never_cut_but_by_max_length(tiny_run: Path, caplog: py
     made = translator(tiny_run, max_length=7)
     assert num_pieces(made, made.translations(["셋"], demands=[Demand(prefix)])[0].texts[0]) <= 7
     assert not caplog.text
-    made.translations(["셋"], first_line=4, demands=[Demand("two 犬 three")])
+    made.translations(["셋"], numbers=[4], demands=[Demand("two 犬 three")])
     assert "line 4: the prefix is used up to its first character that has no piece" in caplog.text
 
 
@@ -133,9 +134,10 @@ def test_samples_depend_on_seed_and_line_number_alone(tiny_run: Path) -> None:
     alone, together = translator(tiny_run, **options, batch_size=1), translator(tiny_run, **options)
     found = together.translations(LINES)
     assert [each.texts for each in found] == [each.texts for each in alone.translations(LINES)]
-    later = [each.texts for each in together.translations(LINES[2:], first_line=3)]
+    later = [each.texts for each in together.translations(LINES[2:], numbers=range(3, len(LINES) + 1))]
     assert later == [each.texts for each in found[2:]]
-    assert [each.texts for each in together.translations(LINES, first_line=2)] != [each.texts for each in found]
+    others = together.translations(LINES, numbers=range(2, len(LINES) + 2))
+    assert [each.texts for each in others] != [each.texts for each in found]
     assert [each.texts for each in translator(tiny_run, **options, seed=2).translations(LINES)] != [
         each.texts for each in found
     ]
