@@ -157,6 +157,20 @@ class ExpectedUtility(enum.Enum):
     bleu = "bleu"
 
 
+class ScoreFormat(enum.Enum):
+    """What `score` writes for a sentence pair."""
+
+    text = "text"
+    json = "json"
+
+
+class LinkFormat(enum.Enum):
+    """How a file of gold word alignments is written."""
+
+    pharaoh = "pharaoh"
+    naacl = "naacl"
+
+
 class Weights(enum.Enum):
     """Which weights of a checkpoint."""
 
@@ -411,6 +425,52 @@ class TranslateConfig:
     search: SearchConfig = field(default_factory=SearchConfig)
 
 
+@dataclass
+class GivenPairs:
+    """Which sentence pairs to read."""
+
+    test: list[str] = option(
+        [], "[source, target], plain or .gz; left out: standard input, a source, a tab and a target a line"
+    )
+
+
+@dataclass
+class ForcedConfig:
+    """Options of commands in which a model reads given translations."""
+
+    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    precision: Precision = option(Precision.fp32, "fp32 or bf16; auto is fp32, whose scores do not depend on the batch")
+    data: GivenPairs = field(default_factory=GivenPairs)
+    batch_tokens: int = option(2000, "budget of a batch: pairs times longest side, in pieces", low=1)
+    max_pieces: int = option(512, "longer sides are cut, with a warning", low=1)
+
+
+@dataclass
+class ScoreConfig(ForcedConfig):
+    """Options of `score`."""
+
+    run: str = option("???", "folder of a trained run")
+    format: ScoreFormat = option(ScoreFormat.text, "text (the log probability) or json (of every piece too)")
+
+
+@dataclass
+class AlignConfig(ForcedConfig):
+    """Options of `align`: one of run, diagonal and hypotheses says where the links come from."""
+
+    run: str | None = option(None, "folder of a trained run, whose attention links the words")
+    diagonal: bool = option(False, "link words at the same place of their sentences: a baseline without a model")
+    hypotheses: str | None = option(None, "file of links, Pharaoh `i-j`, zero-based, to be scored against gold")
+    threshold: float | None = option(
+        None, "run: link all source words of at least this weight; left out: the one of the largest", low=1e-9, high=1
+    )
+    gold: str | None = option(None, "file of gold links: precision, recall and AER are written instead of links")
+    gold_format: LinkFormat = option(
+        LinkFormat.pharaoh, "pharaoh (`i-j` sure, `ipj` possible) or naacl (a link a line)"
+    )
+    gold_base: int = option(0, "pharaoh: number of the first word in the gold file", low=0, high=1)
+    gold_reversed: bool = option(False, "target words stand first in the gold file")
+
+
 class BenchTask(enum.Enum):
     """What to measure."""
 
@@ -641,9 +701,29 @@ def _check_gather(config: GatherConfig) -> None:
         raise ConfigError(f"runs must be a folder or [FOLDER,FOLDER], but is {config.runs}")
 
 
+def _check_align(config: AlignConfig) -> None:
+    systems = {"run": config.run, "diagonal": config.diagonal, "hypotheses": config.hypotheses}
+    given = [name for name, value in systems.items() if value]
+    if len(given) != 1:
+        came = " and ".join(given) if given else "none"
+        raise ConfigError(
+            f"one of run=DIR, diagonal=true and hypotheses=FILE says where the links come from, got {came}"
+        )
+    if config.hypotheses is not None and config.gold is None:
+        raise ConfigError("hypotheses=FILE is there to be scored: add gold=FILE")
+    if config.hypotheses is not None and config.data.test:
+        raise ConfigError("data.test has no part in hypotheses=FILE, which holds the links already: leave one out")
+    if config.run is None and config.threshold is not None:
+        raise ConfigError("threshold is about attention: it belongs to run=DIR")
+    if config.gold_format is LinkFormat.naacl and config.gold_base:
+        raise ConfigError("gold_base belongs to gold_format=pharaoh; in gold_format=naacl words count from 1 anyway")
+
+
 _RULES: dict[type, tuple[Any, ...]] = {
     DataConfig: (_check_data,),
     ScoredData: (lambda data: _check_pair("data.test", data.test),),
+    GivenPairs: (lambda data: _check_pair("data.test", data.test),),
+    AlignConfig: (_check_align,),
     ModelConfig: (_check_model,),
     OptimConfig: (_check_optim,),
     SearchConfig: (_check_search,),

@@ -20,12 +20,14 @@ from omegaconf import open_dict, read_write
 from s2s.cli.app import register, typed
 from s2s.cli.train import train
 from s2s.config import (
+    AlignConfig,
     AverageConfig,
     BenchConfig,
     Config,
     EvaluateConfig,
     GatherConfig,
     PhrasebookConfig,
+    ScoreConfig,
     TranslateConfig,
 )
 
@@ -34,6 +36,8 @@ SCHEMAS = {
     "train": Config,
     "evaluate": EvaluateConfig,
     "translate": TranslateConfig,
+    "score": ScoreConfig,
+    "align": AlignConfig,
     "bench": BenchConfig,
     "average": AverageConfig,
     "gather": GatherConfig,

@@ -70,6 +70,7 @@ ORDER = [
     "decoding.copying",
     "decoding.wording",
     "decoding.translator",
+    "decoding.forced",
     "decoding.columns",
     "decoding.lines",
     "decoding.forms",
@@ -78,6 +79,7 @@ ORDER = [
     "decoding.part",
     "evaluation.scores",
     "evaluation.alignment",
+    "evaluation.aligner",
     "analysis.plots",
     "analysis.comparison",
     "analysis.curve",
@@ -245,7 +247,7 @@ def test_scripts_are_three_lines(path: Path) -> None:
 
 
 def test_every_command_has_a_script_a_config_and_an_entry_point() -> None:
-    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "app", "sweeps"}
+    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "app", "pairs", "sweeps"}
     assert {path.stem for path in SCRIPTS} == commands
     assert {path.stem for path in (ROOT / "conf").glob("*.yaml")} == commands
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

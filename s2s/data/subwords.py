@@ -16,6 +16,9 @@ from s2s.errors import DataError, RunError
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """Ids that every vocabulary begins with: padding, unknown, start of a target (`<s>`), end of a sentence (`</s>`)."""
 
+NO_TEXT = [PAD, UNK, BOS]
+"""Ids that no translation holds: a model's probabilities are over all others."""
+
 VERSION = str(sentencepiece.__version__)
 """Of the library: another one may learn other pieces from the same text."""
 

@@ -66,20 +66,31 @@ def merge_weights(
             f"expected weights of shape (target pieces, source pieces) = ({len(target_pieces)}, {len(source_pieces)}), "
             f"got {weights_TS.shape}"
         )
-    belongs_SI = _membership(words_of_pieces(source_pieces))
-    belongs_TJ = _membership(words_of_pieces(target_pieces))
-    average_JT = (belongs_TJ / belongs_TJ.sum(axis=0)).T
+    sizes = (np.bincount(words_of_pieces(pieces)).tolist() for pieces in (source_pieces, target_pieces))
+    return word_weights(weights_TS, *sizes)
+
+
+def word_weights(
+    weights_TS: NDArray[np.floating[Any]], source_sizes: Sequence[int], target_sizes: Sequence[int]
+) -> NDArray[np.float64]:
+    """What `merge_weights` does, where it is known how many pieces each word has; a word may have none.
+
+    Args:
+        weights_TS: a row for each target piece, a column for each source piece.
+        source_sizes: pieces of each source word; they sum to S.
+        target_sizes: of each target word; they sum to T.
+
+    Returns:
+        The weights (J, I). The row of a target word without pieces is 0.
+    """
+    belongs_SI, belongs_TJ = (np.repeat(np.eye(len(sizes)), sizes, axis=0) for sizes in (source_sizes, target_sizes))
+    average_JT = (belongs_TJ / np.maximum(target_sizes, 1)).T
     merged_JI: NDArray[np.float64] = average_JT @ weights_TS.astype(np.float64) @ belongs_SI
     return merged_JI
 
 
 def _num_words(words: Sequence[int]) -> int:
     return words[-1] + 1 if words else 0
-
-
-def _membership(words: Sequence[int]) -> NDArray[np.float64]:
-    """1 where a piece (row) belongs to a word (column), else 0."""
-    return np.eye(_num_words(words))[list(words)] if words else np.zeros((0, 0))
 
 
 def _decode_bytes(match: re.Match[str]) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from s2s.config import Config, Device, Precision, Score, SearchConfig, Strategy, check, load_config
 from s2s.data.batching import pair_batch, source_batch
-from s2s.data.subwords import BOS, PAD, UNK, Subwords
+from s2s.data.subwords import BOS, NO_TEXT, PAD, Subwords
 from s2s.decoding.must import Must
 from s2s.decoding.phrases import Phrases, WordEdges
 from s2s.decoding.ranking import Ranking
@@ -322,7 +322,7 @@ class Translator:
     def _step(self, token_BK: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
         """The model's scores of the next piece; those that are no text are out of the question."""
         scores_BKV, weights_BKS, decoder = self.model.step(token_BK, state.decoder, state.memory)
-        scores_BKV[:, :, [PAD, BOS] if self.search.replace_unknown else [PAD, UNK, BOS]] = -torch.inf
+        scores_BKV[:, :, [PAD, BOS] if self.search.replace_unknown else NO_TEXT] = -torch.inf
         has_attention = self.model.decoder.attention.score is not Score.none
         return scores_BKV, ModelState(decoder, state.memory, weights_BKS if has_attention else None)
 

@@ -1,0 +1,113 @@
+"""`s2s-align`: word alignments of sentence pairs, and how good they are."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from s2s.cli.app import run_app
+from s2s.cli.pairs import read_pair_windows
+from s2s.config import AlignConfig
+from s2s.data.corpora import Pair
+from s2s.data.links import Gold, Link, diagonal_links, format_pharaoh, read_gold
+from s2s.decoding.forced import ForcedDecoder
+from s2s.decoding.translator import Translator
+from s2s.errors import DataError
+from s2s.evaluation.aligner import AttentionAligner
+from s2s.evaluation.alignment import AlignmentScores, alignment_scores
+
+_logger = logging.getLogger(__name__)
+
+
+class Aligned(NamedTuple):
+    """A sentence pair and its links; the pair is None where only the links are known."""
+
+    pair: Pair | None
+    links: list[Link]
+
+
+def main() -> None:
+    """The command."""
+    run_app("align", AlignConfig, align)
+
+
+def align(config: AlignConfig) -> None:
+    """Write the links of sentence pairs, N pairs in, N lines out, in order; or, given gold links, their scores."""
+    if config.gold is not None:
+        _print_scores(_score(config, Path(config.gold)))
+        return
+    for window in _aligned(config):
+        for aligned in window:
+            print(format_pharaoh(aligned.links))
+        sys.stdout.flush()
+
+
+def _aligned(config: AlignConfig) -> Iterator[list[Aligned]]:
+    """Sentence pairs with their links, in windows."""
+    if config.hypotheses is not None:
+        yield [Aligned(None, sorted(gold.sure | gold.possible)) for gold in read_gold(Path(config.hypotheses))]
+    elif config.diagonal:
+        for _, pairs in read_pair_windows(config.data.test):
+            yield [Aligned(pair, diagonal_links(*_lengths(pair))) for pair in pairs]
+    else:
+        assert config.run is not None
+        translator = Translator.load(config.run, device=config.device, precision=config.precision)
+        decoder = ForcedDecoder(translator, batch_tokens=config.batch_tokens, max_pieces=config.max_pieces)
+        aligner = AttentionAligner(decoder, config.threshold)
+        for number, pairs in read_pair_windows(config.data.test):
+            links = aligner.links(pairs, first_line=number)
+            yield [Aligned(pair, found) for pair, found in zip(pairs, links, strict=True)]
+
+
+def _lengths(pair: Pair) -> tuple[int, int]:
+    """How many words the sides have."""
+    return len(pair.source.split()), len(pair.target.split())
+
+
+def _score(config: AlignConfig, path: Path) -> AlignmentScores:
+    """Compare the links with those of the gold file."""
+    golds = read_gold(path, config.gold_format, base=config.gold_base, is_reversed=config.gold_reversed)
+    all_aligned = [aligned for window in _aligned(config) for aligned in window]
+    for number, (aligned, gold) in enumerate(zip(all_aligned, golds, strict=False), start=1):
+        if aligned.pair is not None:
+            _check_inside(gold, aligned.pair, f"{path}, pair {number}")
+    return alignment_scores((set(aligned.links) for aligned in all_aligned), golds)
+
+
+def _check_inside(gold: Gold, pair: Pair, place: str) -> None:
+    """See that gold links are about these sentences.
+
+    Raises:
+        DataError: one of them lies outside.
+    """
+    num_sources, num_targets = _lengths(pair)
+    for source, target in sorted(gold.sure | gold.possible):
+        if source >= num_sources or target >= num_targets:
+            raise DataError(
+                f"{place}: the link {source}-{target}, counted from 0, lies outside sentences of {num_sources} and "
+                f"{num_targets} words: does the file count from 1 (gold_base=1), name target words first "
+                "(gold_reversed=true), or belong to other text?"
+            )
+
+
+def _print_scores(scores: AlignmentScores) -> None:
+    """A line on stderr, and one JSON object on stdout."""
+    _logger.info(
+        "%d pairs: precision %.1f %%, recall %.1f %%, AER %.1f %%",
+        scores.num_pairs, 100 * scores.precision, 100 * scores.recall, 100 * scores.error_rate,
+    )  # fmt: skip
+    result = {
+        "pairs": scores.num_pairs,
+        "links": scores.num_found,
+        "sure": scores.num_sure,
+        "possible": scores.num_possible,
+        "sure_found": scores.num_found_sure,
+        "possible_found": scores.num_found_possible,
+        "precision": round(scores.precision, 6),
+        "recall": round(scores.recall, 6),
+        "aer": round(scores.error_rate, 6),
+    }
+    json.dump(result, sys.stdout)
+    print()

@@ -1,0 +1,54 @@
+"""`s2s-score`: how likely a model finds given translations."""
+
+import json
+import math
+import sys
+
+from s2s.cli.app import run_app
+from s2s.cli.pairs import read_pair_windows
+from s2s.config import ScoreConfig, ScoreFormat
+from s2s.data.subwords import Subwords
+from s2s.decoding.forced import ForcedDecoder, ForcedScore
+from s2s.decoding.translator import Translator
+
+
+def main() -> None:
+    """The command."""
+    run_app("score", ScoreConfig, score)
+
+
+def score(config: ScoreConfig) -> None:
+    """Score sentence pairs: N pairs in, N lines out, in order."""
+    translator = Translator.load(config.run, device=config.device, precision=config.precision)
+    decoder = ForcedDecoder(translator, batch_tokens=config.batch_tokens, max_pieces=config.max_pieces)
+    for number, pairs in read_pair_windows(config.data.test):
+        for result in decoder.scores(pairs, first_line=number):
+            sys.stdout.buffer.write(f"{format_score(result, decoder.target, config.format)}\n".encode())
+        sys.stdout.buffer.flush()
+
+
+def format_score(result: ForcedScore, subwords: Subwords, form: ScoreFormat) -> str:
+    """The line to write for a pair.
+
+    Args:
+        result: of the pair.
+        subwords: of the target.
+        form: text (the log probability, which may be -inf), or json, which has null for -inf.
+    """
+    match form:
+        case ScoreFormat.text:
+            return f"{result.log_probability:.6f}"
+        case ScoreFormat.json:
+            values = result.token_log_probabilities
+            line = {
+                "log_probability": _number(result.log_probability),
+                "mean": _number(result.mean),
+                "pieces": [*subwords.pieces(result.ids), "</s>"][: len(values)],
+                "log_probabilities": [_number(value) for value in values],
+            }
+            return json.dumps(line, ensure_ascii=False)
+
+
+def _number(value: float) -> float | None:
+    """A number as JSON can hold it."""
+    return round(value, 6) if math.isfinite(value) else None
