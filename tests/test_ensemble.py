@@ -48,7 +48,11 @@ def test_runs_vote_in_the_shell(tiny_run: Path, other_run: Path) -> None:
 def test_runs_with_other_subwords_do_not_vote(tiny_run: Path, tmp_path: Path) -> None:
     options = ("model.embedding_size=4", "model.hidden_size=6", "training.max_steps=1", "precision=fp32")
     corpus = file_options(tmp_path / "corpus")
-    train(compose("train", *corpus, *options, "subwords.kind=bpe", "subwords.vocabulary_size=60", f"run={tmp_path / 'run'}"))
+    train(
+        compose(
+            "train", *corpus, *options, "subwords.kind=bpe", "subwords.vocabulary_size=60", f"run={tmp_path / 'run'}"
+        )
+    )
     with pytest.raises(RunError, match="has other subwords than"):
         Translator.load([tiny_run, tmp_path / "run"])
 
