@@ -209,7 +209,7 @@ def test_without_attention_there_is_no_coverage(tiny_run: Path) -> None:
     found = Translator(*parts, SearchConfig(), made.device).translations(LINES, keep_attention=True)
     assert found[0].hypotheses[0].attention_TS is None
     for asked in (SearchConfig(coverage_penalty=0.1), SearchConfig(alignments=True)):
-        with pytest.raises(ConfigError, match="asks where the model looks, which a run with model.attention=none does"):
+        with pytest.raises(ConfigError, match="asks where the model looks"):
             Translator(*parts, asked, made.device)
 
 
