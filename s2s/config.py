@@ -790,6 +790,12 @@ def _check_scored(data: ScoredData) -> None:
         raise ConfigError("data.testset=NAME and data.language_pair=SOURCE-TARGET belong together; one is missing")
 
 
+def _check_evaluate(config: EvaluateConfig) -> None:
+    _check_folders("run", config.run)
+    if config.search.columns:
+        raise ConfigError("search.columns belongs to translate: a test set holds a sentence a line and nothing else")
+
+
 def _check_folders(name: str, given: Any) -> None:
     folders = given if isinstance(given, list) else [given]
     # Hydra reads a folder called 2025 as a number.
@@ -826,7 +832,7 @@ _RULES: dict[type, tuple[Any, ...]] = {
     Config: (_check_whole,),
     TranslateConfig: (_check_translate,),
     BenchConfig: (_check_bench,),
-    EvaluateConfig: (lambda config: _check_folders("run", config.run),),
+    EvaluateConfig: (_check_evaluate,),
     GatherConfig: (lambda config: _check_folders("runs", config.runs),),
 }
 

@@ -25,17 +25,17 @@ from s2s.decoding.engine import Engine, EngineState, prepare_product
 from s2s.decoding.line_translator import LineTranslator
 from s2s.decoding.lines import Window
 from s2s.decoding.translator import Translator
-from s2s.device import choose_decoding_precision, choose_device, matrix_rate
+from s2s.device import choose_decoding_precision, choose_device, matrix_rate, product_rate
 from s2s.errors import ConfigError
 from s2s.files import write_bytes
 from s2s.models.seq2seq import build_seq2seq, decoding_flops
 from s2s.runs import RunFolder
 from s2s.training.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
-from s2s.workers import all_cores
+from s2s.workers import all_cores, num_cores
 
 _logger = logging.getLogger(__name__)
 _MATRIX_SIZE = 2048
-_LINES_A_SENTENCE = 100
+_BATCHES = 100  # enough for a median; the smallest batches take longest
 _HEADS = ("search", "precision", "processes", "batch", "lines", "seconds", "lines/s", "tokens/s", "ms/line", "of rate")
 Row = dict[str, Any]
 
@@ -48,7 +48,7 @@ def bench_decoding(config: BenchConfig) -> Row:
     """
     device = choose_device(config.device)
     precisions = [each for each in config.decoding_precisions if _is_there(each, device)]
-    processes = config.processes or sorted({1, all_cores()})
+    processes = config.processes or sorted({1, num_cores() if device.type == "cpu" else 1})
     with _run(config) as (run, pairs):
         rows = []
         choices = list(product(config.strategies, precisions, processes, config.batch_sizes))
@@ -56,7 +56,7 @@ def bench_decoding(config: BenchConfig) -> Row:
             search = dataclasses.replace(config.search, strategy=strategy, batch_size=batch_size, num_best=1)
             if config.untrained:
                 search = dataclasses.replace(search, min_length_factor=1.0, max_length_factor=1.0, max_length_offset=1)
-            lines = [pair.source for pair in pairs[: min(config.lines, _LINES_A_SENTENCE * batch_size)]]
+            lines = [pair.source for pair in pairs[: min(config.lines, _BATCHES * batch_size)]]
             load = partial(load_lines, str(run.path), search, config.device, precision)
             kind = choose_decoding_precision(precision, device)
             row = _measured(load, lines, num, kind, device, config.rounds)
@@ -170,14 +170,8 @@ def _rate(kind: torch.dtype, device: torch.device) -> float:
     """Operations a second of a square product of the type."""
     if kind is not torch.int8:
         return matrix_rate(kind, device, _MATRIX_SIZE)
-    weights, inputs = (torch.rand(_MATRIX_SIZE, _MATRIX_SIZE) for _ in range(2))
-    multiply = prepare_product(weights, None, torch.int8, 1.0)
-    seconds = []
-    for _ in range(5):
-        started_s = time.perf_counter()
-        multiply(inputs)
-        seconds.append(time.perf_counter() - started_s)
-    return 2 * _MATRIX_SIZE**3 / min(seconds)
+    multiply = prepare_product(torch.rand(_MATRIX_SIZE, _MATRIX_SIZE), None, torch.int8, 1.0)
+    return product_rate(partial(multiply, torch.rand(_MATRIX_SIZE, _MATRIX_SIZE)), device, _MATRIX_SIZE)
 
 
 def _print_table(machine: Row, rows: list[Row]) -> None:
