@@ -26,6 +26,15 @@ def test_each_hypothesis_of_an_earlier_group_counts() -> None:
     assert {hypothesis.ids for hypothesis in found} == {(0, 0), (1, 0), (0, 1), (1, 1)}
 
 
+def test_only_what_is_said_counts() -> None:
+    # The first group has 0 and 1, the second 2 and then 0. After 0 comes the end, after 1 nothing may; what stands in
+    # the empty place says nothing, so that the second group goes on from 2 with its two likeliest words.
+    rows = {(): [0.5, 0.3, 0.2, 0], (0,): [0, 0, 0, 1], (1,): [0.4, 0.3, 0.3, 0], (2,): [0.3, 0.2, 0.5, 0]}
+    law = Law(2, avoid=((1, 0), (1, 1), (1, 2)))
+    found = beam([paper_table(rows)], [law], 4, 4, groups=2, diversity_strength=9.0)[0]
+    assert {hypothesis.ids for hypothesis in found} == {(0,), (2, 0), (2, 2)}
+
+
 @given(batch=batches(max_length=5), groups=st.integers(1, 3), size=st.integers(1, 3), strength=st.floats(0, 3))
 @settings(quick, max_examples=120)
 def test_it_equals_a_plain_one(batch: tuple[list[Table], list[Law]], groups: int, size: int, strength: float) -> None:

@@ -1,4 +1,4 @@
-"""Words drawn at random: on paper by the numbers they are drawn with, and in the mean."""
+"""Words drawn at random: as often as they should be, and whatever stands beside them."""
 
 import math
 
@@ -7,64 +7,84 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import MISLEADING, Law, Table, assert_same, batches, paper_table, rules_of, start, step
+from torch import Tensor
 
-from s2s.decoding.samples import Sampling, random_numbers
+from s2s.decoding.samples import Sampling, gumbel_noise, random_keys
 from s2s.decoding.search import Hypothesis, sample_search
 
 # Not in the order of probability, so that the likeliest are sought.
 PROBABILITIES = torch.tensor([0.3, 0.5, 0.0, 0.2])
+NUM_DRAWS = 20_000
+THREE_ERRORS = 0.0106  # three standard errors of a share: at most 3 * sqrt(0.25 / 20,000)
 
 
-def drawn(sampling: Sampling, *numbers: float) -> list[int]:
-    uniform_N = torch.tensor(numbers, dtype=torch.float64)
-    return sampling.draw(PROBABILITIES.log().expand(len(numbers), -1), uniform_N).tolist()
+def shares(sampling: Sampling, probabilities: Tensor = PROBABILITIES, seed: int = 5) -> Tensor:
+    """How often each word is drawn."""
+    keys = random_keys(seed, [3], 100, NUM_DRAWS // 100).flatten()
+    words_N = sampling.draw(probabilities.log().expand(len(keys), -1), keys)
+    return torch.bincount(words_N, minlength=len(probabilities)) / NUM_DRAWS
 
 
-def test_a_number_picks_the_word_at_which_the_sum_of_probabilities_passes_it() -> None:
-    assert drawn(Sampling(), 0.0, 0.29, 0.31, 0.79, 0.81, 1 - 1e-9) == [0, 0, 1, 1, 3, 3]
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [
+        (Sampling(), [0.3, 0.5, 0, 0.2]),
+        (Sampling(top_k=2), [0.375, 0.625, 0, 0]),
+        (Sampling(top_k=1), [0, 1, 0, 0]),
+        (Sampling(top_k=99), [0.3, 0.5, 0, 0.2]),
+        (Sampling(top_p=0.6), [0.375, 0.625, 0, 0]),  # 0.5 is too little, 0.8 is not
+        (Sampling(top_p=0.45), [0, 1, 0, 0]),
+        (Sampling(top_p=0.0), [0, 1, 0, 0]),
+        (Sampling(top_p=0.9), [0.3, 0.5, 0, 0.2]),
+        (Sampling(top_k=2, top_p=0.6), [0, 1, 0, 0]),  # of the two, 1 has 0.625
+        (Sampling(top_k=2, top_p=0.63), [0.375, 0.625, 0, 0]),
+        (Sampling(temperature=0.5), [0.09 / 0.38, 0.25 / 0.38, 0, 0.04 / 0.38]),  # squares
+        (Sampling(temperature=0.5, top_p=0.65), [0, 1, 0, 0]),  # 0.25 / 0.38 = 0.658
+        (Sampling(temperature=0.5, top_p=0.66), [0.09 / 0.34, 0.25 / 0.34, 0, 0]),
+    ],
+    ids=str,
+)
+def test_words_are_drawn_as_often_as_they_are_probable(sampling: Sampling, expected: list[float]) -> None:
+    found, expected_V = shares(sampling), torch.tensor(expected, dtype=torch.float32)
+    torch.testing.assert_close(found, expected_V, rtol=0, atol=THREE_ERRORS)
+    assert found[expected_V == 0].sum() == 0
 
 
-def test_top_k_leaves_the_likeliest() -> None:
-    assert drawn(Sampling(top_k=2), 0.0, 0.62, 0.63, 1 - 1e-9) == [1, 1, 0, 0]  # 0.5 / 0.8 = 0.625
-    assert drawn(Sampling(top_k=1), 0.0, 1 - 1e-9) == [1, 1]
-    assert drawn(Sampling(top_k=99), 0.49, 0.51, 0.81) == [1, 0, 3]
+def test_a_large_nucleus_is_found_too() -> None:
+    # Of 1,000 equal words 0.7 takes 700, more than are tried first; of 500 likely ones and 500 unlikely ones the first.
+    assert (shares(Sampling(top_p=0.7), torch.full([1000], 0.001)) > 0).sum() == 700
+    halves = torch.tensor([0.0019] * 500 + [0.0001] * 500)
+    assert shares(Sampling(top_p=0.9), halves)[500:].sum() == 0
 
 
-def test_top_p_leaves_the_fewest_that_have_it_together() -> None:
-    assert drawn(Sampling(top_p=0.6), 0.0, 0.62, 0.63, 1 - 1e-9) == [1, 1, 0, 0]  # 0.5 is too little, 0.8 is not
-    assert drawn(Sampling(top_p=0.45), 0.0, 1 - 1e-9) == [1, 1]
-    assert drawn(Sampling(top_p=0.0), 0.0, 1 - 1e-9) == [1, 1]
-    assert drawn(Sampling(top_p=0.9), 0.49, 0.51, 0.81) == [1, 0, 3]
+def test_noise_has_the_distribution_of_gumbel() -> None:
+    # P(noise < x) = exp(-exp(-x)), over 200 keys and 500 words; and both matter.
+    noise_NC = gumbel_noise(random_keys(1, [1], 1, 200)[0, 0], torch.arange(500).expand(200, -1))
+    for x in (-1.0, 0.0, 1.0, 3.0, 6.0):
+        expected = math.exp(-math.exp(-x))
+        error = math.sqrt(expected * (1 - expected) / noise_NC.numel())
+        assert float((noise_NC < x).float().mean()) == pytest.approx(expected, abs=3 * error)
+    centred_NC = noise_NC - noise_NC.mean()
+    for neighbours_NC in (centred_NC[1:] * centred_NC[:-1], centred_NC[:, 1:] * centred_NC[:, :-1]):
+        assert abs(float(neighbours_NC.mean())) < 3 * float(centred_NC.var()) / math.sqrt(noise_NC.numel())
 
 
-def test_top_p_is_taken_of_the_top_k() -> None:
-    # Of the two, 1 has 0.625.
-    assert drawn(Sampling(top_k=2, top_p=0.6), 1 - 1e-9) == [1]
-    assert drawn(Sampling(top_k=2, top_p=0.63), 1 - 1e-9) == [0]
+def test_noise_belongs_to_key_and_word() -> None:
+    keys, words = random_keys(1, [1], 1, 3)[0, 0], torch.tensor([[5, 6, 7], [7, 5, 6], [9, 7, 5]])
+    noise = gumbel_noise(keys, words)
+    assert torch.equal(gumbel_noise(keys[1:2], torch.tensor([[6, 5]])), noise[1:2, [2, 1]])
+    assert noise.unique().numel() == 9
+    assert noise.isfinite().all()
 
 
-def test_temperature_sharpens_and_flattens() -> None:
-    # At 1/2 probabilities are squared: 0.09, 0.25, 0.04 of 0.38. At 2, their roots: 0.548, 0.707, 0.447 of 1.702.
-    assert drawn(Sampling(temperature=0.5), 0.23, 0.24, 0.89, 0.90) == [0, 1, 1, 3]
-    assert drawn(Sampling(temperature=2.0), 0.32, 0.33, 0.73, 0.74) == [0, 1, 1, 3]
-
-
-def test_words_are_drawn_as_often_as_they_are_probable() -> None:
-    numbers = random_numbers(5, [3], 100, 200).flatten()
-    words_N = Sampling().draw(PROBABILITIES.log().expand(len(numbers), -1), numbers)
-    shares = torch.bincount(words_N, minlength=4) / len(numbers)
-    # Three standard errors of 20,000 draws are at most 3 * sqrt(0.25 / 20,000) = 0.0106.
-    torch.testing.assert_close(shares, PROBABILITIES, rtol=0, atol=0.0106)
-
-
-def test_numbers_are_functions_of_seed_line_sample_and_position() -> None:
-    numbers = random_numbers(1, [4, 7], 3, 5)
-    assert numbers.shape == (2, 3, 5)
-    assert numbers.dtype == torch.float64
-    assert numbers.unique().numel() == 30
-    assert torch.equal(random_numbers(1, [7], 2, 3), numbers[1:, :2, :3])
-    assert not torch.equal(random_numbers(2, [4, 7], 3, 5), numbers)
-    assert random_numbers(1, [], 3, 5).shape == (0, 3, 5)
+def test_keys_are_functions_of_seed_line_sample_and_position() -> None:
+    keys = random_keys(1, [4, 7], 3, 5)
+    assert keys.shape == (2, 3, 5)
+    assert keys.dtype == torch.int32
+    assert keys.unique().numel() == 30
+    assert torch.equal(random_keys(1, [7], 2, 3), keys[1:, :2, :3])
+    assert not torch.equal(random_keys(2, [4, 7], 3, 5), keys)
+    assert random_keys(1, [], 3, 5).shape == (0, 3, 5)
 
 
 def samples(

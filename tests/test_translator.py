@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from s2s import Translator
 from s2s.config import LengthNormalization, OutputFormat, Score, SearchConfig, Strategy
+from s2s.data.subwords import EOS
 from s2s.decoding.translator import Demand
 from s2s.errors import ConfigError
 from s2s.models.attention import Attention
@@ -39,6 +40,14 @@ def test_lengths_are_kept(tiny_run: Path, strategy: Strategy) -> None:
     for source, found in zip(made.source.encode(LINES), made.translations(LINES), strict=True):
         least, most = int(1.5 * len(source)), int(1.5 * (len(source) + 1)) + 2
         assert least <= len(found.hypotheses[0].ids) <= most or not source
+
+
+def test_relative_lengths_are_those_of_the_text(tiny_run: Path) -> None:
+    made = translator(tiny_run, min_length_factor=1.5)
+    with torch.no_grad():
+        made.model.output.bias[EOS] += 50  # it ends as soon as it may
+    lengths = [len(found.hypotheses[0].ids) for found in made.translations(LINES)]
+    assert lengths == [int(1.5 * len(pieces)) for pieces in made.source.encode(LINES)]
 
 
 @pytest.mark.parametrize("strategy", Strategy)
