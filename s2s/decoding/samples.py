@@ -1,6 +1,6 @@
 """Words drawn at random: temperature, the k likeliest, and the nucleus.
 
-N rows, B sentences, K samples of a sentence, T positions, V words, C candidates.
+N rows, B sentences, K samples of a sentence, T positions, V words, C candidates, M = B * K.
 """
 
 import math
@@ -39,35 +39,41 @@ class Sampling:
         A word's noise does not depend on the other words. So rounding, which differs from batch to batch, matters only
         where two words come out almost equal; in a sum over thousands of words it would matter much more often.
         """
-        worth_NC, words_NC = self._candidates(log_probabilities_NV / self.temperature)
-        chosen_N = (worth_NC + gumbel_noise(key_N, words_NC)).argmax(dim=1)
-        return words_NC.gather(1, chosen_N[:, None])[:, 0]
-
-    def _candidates(self, worth_NV: Tensor) -> tuple[Tensor, Tensor]:
-        """Log probabilities, but for a constant, of the words to draw from, -inf for others; and these words."""
+        worth_NV = log_probabilities_NV / self.temperature
         num_words = worth_NV.shape[1]
         if self.top_k:
             worth_NC, words_NC = worth_NV.topk(min(self.top_k, num_words), dim=1)
             if self.top_p < 1:
                 worth_NC, _ = self._nucleus(worth_NC, worth_NC)
-            return worth_NC, words_NC
+            return _likeliest_after_noise(worth_NC, words_NC, key_N)
         if self.top_p == 1:
-            return worth_NV, torch.arange(num_words, device=worth_NV.device).expand_as(worth_NV)
-        # Some hundred words nearly always have top_p together; to sort all takes many times as long.
-        for count in (min(_MANY, num_words), num_words):
-            worth_NC, words_NC = worth_NV.topk(count, dim=1)
-            nucleus_NC, is_enough = self._nucleus(worth_NC, worth_NV)
-            if is_enough:
-                break
-        return nucleus_NC, words_NC
+            words_NV = torch.arange(num_words, device=key_N.device).expand_as(worth_NV)
+            return _likeliest_after_noise(worth_NV, words_NV, key_N)
+        return self._draw_from_nucleus(worth_NV, key_N, min(_MANY, num_words))
 
-    def _nucleus(self, worth_NC: Tensor, worth_NV: Tensor) -> tuple[Tensor, bool]:
+    def _draw_from_nucleus(self, worth_NV: Tensor, key_N: Tensor, count: int) -> Tensor:
+        """Of `count` words first, which nearly always have `top_p` together: to sort all takes many times as long."""
+        worth_NC, words_NC = worth_NV.topk(count, dim=1)
+        worth_NC, is_enough_N = self._nucleus(worth_NC, worth_NV)
+        word_N = _likeliest_after_noise(worth_NC, words_NC, key_N)
+        rest_M = (~is_enough_N).nonzero()[:, 0]
+        if len(rest_M) and count < worth_NV.shape[1]:
+            word_N[rest_M] = self._draw_from_nucleus(worth_NV[rest_M], key_N[rest_M], worth_NV.shape[1])
+        return word_N
+
+    def _nucleus(self, worth_NC: Tensor, worth_NV: Tensor) -> tuple[Tensor, Tensor]:
         """Only the first of sorted candidates that have `top_p` of all words together; and whether there are enough."""
         probability_NC = (worth_NC - worth_NV.logsumexp(dim=1, keepdim=True)).exp()
         up_to_NC = probability_NC.cumsum(dim=1)
         is_out_NC = up_to_NC - probability_NC >= self.top_p
         is_out_NC[:, 0] = False
-        return worth_NC.masked_fill(is_out_NC, -math.inf), bool((up_to_NC[:, -1] >= self.top_p).all())
+        return worth_NC.masked_fill(is_out_NC, -math.inf), up_to_NC[:, -1] >= self.top_p
+
+
+def _likeliest_after_noise(worth_NC: Tensor, words_NC: Tensor, key_N: Tensor) -> Tensor:
+    """A word a row: a sample by log probabilities that may lack a constant."""
+    chosen_N = (worth_NC + gumbel_noise(key_N, words_NC)).argmax(dim=1)
+    return words_NC.gather(1, chosen_N[:, None])[:, 0]
 
 
 def gumbel_noise(key_N: Tensor, words_NC: Tensor) -> Tensor:
@@ -114,8 +120,11 @@ class DrawnWords:
         log_probabilities_BKV = allowed_words(scores_BKV, beams, self.rules)
         num_beams = log_probabilities_BKV.shape[1]
         key_BK = self.key_BKT[beams.sentence_B, :, beams.length]
-        word_N = self.sampling.draw(log_probabilities_BKV.flatten(0, 1), key_BK.flatten())
-        word_BK = word_N.unflatten(0, (-1, num_beams))
+        # Samples that have ended are left out: after the end anything is as likely, and takes the longest to draw.
+        open_N = torch.from_numpy(beams.places.free_BG.ravel().nonzero()[0]).to(key_BK.device)
+        word_M = torch.zeros(key_BK.numel(), dtype=torch.long, device=key_BK.device)
+        word_M[open_N] = self.sampling.draw(log_probabilities_BKV.flatten(0, 1)[open_N], key_BK.flatten()[open_N])
+        word_BK = word_M.unflatten(0, (-1, num_beams))
         log_probability_BK = log_probabilities_BKV.gather(2, word_BK[:, :, None])[:, :, 0]
         origin_BK = torch.arange(num_beams, device=word_BK.device).expand_as(word_BK)
         return Choice(origin_BK, word_BK, log_probability_BK, beams.total_BK + log_probability_BK)
