@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 _HAS_NO_LOCKS = {errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
-PART_SUFFIX = ".[0-9]*.????????.part"
-"""What the name of a file ends with while it is being written, as a pattern."""
+PART_SUFFIX = r"\.\d+\.[0-9a-f]{8}\.part"
+"""What the name of a file ends with while it is being written, as a regular expression."""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,8 +59,9 @@ class RunFolder:
     def _remove_parts(self) -> None:
         """Remove what a killed process left half written, where training writes and nowhere else."""
         for folder in (self.path, self.best, self.last, self.path / "text"):
-            for part in folder.glob(f"*{PART_SUFFIX}"):
-                part.unlink()
+            for part in folder.glob("*.part"):
+                if re.search(f"{PART_SUFFIX}$", part.name):
+                    part.unlink()
 
     @property
     def config(self) -> Path:

@@ -137,7 +137,7 @@ class Workers:
         Raises:
             DataError: a process was killed.
         """
-        turns = _turns(tasks)
+        turns = in_turn(tasks)
         head = list(islice(turns, 2))
         turns = chain(head, turns)
         if len(head) < 2 or self._num == 1:
@@ -182,7 +182,7 @@ class Workers:
             self._idle.put(worker)
 
 
-def _turns(tasks: Iterable[T]) -> Iterator[tuple[T | None, Exception | None]]:
+def in_turn(tasks: Iterable[T]) -> Iterator[tuple[T | None, Exception | None]]:
     """Each task, and the error that ended them, if there was one."""
     try:
         for task in tasks:

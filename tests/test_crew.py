@@ -126,6 +126,19 @@ def test_errors_come_in_their_turn() -> None:
             next(results)
 
 
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_what_came_before_an_error_of_the_input_is_translated(num_workers: int) -> None:
+    def breaking_off() -> Iterator[Window]:
+        yield from windows(4, 5)
+        raise DataError("the input is damaged")
+
+    found = []
+    with pytest.raises(DataError, match="the input is damaged"), crew(num_workers) as workers:
+        for window, content in workers.translated(breaking_off()):
+            found.append((window.first_line, len(said(content))))
+    assert found == [(1, 4), (5, 5)]
+
+
 def test_a_killed_process_is_told() -> None:
     with pytest.raises(DataError, match="a process that translated was killed"), crew(2) as workers:
         list(workers.translated([Window(1, [b"a", b"b", b"c", b"kill"])]))

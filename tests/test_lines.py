@@ -181,6 +181,22 @@ def test_a_huge_line_is_cut_with_a_warning(caplog: pytest.LogCaptureFixture) -> 
     assert "line 3" in caplog.text
 
 
+@pytest.mark.parametrize("character", ["é", "하", "🙂"])
+def test_a_character_cut_in_two_is_dropped_without_a_second_warning(
+    caplog: pytest.LogCaptureFixture, character: str
+) -> None:
+    for num_kept in range(1, len(character.encode())):
+        start = "b" * (2**20 - num_kept)
+        caplog.clear()
+        assert decode((start + character).encode()[: 2**20 + 1], 3) == start
+        assert [record.message for record in caplog.records] == ["line 3: more than 1048576 bytes; cut"]
+
+
+def test_a_cut_line_of_wrong_bytes_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    assert decode(b"\xff" + b"a" * 2**20, 3) == "\ufffd" + "a" * (2**20 - 1)
+    assert "line 3: not valid UTF-8" in caplog.text
+
+
 NAUGHTY = [
     "",
     " ",

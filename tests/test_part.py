@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -168,9 +169,105 @@ def test_two_processes_do_not_make_the_same_output(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("journal", [b"{}\n[]\n", b"no JSON\n", b'{"weights": 1}\n{"last_line": 3}\n'])
 def test_a_damaged_journal_is_told(tmp_path: Path, journal: bytes) -> None:
+    (tmp_path / "out.txt.0-of-1.part").write_bytes(b"<1:a>\n")
     (tmp_path / "out.txt.0-of-1.journal").write_bytes(journal)
     with pytest.raises(OutputError, match="no journal of s2s-translate, or damaged"):
         work(tmp_path / "out.txt", made_of={})
+
+
+def test_going_on_never_writes_again_what_the_journal_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill, or a full disk, in the moment when a job goes on."""
+    output = tmp_path / "out.txt"
+    with pytest.raises(StoppedError):
+        work(output, most=2)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def stop(*arguments: Any) -> None:
+        raise StoppedError
+
+    with monkeypatch.context() as patch, pytest.raises(StoppedError):
+        patch.setattr("s2s.decoding.part._append", stop)
+        work(output)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert work(output) == [4, 7]
+
+
+def test_files_of_outputs_with_longer_names_are_left_alone(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    others = [
+        "out.txt.0-of-2.part",
+        "out.0-of-2.part.bak",
+        "out.1.12.0badcafe.part",
+        "out.1.0badcafe.partial",
+        "out.1.OBADCAFE.part",
+    ]
+    for name in others:
+        (tmp_path / name).write_text("of another")
+    work(output)
+    join(output, 1)
+    assert output.read_bytes() == WHOLE
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["out", *others])
+
+
+def test_an_output_made_while_the_lock_was_waited_for_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process renames the very file that this one has opened."""
+    output = tmp_path / "out.txt"
+
+    def lock_late(handle: int) -> bool:
+        os.write(handle, WHOLE)
+        os.replace(tmp_path / "out.txt.0-of-1.part", output)
+        return True
+
+    monkeypatch.setattr("s2s.decoding.part.lock", lock_late)
+    with pytest.raises(OutputError, match="is there already"):
+        work(output)
+    assert output.read_bytes() == WHOLE
+    assert list(tmp_path.iterdir()) == [output]
+
+
+@pytest.mark.parametrize("has_part", [False, True])
+def test_the_journal_of_an_empty_part_is_ignored(tmp_path: Path, has_part: bool) -> None:
+    """One that a process left that was killed after the part had become the output, which has been taken away since."""
+    output = tmp_path / "out.txt"
+    work(output, made_of={"weights": "other"})
+    part = tmp_path / "out.txt.0-of-1.part"
+    part.unlink()
+    if has_part:
+        part.touch()
+    assert work(output) == [1, 3, 4, 7]
+    join(output, 1)
+    assert output.read_bytes() == WHOLE
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_a_kill_between_join_and_its_cleaning_leaves_no_part_that_looks_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each rank the journal goes first."""
+    output = tmp_path / "out.txt"
+    for rank in (0, 1):
+        work(output, rank=rank, size=2)
+    unlink, gone = Path.unlink, []
+
+    def note(path: Path, missing_ok: bool = False) -> None:
+        gone.append(path.name)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", note)
+    join(output, 2)
+    assert [name for name in gone if "-of-2" in name] == [
+        f"out.txt.{rank}-of-2.{suffix}" for rank in (0, 1) for suffix in ("journal", "part")
+    ]
+
+
+def test_a_file_system_without_locks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("s2s.decoding.part.lock", lambda handle: False)
+    assert work(tmp_path / "out.txt") == [1, 3, 4, 7]
+    assert "out.txt.0-of-1.part cannot be locked here; see that no other command makes " in caplog.text
 
 
 def test_a_journal_can_be_read_by_people(tmp_path: Path) -> None:

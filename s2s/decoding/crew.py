@@ -11,7 +11,7 @@ import torch
 
 from s2s.decoding.line_translator import LineTranslator
 from s2s.decoding.lines import Share, Window, shares
-from s2s.workers import Workers
+from s2s.workers import Workers, in_turn
 
 Load = Callable[[], LineTranslator]
 """Loads a run; a function that can be sent to other processes, each of which calls it once."""
@@ -53,13 +53,15 @@ class Crew:
 
         Args:
             windows: any number. They are read ahead a little, but not where None says that the next may be long in
-                coming.
+                coming. Their error is raised in its turn, after the windows before it.
         """
         waiting: deque[_Waiting] = deque()
         try:
-            for window in windows:
+            for window, error in in_turn(windows):
                 while waiting and (window is None or self._has_enough_to_do(waiting)):
                     yield self._finished(waiting.popleft())
+                if error is not None:
+                    raise error
                 if window is None:
                     continue
                 parts = shares(window, self._translate.share_lines)

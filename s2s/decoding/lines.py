@@ -1,5 +1,6 @@
 """Lines of an input that may have no end: read in windows, and shared out in the order of their length."""
 
+import codecs
 import logging
 import math
 import os
@@ -165,7 +166,8 @@ def decode(line: bytes, number: int) -> str:
     """A line as text; bytes that are not UTF-8 become U+FFFD, with a warning that names the line."""
     if len(line) > _MOST_LINE_BYTES:
         _logger.warning("line %d: more than %d bytes; cut", number, _MOST_LINE_BYTES)
-        line = line[:_MOST_LINE_BYTES]
+        _, num_bytes = codecs.utf_8_decode(line[:_MOST_LINE_BYTES], "replace", False)  # up to a character cut in two
+        line = line[:num_bytes]
     text = line.decode("utf-8", errors="replace")
     if "\ufffd" in text and not _is_utf8(line):
         _logger.warning("line %d: not valid UTF-8; the bytes that are not became U+FFFD", number)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from s2s.errors import OutputError
 from s2s.files import PART_SUFFIX, flush, lock, replacing
 
 _logger = logging.getLogger(__name__)
+_PART = r"\.(\d+)-of-(\d+)\.part"  # after the name of the output: a rank's part, and of how many
 MadeOf = dict[str, Any]
 """What decides the text: names and JSON-able values."""
 
@@ -68,16 +70,10 @@ class Part:
         path = _part_path(output, rank, size)
         with ExitStack() as stack:
             output.parent.mkdir(parents=True, exist_ok=True)
-            files = (
-                stack.enter_context(path.open("ab", buffering=0)),
-                stack.enter_context(_journal_path(path).open("ab", buffering=0)),
-            )
-            try:
-                lock(files[0].fileno())
-            except BlockingIOError as error:
-                raise OutputError(
-                    f"output={output} is being made by another process: wait, or choose another"
-                ) from error
+            file = stack.enter_context(path.open("ab", buffering=0))
+            _lock(file, output)
+            _check_new(output, size)  # again: who held the lock may have made the output, perhaps of this very file
+            files = file, stack.enter_context(_journal_path(path).open("ab", buffering=0))
             part = cls(path, files, rank, size, _continued(path, files, made_of))
             try:
                 yield part
@@ -134,7 +130,7 @@ class Part:
 def join(output: Path, size: int) -> None:
     """Make the output of the parts of all ranks, which are complete, and remove them."""
     paths = [_part_path(output, rank, size) for rank in range(size)]
-    for left in output.parent.glob(f"{glob.escape(output.name)}{PART_SUFFIX}"):  # of a killed process that joined them
+    for left, _ in _beside(output, PART_SUFFIX):  # of a killed process that joined them
         left.unlink()
     if size == 1:
         os.replace(paths[0], output)
@@ -148,8 +144,8 @@ def join(output: Path, size: int) -> None:
                     break
                 whole.write(content)
     for path in paths:
+        _journal_path(path).unlink()  # first: a part without one is begun anew
         path.unlink(missing_ok=True)
-        _journal_path(path).unlink()
 
 
 def _windows(path: Path, file: BinaryIO) -> Iterator[bytes]:
@@ -167,12 +163,33 @@ def _journal_path(part: Path) -> Path:
     return part.with_suffix(".journal")
 
 
+def _beside(output: Path, rest: str) -> list[tuple[Path, re.Match[str]]]:
+    """Files named like the output and then as a pattern says, which is to match the whole rest of the name."""
+    paths = sorted(output.parent.glob(f"{glob.escape(output.name)}.*"))
+    matches = [re.fullmatch(rest, path.name.removeprefix(output.name)) for path in paths]
+    return [(path, match) for path, match in zip(paths, matches, strict=True) if match]
+
+
+def _lock(file: FileIO, output: Path) -> None:
+    """Lock a part, or warn where its file system cannot.
+
+    Raises:
+        OutputError: another process holds the lock.
+    """
+    try:
+        is_locked = lock(file.fileno())
+    except BlockingIOError as error:
+        raise OutputError(f"output={output} is being made by another process: wait, or choose another") from error
+    if not is_locked:
+        _logger.warning("warning: %s cannot be locked here; see that no other command makes %s", file.name, output)
+
+
 def _check_new(output: Path, size: int) -> None:
     if output.exists():
         raise OutputError(f"output={output} is there already: remove it, or choose another")
-    for path in sorted(output.parent.glob(f"{glob.escape(output.name)}.*-of-*.part")):
-        num = path.stem.rpartition("-")[2]
-        if num != str(size):
+    for path, match in _beside(output, _PART):
+        num = match[2]
+        if int(num) != size:
             raise OutputError(
                 f"output={output} was begun by {num} processes, not {size}: start as many (torchrun --nproc-per-node) "
                 f"to go on, or remove {path} and its like to begin anew"
@@ -180,7 +197,7 @@ def _check_new(output: Path, size: int) -> None:
 
 
 def _continued(path: Path, files: tuple[FileIO, FileIO], made_of: MadeOf) -> Entry:
-    """Cut a part and its journal down to what is complete in both.
+    """Cut a part and its journal down to what is complete in both; the journal of an empty part says nothing.
 
     Returns:
         How far that is.
@@ -190,15 +207,16 @@ def _continued(path: Path, files: tuple[FileIO, FileIO], made_of: MadeOf) -> Ent
     """
     file, journal = files
     size = os.fstat(file.fileno()).st_size
-    before, entries = _read_journal(_journal_path(path))
+    before, entries = _read_journal(_journal_path(path)) if size else (None, [])
     if before is not None:
         _check_made_of(path, before, made_of)
     entries = [entry for entry in entries if entry.num_bytes <= size]
     done = entries[-1] if entries else _NOTHING
+    num_lines = 0 if before is None else 1 + len(entries)
+    # What is kept is never written again, so that it cannot be lost on the way.
+    journal.truncate(sum(map(len, _journal_path(path).read_bytes().splitlines(keepends=True)[:num_lines])))
+    _append(journal, b"" if num_lines else _json_line(made_of))
     file.truncate(done.num_bytes)
-    journal.truncate(0)
-    lines = [made_of, *map(dataclasses.asdict, entries)]
-    _append(journal, b"".join(map(_json_line, lines)))
     if done.last_line:
         _logger.info("going on after line %d, which %s holds already", done.last_line, path)
     return done
