@@ -44,6 +44,26 @@ def test_links_join_words_and_leave_the_ends_out(subwords: Subwords) -> None:
     assert found.links == (((0, 1), (1, 0)),)
 
 
+@pytest.mark.parametrize(
+    ("line", "sizes"),
+    [
+        ("ab´ab cd", [5, 1]),  # the accent is normalised to a space and an unknown character
+        ("ab \u200b cd", [1, 0, 1]),  # which stands for nothing
+        ("\u3000ab\u00a0\u00a0cd ", [1, 1]),
+        ("ab\x1ccd ab", [3, 1, 0]),  # no space to the subwords, whose words are then counted from the beginning
+    ],
+)
+def test_links_count_the_words_of_the_line(subwords: Subwords, line: str, sizes: list[int]) -> None:
+    (source,), (target,) = subwords.encode([line]), subwords.encode(["ab"])
+    words = [word for word, size in enumerate(sizes) for _ in range(size)]
+    assert len(words) == len(source)
+    assert len(sizes) == len(line.split())
+    for position, word in enumerate(words):
+        attention_TS = looking_at(position, len(source), num_source=len(source))
+        found = Wording(subwords, subwords, has_links=True).translation(line, source, [hypothesis(target, attention_TS)])
+        assert found.links == (((word, 0),),)
+
+
 def test_unknown_pieces_are_filled_in_from_the_source(subwords: Subwords) -> None:
     line = "ab (漢字) cd"
     (source,) = subwords.encode([line])

@@ -5,13 +5,60 @@ Letters: S source pieces, T target pieces, I source words, J target words.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from s2s.data.subwords import Subwords
+
 WORD_START = "\u2581"  # sentencepiece writes a space as this character, "▁"
 _BYTES = re.compile(r"(?:<0x[0-9A-Fa-f]{2}>)+")  # a character outside the subword model, spelt as its UTF-8 bytes
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of a text: what white space separates in it as it is given, so that others count the same.
+
+    Pieces alone do not tell these words: normalisation makes spaces (of "´", a space and an accent) and takes away what
+    stands between some (U+200B).
+
+    Attributes:
+        ids: pieces, word after word.
+        sizes: how many of them each word has, which is none where a word holds nothing but invisible characters.
+    """
+
+    ids: list[int]
+    sizes: list[int]
+
+    @classmethod
+    def of(cls, text: str, subwords: Subwords) -> "Words":
+        """Each word is encoded by itself."""
+        rows = subwords.encode(text.split())
+        return cls([index for row in rows for index in row], [len(row) for row in rows])
+
+    @classmethod
+    def of_line(cls, text: str, subwords: Subwords) -> "Words":
+        """The text is encoded as a whole, as a translator reads it.
+
+        That gives the pieces of the single words, unless the subwords do not take for a space what separates words
+        (U+001C). Then the words that the pieces tell are counted from the beginning, and those beyond the last word of
+        the text belong to it.
+        """
+        words = cls.of(text, subwords)
+        (ids,) = subwords.encode([text])
+        if words.ids == ids:
+            return words
+        num_words = len(words.sizes)
+        word_of = np.minimum(words_of_pieces(subwords.pieces(ids)), max(0, num_words - 1))
+        return cls(ids, np.bincount(word_of, minlength=num_words).tolist())
+
+    def first(self, num_pieces: int) -> list[int]:
+        """How many of so many first pieces each word has."""
+        starts = np.cumsum([0, *self.sizes[:-1]])
+        sizes: list[int] = np.clip(num_pieces - starts, 0, self.sizes).tolist()
+        return sizes
 
 
 def words_of_pieces(pieces: Sequence[str]) -> list[int]:

@@ -121,15 +121,20 @@ class AllocatedWords:
         )
 
     def _candidates(self, log_probabilities_BKV: Tensor, beams: Beams) -> tuple[Tensor, Tensor]:
-        """Words to go on by (B, K, N), and their log probabilities; -inf where a word is listed twice."""
+        """Words to go on by (B, K, N), and their log probabilities; -inf where there is one less.
+
+        A word that is listed before is none, nor is one that is not among the likeliest of its beam, as many as the
+        sentence has free places: those of another sentence must not matter.
+        """
         assert beams.words_BKT is not None
+        wanted_BKC = self.must.next_words(beams.words_BKT, beams.sentence_B)
         count = min(beams.places.most_free, log_probabilities_BKV.shape[2])
         likeliest_BKN = log_probabilities_BKV.topk(count, dim=2).indices
-        wanted_BKC = self.must.next_words(beams.words_BKT, beams.sentence_B)
-        words_BKN = torch.cat([likeliest_BKN, wanted_BKC], dim=2)
-        is_same_BKNN = words_BKN[..., :, None] == words_BKN[..., None, :]
-        is_again_BKN = is_same_BKNN.tril(-1).any(-1)
-        return words_BKN, log_probabilities_BKV.gather(2, words_BKN).masked_fill(is_again_BKN, -math.inf)
+        words_BKN = torch.cat([wanted_BKC, likeliest_BKN], dim=2)
+        is_none_BKN = (words_BKN[..., :, None] == words_BKN[..., None, :]).tril(-1).any(-1)
+        free_B11 = torch.from_numpy(beams.places.free_BG).to(words_BKN.device)[:, :, None]
+        is_none_BKN[..., wanted_BKC.shape[2] :] |= torch.arange(count, device=words_BKN.device) >= free_B11
+        return words_BKN, log_probabilities_BKV.gather(2, words_BKN).masked_fill(is_none_BKN, -math.inf)
 
 
 def _in_turn(total_BX: Tensor, missing_BX: Tensor, num_kinds: int) -> Tensor:

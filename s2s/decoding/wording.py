@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from s2s.config import ExpectedUtility, SearchConfig, Strategy
 from s2s.data.links import Link, links_from_weights
 from s2s.data.subwords import UNK, Subwords
-from s2s.data.words import merge_weights
+from s2s.data.words import Words, word_weights, words_of_pieces
 from s2s.decoding.copying import copy_unknown
 from s2s.decoding.minimum_bayes_risk import Utility, bleu_utility, chrf_utility, expected_utilities
 from s2s.decoding.search import Hypothesis
@@ -30,7 +30,8 @@ class Translation:
         texts: a line each; one empty text for a line without words.
         hypotheses: the ids and scores of each text.
         pieces: of each text, `<unk>` where one was filled in; "▁" (U+2581) stands for the space before a word.
-        links: of each text, between words of the source and of the translation; None unless they were asked for.
+        links: of each text, between the words of the line, which white space separates, and those of the translation;
+            None unless they were asked for.
     """
 
     texts: tuple[str, ...]
@@ -71,13 +72,14 @@ class Wording:
             source_ids: its pieces, as the model saw them; at least one.
             found: at least one; with attention where it is needed.
         """
-        source = self.source.surfaces(line)[: len(source_ids)] if self.has_links or self.fills_unknown else []
+        source = self.source.surfaces(line)[: len(source_ids)] if self.fills_unknown else []
+        sizes = Words.of_line(line, self.source).first(len(source_ids)) if self.has_links else []
         pieces = [self.target.pieces(item.ids) for item in found]
         worded = Translation(
             tuple(self._text(item, target, source, source_ids) for item, target in zip(found, pieces, strict=True)),
             tuple(found),
             tuple(map(tuple, pieces)),
-            tuple(_links(item, target, source) for item, target in zip(found, pieces, strict=True))
+            tuple(_links(item, target, sizes) for item, target in zip(found, pieces, strict=True))
             if self.has_links
             else None,
         )
@@ -119,8 +121,11 @@ def build_wording(source: Subwords, target: Subwords, search: SearchConfig) -> W
     )
 
 
-def _links(hypothesis: Hypothesis, pieces: Sequence[str], source: Sequence[str]) -> tuple[Link, ...]:
-    return tuple(links_from_weights(merge_weights(_weights(hypothesis, len(source)), source, pieces)))
+def _links(hypothesis: Hypothesis, pieces: Sequence[str], source_sizes: Sequence[int]) -> tuple[Link, ...]:
+    """Links from the source's words, of so many pieces each, to those that the pieces of the translation tell."""
+    target_sizes = np.bincount(words_of_pieces(pieces)).tolist()
+    weights_TS = _weights(hypothesis, sum(source_sizes))
+    return tuple(links_from_weights(word_weights(weights_TS, source_sizes, target_sizes)))
 
 
 def _weights(hypothesis: Hypothesis, num_source: int) -> NDArray[np.float32]:

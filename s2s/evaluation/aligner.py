@@ -5,7 +5,6 @@ is given, so that their numbers are those that other programs count.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,34 +12,9 @@ from numpy.typing import NDArray
 from s2s.config import Score
 from s2s.data.corpora import Pair
 from s2s.data.links import Link, links_from_weights
-from s2s.data.subwords import Subwords
-from s2s.data.words import word_weights
+from s2s.data.words import Words, word_weights
 from s2s.decoding.forced import ForcedDecoder
 from s2s.errors import RunError
-
-
-@dataclass(frozen=True)
-class _Words:
-    """The words of a sentence.
-
-    Attributes:
-        ids: pieces, word after word.
-        sizes: how many of them each word has, which is none where a word holds nothing but invisible characters.
-    """
-
-    ids: list[int]
-    sizes: list[int]
-
-    @classmethod
-    def of(cls, text: str, subwords: Subwords) -> "_Words":
-        rows = subwords.encode(text.split())
-        return cls([index for row in rows for index in row], [len(row) for row in rows])
-
-    def first(self, num_pieces: int) -> list[int]:
-        """How many of so many first pieces each word has."""
-        starts = np.cumsum([0, *self.sizes[:-1]])
-        sizes: list[int] = np.clip(num_pieces - starts, 0, self.sizes).tolist()
-        return sizes
 
 
 class AttentionAligner:
@@ -75,8 +49,8 @@ class AttentionAligner:
             first_line: number of the first pair, for warnings.
         """
         decoder = self._decoder
-        sources = [_Words.of(pair.source, decoder.source) for pair in pairs]
-        targets = [_Words.of(pair.target, decoder.target) for pair in pairs]
+        sources = [Words.of(pair.source, decoder.source) for pair in pairs]
+        targets = [Words.of(pair.target, decoder.target) for pair in pairs]
         source_ids = decoder.cut([words.ids for words in sources], "source", first_line)
         target_ids = decoder.cut([words.ids for words in targets], "target", first_line)
         links: list[list[Link]] = [[] for _ in pairs]
