@@ -1,6 +1,7 @@
 """The options of search, and what is asked of single lines, in a translator with a small trained model."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from s2s import Translator
 from s2s.config import LengthNormalization, OutputFormat, Score, SearchConfig, Strategy
 from s2s.data.subwords import EOS
 from s2s.decoding.translator import Demand
-from s2s.errors import ConfigError
+from s2s.errors import CheckpointError, ConfigError
 from s2s.models.attention import Attention
 
 LINES = ["하나 둘 셋", "", "넷 다섯", "여섯 여섯 하나 둘", "셋"]
@@ -56,6 +57,40 @@ def test_no_piece_twice(tiny_run: Path, strategy: Strategy) -> None:
 
 
 @pytest.mark.parametrize("strategy", Strategy)
+def test_where_nothing_is_left_to_say_a_warning_names_the_line(
+    tiny_run: Path, strategy: Strategy, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No piece may come twice, and the translation is to be longer than there are pieces."""
+    made = translator(tiny_run, strategy=strategy, no_repeat_ngram=1, max_length_offset=600, min_length=600)
+    assert len(made.target) < 600
+    found = made.translations(LINES[:2], numbers=[6, 7])
+    assert [each.texts for each in found] == [("",), ("",)]
+    assert "line 6: the translation is empty, since the rules forbid every word before it can end" in caplog.text
+    assert "line 7" not in caplog.text  # blank
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"strategy": Greedy},
+        {"strategy": Greedy, "no_repeat_ngram": 1},
+        {"strategy": Sample},
+        {"strategy": Sample, "top_k": 3, "top_p": 0.5},
+        {"beam_size": 3},
+        {"beam_size": 4, "diverse_groups": 2},
+        {"beam_size": 3, "must": ["six"]},
+    ],
+)
+def test_damaged_weights_are_an_error(tiny_run: Path, options: dict[str, Any]) -> None:
+    made = translator(tiny_run, **options)
+    with torch.no_grad():
+        made.model.output.bias[made.target.encode(["two"])[0][0]] = torch.nan
+    made = Translator([made.model], made.source, made.target, made.search, made.device)
+    with pytest.raises(CheckpointError, match=r"no probabilities \(NaN\): its weights are damaged"):
+        made.translate(LINES)
+
+
+@pytest.mark.parametrize("strategy", Strategy)
 def test_avoided_words_do_not_occur(tiny_run: Path, strategy: Strategy) -> None:
     texts = translator(tiny_run, strategy=strategy, min_length=9).translate(LINES)
     word = max(("one", "two", "three", "four", "five", "six"), key=" ".join(texts).split().count)
@@ -76,8 +111,24 @@ def test_words_that_must_occur_do(tiny_run: Path, beam_size: int) -> None:
 def test_without_room_for_them_a_warning_names_the_line(tiny_run: Path, caplog: pytest.LogCaptureFixture) -> None:
     texts = translator(tiny_run, must=["six", "two four five"], max_length=2).translate(LINES)
     assert [bool(text) for text in texts] == [bool(line) for line in LINES]
-    assert "line 1: there is no room for all the words that must occur" in caplog.text
+    missing = r"line 1: there is no room for all the words that must occur \((six, )?two four five is missing\)"
+    assert re.search(missing + r"; raise search\.max_length$", caplog.text, re.MULTILINE)
     assert "line 2" not in caplog.text  # blank
+
+
+def test_a_word_that_must_not_occur_cannot(tiny_run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ConfigError, match=r"^two four must occur \(search\.must\), but search\.avoid forbids it"):
+        translator(tiny_run, must=["two four"], avoid=["two"]).translate(LINES)
+    made = translator(tiny_run, must=["five"], avoid=["two"])
+    demands = [Demand(must=("two four", "six")), Demand(avoid=("five",)), Demand(must=("three",), avoid=("one three",))]
+    found = made.translations(["셋"] * 3, numbers=[4, 5, 6], demands=demands)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"line {line}: {word} cannot occur, since what must not occur forbids it"
+        for line, word in ((4, "two four"), (5, "five"))
+    ]
+    assert {"five", "six"} <= set(found[0].texts[0].split())
+    assert "five" not in found[1].texts[0].split()
+    assert {"five", "three"} <= set(found[2].texts[0].split())
 
 
 def test_a_word_of_unknown_characters_cannot_occur(tiny_run: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -121,8 +172,9 @@ def test_a_long_prefix_is_never_cut_but_by_max_length(tiny_run: Path, caplog: py
     ((found,),) = [each.texts for each in translator(tiny_run).translations(["셋"], demands=[Demand(prefix)])]
     assert found.startswith(prefix.strip())
     made = translator(tiny_run, max_length=7)
-    assert num_pieces(made, made.translations(["셋"], demands=[Demand(prefix)])[0].texts[0]) <= 7
-    assert not caplog.text
+    assert num_pieces(made, made.translations(["셋"], numbers=[3], demands=[Demand(prefix)])[0].texts[0]) <= 7
+    cut = f"line 3: the prefix has {num_pieces(made, prefix)} pieces, more than search.max_length=7; cut"
+    assert [record.getMessage() for record in caplog.records] == [cut]
     made.translations(["셋"], numbers=[4], demands=[Demand("two 犬 three")])
     assert "line 4: the prefix is used up to its first character that has no piece" in caplog.text
 

@@ -19,8 +19,8 @@ from s2s.config import ForcedConfig
 from s2s.data.batching import Batch, batch_indices, pair_batch
 from s2s.data.corpora import Pair
 from s2s.data.subwords import NO_TEXT, UNK
+from s2s.decoding.search import check_numbers
 from s2s.decoding.translator import Translator
-from s2s.errors import CheckpointError
 
 _logger = logging.getLogger(__name__)
 _SLICE_POSITIONS = 256
@@ -160,8 +160,7 @@ class ForcedDecoder:
         target_N = batch.target_out_BT.flatten().index_select(0, batch.real_N)
         slices = zip(states_NO.split(_SLICE_POSITIONS), target_N.split(_SLICE_POSITIONS), strict=True)
         values_N = torch.cat([self._chosen(states_RO, target_R) for states_RO, target_R in slices])
-        if values_N.isnan().any():
-            raise CheckpointError("the model gives no probabilities (NaN): its weights are damaged; train it anew")
+        check_numbers(bool(values_N.isnan().any()))
         return values_N.cpu()
 
     def _chosen(self, states_RO: Tensor, target_R: Tensor) -> Tensor:

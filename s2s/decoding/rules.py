@@ -47,9 +47,25 @@ class NoRepeat:
 
 @dataclass(frozen=True)
 class Avoid:
-    """None of a sentence's phrases is said: the last word of one is forbidden where all the others were said."""
+    """None of a sentence's phrases is said: the last word of one is forbidden where all the others were said.
+
+    What would follow is not known there, so that a phrase is forbidden too where its last word could go on: of pieces
+    that write words, "two" forbids "two" + "fold" as well, but not a "twofold" that is cut otherwise.
+    """
 
     phrases: Phrases
+
+    def forbids(self, words: Sequence[int], num_words: int) -> bool:
+        """Whether these words (of `num_words` there are) hold a phrase of the only sentence."""
+        device = self.phrases.words_BCL.device
+        words_11T = torch.tensor([[list(words)]], dtype=torch.long, device=device)
+        sentence_B = torch.zeros(1, dtype=torch.long, device=device)
+        for position, word in enumerate(words):
+            allowed_11V = torch.zeros(1, 1, num_words, device=device)
+            self(allowed_11V, words_11T[:, :, :position], sentence_B)
+            if allowed_11V[0, 0, word] < 0:
+                return True
+        return False
 
     def __call__(self, log_probabilities_BKV: Tensor, words_BKT: Tensor, sentence_B: Tensor) -> None:
         phrases = self.phrases.of_sentences(sentence_B)

@@ -27,6 +27,7 @@ from s2s.decoding.ranking import Ranking, coverage
 from s2s.decoding.rules import Rules
 from s2s.decoding.samples import DrawnWords, Sampling, random_keys
 from s2s.decoding.trellis import Column, Path, read_attention, read_paths
+from s2s.errors import CheckpointError
 
 
 class SearchState(Protocol):
@@ -107,9 +108,11 @@ def beam_search(
 
     Returns:
         For each sentence up to `num_best` different hypotheses, the best first; none where the rules leave nothing to
-        say. With `must`, hypotheses that lack
-        something are returned only for a sentence all of whose hypotheses do: the longest length cut them off, or the
-        rules forbade the rest.
+        say. With `must`, hypotheses that lack something are returned only for a sentence all of whose hypotheses do:
+        the longest length cut them off, or the rules forbade the rest.
+
+    Raises:
+        CheckpointError: the step gives NaN.
     """
     assert beam_size % groups == 0, f"{groups} equal groups of {beam_size} beams"
     assert must is None or groups == 1, "either divides the beam"
@@ -157,7 +160,10 @@ def sample_search(
         num_samples: of each sentence; the same may be drawn several times.
 
     Returns:
-        The samples of each sentence, the best first.
+        The samples of each sentence, the best first; fewer where the rules leave nothing to say.
+
+    Raises:
+        CheckpointError: the step gives NaN.
     """
     max_lengths = max_lengths_B.tolist()
     key_BKT = random_keys(seed, lines, num_samples, max(max_lengths, default=0)).to(max_lengths_B.device)
@@ -208,13 +214,27 @@ def _column(
     """What was chosen, as the trellis keeps it.
 
     The one look at the results of a step: a device other than the CPU is waited for here and nowhere else.
+
+    Raises:
+        CheckpointError: log probabilities are NaN; these win whatever is chosen among, so that none stays unseen.
     """
     origin_BK, word_BK, log_probability_BK, total_BK = (each.cpu().numpy() for each in vars(choice).values())
     places = beams.places
     total_BK = places.seat(total_BK)
+    check_numbers(bool(np.isnan(total_BK).any()))
     score_BK = ranking.score(total_BK, beams.length, None if coverage_BK is None else coverage_BK.cpu().numpy())
     score_BK = np.where(places.are_ended(word_BK, total_BK, beams.length), score_BK, -math.inf)
     return Column(places.sentences_B, origin_BK, word_BK, log_probability_BK, total_BK, score_BK, attention_BKS)
+
+
+def check_numbers(has_nan: bool) -> None:
+    """See that what a model gives for log probabilities are any.
+
+    Raises:
+        CheckpointError: some are NaN.
+    """
+    if has_nan:
+        raise CheckpointError("the model gives no probabilities (NaN): its weights are damaged; train it anew")
 
 
 def _go_on(beams: Beams, state: S, column: Column, num_before: int, ranking: Ranking) -> tuple[Beams, S]:

@@ -4,7 +4,6 @@ B sentences, K beams, V pieces.
 """
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,12 +36,16 @@ from s2s.decoding.search import Hypothesis, beam_search, sample_search
 from s2s.decoding.spelling import Speller
 from s2s.decoding.wording import Translation, build_wording
 from s2s.device import choose_decoding_precision, choose_device
-from s2s.errors import CheckpointError, ConfigError, RunError
+from s2s.errors import ConfigError, RunError
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
 from s2s.runs import RunFolder
 from s2s.training.checkpoint import load_best, load_weights
 
 _logger = logging.getLogger(__name__)
+_NOTHING_TO_SAY = (
+    "the translation is empty, since the rules forbid every word before it can end: loosen search.no_repeat_ngram, "
+    "search.min_length or what is to be avoided"
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,14 @@ class Demand:
 
 
 @dataclass(frozen=True)
+class _Word:
+    """A word that must occur (or several), and the ways to write it in pieces."""
+
+    text: str
+    ways: list[tuple[int, ...]]
+
+
+@dataclass(frozen=True)
 class _Sentence:
     """A line in pieces, and what is asked of its translation.
 
@@ -68,14 +79,14 @@ class _Sentence:
         line: its number, from 1.
         source: pieces of the line.
         prefix: pieces that its translation begins with.
-        must: the ways to write each word that must occur.
+        must: what must be said.
         avoid: what must not be said.
     """
 
     line: int
     source: list[int]
     prefix: list[int]
-    must: list[list[tuple[int, ...]]]
+    must: list[_Word]
     avoid: list[tuple[int, ...]]
 
 
@@ -155,6 +166,8 @@ class Translator:
     ) -> list[Translation]:
         """All that was asked for of each line, in order.
 
+        A line for which the rules of search leave nothing to say gives an empty translation, with a warning.
+
         Args:
             lines: any text; line ends count as white space.
             numbers: of the lines, for warnings, and for samples, which depend on them; left out: 1, 2, 3 ...
@@ -174,11 +187,10 @@ class Translator:
         for batch in _chunks(order, self.search.batch_size):
             found = self._search([sentences[index] for index in batch], keep_attention)
             for index, hypotheses in zip(batch, found, strict=True):
-                if not hypotheses or math.isnan(hypotheses[0].score):
-                    raise CheckpointError(
-                        "the model gives no probabilities (NaN): its weights are damaged; train it anew"
-                    )
-                results[index] = wording.translation(lines[index], sentences[index].source, hypotheses)
+                if hypotheses:
+                    results[index] = wording.translation(lines[index], sentences[index].source, hypotheses)
+                else:
+                    _logger.warning("line %d: %s", numbers[index], _NOTHING_TO_SAY)
         return results
 
     def attention(self, source: str, target: str) -> tuple[np.ndarray, list[str], list[str]]:
@@ -204,12 +216,26 @@ class Translator:
     def _sentences(self, lines: Sequence[str], numbers: Sequence[int], demands: Sequence[Demand]) -> list[_Sentence]:
         """The lines in pieces, and what is asked of their translations in pieces."""
         search, speller = self.search, self._speller
-        must = [self._usual(word, f"search.must=[{word}]") for word in search.must]
+        always = [_Word(word, self._usual(word, f"search.must=[{word}]")) for word in search.must]
+        never = self._avoided(search.avoid)
+        for word in always:
+            if self._is_forbidden(word, never):
+                raise ConfigError(f"{word.text} must occur (search.must), but search.avoid forbids it; leave one out")
         sentences = []
         for line, source, demand in zip(numbers, self.source.encode(lines), demands, strict=True):
             if demand.must and (search.strategy is not Strategy.beam or search.diverse_groups > 1):
                 raise ConfigError("words that must occur need search=beam without search.diverse_groups")
-            prefix = speller.prefix(demand.prefix)
+            prefix, avoid = speller.prefix(demand.prefix), self._avoided(demand.avoid)
+            must = [*always, *self._demanded(demand.must, line)]
+            if demand.must or avoid:
+                must = self._possible(must, never + avoid, line)
+            if search.max_length is not None and len(prefix) > search.max_length:
+                _logger.warning(
+                    "line %d: the prefix has %d pieces, more than search.max_length=%d; cut",
+                    line,
+                    len(prefix),
+                    search.max_length,
+                )
             if demand.prefix.strip() and not speller.is_writable(demand.prefix):
                 _logger.warning("line %d: the prefix is used up to its first character that has no piece", line)
             sentences.append(
@@ -217,21 +243,42 @@ class Translator:
                     line,
                     self._cut(source, line),
                     prefix,
-                    [*must, *self._demanded(demand.must, line)],
-                    [spelling for word in demand.avoid for spelling in speller.all_spellings(word)],
+                    must,
+                    avoid,
                 )
             )
         return sentences
 
-    def _demanded(self, words: Sequence[str], line: int) -> list[list[tuple[int, ...]]]:
-        """The ways to write each word that must occur in a line; a word that cannot be written is left out."""
-        ways = []
+    def _demanded(self, words: Sequence[str], line: int) -> list[_Word]:
+        """The words that must occur in a line; one that cannot be written is left out, with a warning."""
+        demanded = []
         for word in words:
             if self._speller.is_writable(word):
-                ways.append(self._speller.usual(word))
+                demanded.append(_Word(word, self._speller.usual(word)))
             else:
                 _logger.warning("line %d: %s cannot occur, since the model has no piece for a character", line, word)
-        return ways
+        return demanded
+
+    def _possible(self, words: list[_Word], avoided: list[tuple[int, ...]], line: int) -> list[_Word]:
+        """The words that must occur in a line; one that must not occur either is left out, with a warning."""
+        possible = []
+        for word in words:
+            if self._is_forbidden(word, avoided):
+                _logger.warning("line %d: %s cannot occur, since what must not occur forbids it", line, word.text)
+            else:
+                possible.append(word)
+        return possible
+
+    def _is_forbidden(self, word: _Word, avoided: list[tuple[int, ...]]) -> bool:
+        """Whether a word cannot be said in any way without what must not be said."""
+        if not avoided:
+            return False
+        avoid = Avoid(Phrases.of([avoided], self.device, self._edges))
+        return all(avoid.forbids(way, len(self.target)) for way in word.ways)
+
+    def _avoided(self, words: Sequence[str]) -> list[tuple[int, ...]]:
+        """All ways to write words that must not occur."""
+        return [spelling for word in words for spelling in self._speller.all_spellings(word)]
 
     @cached_property
     def _speller(self) -> Speller:
@@ -284,7 +331,7 @@ class Translator:
             keep_attention=keep_attention,
         )
         if must is not None:
-            _warn_of_missing(found, must, sentences)
+            self._warn_of_missing(found, must, sentences)
         return found
 
     def _max_lengths(self, lengths_B: Tensor, sentences: list[_Sentence]) -> Tensor:
@@ -303,8 +350,7 @@ class Translator:
             rules.append(MinimumLength(relative_B.clamp(min=search.min_length).minimum(max_lengths_B)))
         if search.no_repeat_ngram:
             rules.append(NoRepeat(search.no_repeat_ngram))
-        avoided = [spelling for word in search.avoid for spelling in self._speller.all_spellings(word)]
-        for rows in ([avoided], [item.avoid for item in sentences]):
+        for rows in ([self._avoided(search.avoid)], [item.avoid for item in sentences]):
             if any(rows):
                 rules.append(Avoid(Phrases.of(rows, self.device, self._edges)))
         has_prefix = any(item.prefix for item in sentences)
@@ -315,7 +361,22 @@ class Translator:
         """What must be said; None: nothing."""
         if not any(item.must for item in sentences):
             return None
-        return Must.of([item.must for item in sentences], self.device, self._edges)
+        return Must.of([[word.ways for word in item.must] for item in sentences], self.device, self._edges)
+
+    def _warn_of_missing(self, found: list[list[Hypothesis]], must: Must, sentences: list[_Sentence]) -> None:
+        longest = "search.max_length_offset" if self.search.max_length is None else "search.max_length"
+        for index, (hypotheses, sentence) in enumerate(zip(found, sentences, strict=True)):
+            if not hypotheses or must.is_met(hypotheses[0].ids, index):
+                continue
+            demands = [(word.text, Must.of([[word.ways]], self.device, self._edges)) for word in sentence.must]
+            missing = ", ".join(text for text, demand in demands if not demand.is_met(hypotheses[0].ids, 0))
+            _logger.warning(
+                "line %d: there is no room for all the words that must occur (%s is missing); raise %s%s",
+                sentence.line,
+                missing,
+                longest,
+                ", or search.no_repeat_ngram" if self.search.no_repeat_ngram else "",
+            )
 
 
 def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
@@ -355,12 +416,6 @@ def _load_model(folder: RunFolder, source: Subwords, target: Subwords) -> Seq2Se
     model = build_seq2seq(load_config(folder.config).model, len(source), len(target))
     load_weights(model, weights, origin)
     return model.eval()
-
-
-def _warn_of_missing(found: list[list[Hypothesis]], must: Must, sentences: list[_Sentence]) -> None:
-    for index, (hypotheses, sentence) in enumerate(zip(found, sentences, strict=True)):
-        if hypotheses and not must.is_met(hypotheses[0].ids, index):
-            _logger.warning("line %d: there is no room for all the words that must occur", sentence.line)
 
 
 def _chunks(order: list[int], size: int) -> Iterator[list[int]]:
