@@ -132,11 +132,13 @@ def test_what_came_before_an_error_of_the_input_is_translated(num_workers: int) 
         yield from windows(4, 5)
         raise DataError("the input is damaged")
 
-    found = []
-    with pytest.raises(DataError, match="the input is damaged"), crew(num_workers) as workers:
-        for window, content in workers.translated(breaking_off()):
-            found.append((window.first_line, len(said(content))))
-    assert found == [(1, 4), (5, 5)]
+    with crew(num_workers) as workers:
+        found = workers.translated(breaking_off())
+        for expected in ((1, 4), (5, 5)):
+            window, content = next(found)
+            assert (window.first_line, len(said(content))) == expected
+        with pytest.raises(DataError, match="the input is damaged"):
+            next(found)
 
 
 def test_a_killed_process_is_told() -> None:
