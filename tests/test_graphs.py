@@ -116,8 +116,7 @@ def test_the_decoder_is_that_of_torch(options: dict[str, Any], cell: Cell) -> No
         given = {name: tensor.numpy() for name, tensor in zip(state_names(model), parts(state), strict=True)}
         for _ in range(3):
             token_BK = torch.randint(0, 31, (num, beams))
-            _, weights_BKS, _ = model.decoder.step(token_BK, state, memory)
-            scores_BKV, state = model.step(token_BK, state, memory)
+            scores_BKV, weights_BKS, state = model.step(token_BK, state, memory)
             scores_BKV[:, :, [PAD, UNK, BOS]] = -torch.inf
             step = decoder.run(token_ids=token_BK.numpy(), **given, **kept)
             close(step["log_probabilities"], scores_BKV.log_softmax(dim=-1))
