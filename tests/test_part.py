@@ -185,9 +185,10 @@ def test_going_on_never_writes_again_what_the_journal_holds(tmp_path: Path, monk
     def stop(*arguments: Any) -> None:
         raise StoppedError
 
-    with monkeypatch.context() as patch, pytest.raises(StoppedError):
+    with monkeypatch.context() as patch:
         patch.setattr("s2s.decoding.part._append", stop)
-        work(output)
+        with pytest.raises(StoppedError):
+            work(output)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert work(output) == [4, 7]
 
