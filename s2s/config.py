@@ -389,7 +389,7 @@ class SearchConfig:
     )
     workers: int | None = option(
         None,
-        "processes; left out: one, or one a core for much input (not on a GPU, nor under torchrun)",
+        "processes, one only on a GPU; left out: one, or one a core for much input (not under torchrun)",
         low=1,
     )
 

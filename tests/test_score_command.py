@@ -198,3 +198,15 @@ def test_mistakes_end_with_a_code_and_a_short_message(
     assert ended.code == code, ended.err
     assert ended.out == b""
     assert all(word in ended.err for word in words)
+
+
+def test_out_of_memory_names_the_option_of_every_command(
+    tiny_run: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*arguments: object, **options: object) -> Translator:
+        raise MemoryError
+
+    monkeypatch.setattr("s2s.decoding.translator.Translator.load", load)
+    ended = call_command("score", f"run={tiny_run}")
+    assert ended.code == 1
+    assert "out of memory; lower search.batch_size or batch_tokens, whichever this command has" in ended.err

@@ -21,6 +21,7 @@ from conftest import ROOT, Caller, environment, run_command
 from s2s import Translator
 from s2s.config import SearchConfig, Strategy
 from s2s.decoding.lines import WINDOW_BYTES
+from s2s.errors import OutputError
 
 WORDS = ("하나", "둘", "셋", "넷", "다섯", "여섯")
 NUM_LINES = 1500
@@ -190,6 +191,32 @@ def test_other_options_do_not_go_on(tiny_run: Path, text: Path, tmp_path: Path, 
     assert "was begun with something else (search.max_length_offset: 20 -> 5)" in ended.err
     # How fast, and in how much memory, may be decided anew.
     assert call_command("translate", *options, "search=greedy", "search.batch_size=7", "search.workers=1").code == 0
+
+
+@pytest.mark.parametrize(("name", "key", "value"), [("WINDOW_BYTES", "window_bytes", 999), ("version", "s2s", "7.0")])
+def test_what_another_s2s_began_does_not_go_on(
+    tiny_run: Path,
+    tmp_path: Path,
+    call_command: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    key: str,
+    value: int | str,
+) -> None:
+    """Its windows may be others, of which each rank does its own, and its translations too."""
+    (tmp_path / "in.txt").write_text("하나 둘\n", encoding="utf-8")
+    options = [f"run={tiny_run}", "search=greedy", f"input={tmp_path}/in.txt", f"output={tmp_path}/out.txt"]
+
+    def fail(output: Path, size: int) -> None:
+        raise OutputError("stopped before the end")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("s2s.cli.translate.join", fail)
+        patch.setattr(f"s2s.cli.translate.{name}", value if name == "WINDOW_BYTES" else lambda package: value)
+        assert "stopped before the end" in call_command("translate", *options).err
+    ended = call_command("translate", *options)
+    assert ended.code == 1
+    assert f"was begun with something else ({key}: {value} -> " in ended.err
 
 
 def test_a_full_disk_is_told_of_and_the_job_goes_on(
@@ -432,6 +459,13 @@ def test_what_makes_no_sense_is_refused(
     ended = call_command("translate", f"run={tiny_run}", *options)
     assert (ended.code, ended.out) == (2, b"")
     assert all(word in ended.err for word in words), ended.err
+
+
+def test_a_gpu_has_one_worker(tiny_run: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    ended = call_command("translate", f"run={tiny_run}", "search.workers=2")
+    assert (ended.code, ended.out) == (2, b"")
+    assert "search.workers=2: expected one on a GPU" in ended.err
 
 
 @pytest.mark.parametrize("name", ["alignments", "replace_unknown"])

@@ -25,6 +25,10 @@ from s2s.errors import ConfigError, Interrupted, S2SError
 
 C = TypeVar("C")
 _STDOUT = "stdout"
+_OUT_OF_MEMORY = (
+    "out of memory; lower search.batch_size or batch_tokens, whichever this command has, or begin a new run with a "
+    "lower training.batch_tokens"
+)
 _SIGNAL = 128  # an exit code is this plus the number of the signal
 _ended_by: list[int] = []  # exit codes of jobs that a signal ended in this process, where it is one of a launcher's
 
@@ -113,7 +117,7 @@ def _run(task: Callable[[C], None], options: DictConfig) -> int:
     except S2SError as error:
         return _told(str(error), error.exit_code)
     except (MemoryError, torch.OutOfMemoryError):
-        return _told("out of memory; lower search.batch_size, or begin a new run with a lower training.batch_tokens", 1)
+        return _told(_OUT_OF_MEMORY, 1)
     except OSError as error:  # a full disk, no permission: what was saved before is still there
         return _told_of_file(error)
 

@@ -5,6 +5,7 @@ import os
 import sys
 from contextlib import ExitStack
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -36,7 +37,7 @@ def main() -> None:
 def translate(config: TranslateConfig) -> None:
     """Translate standard input or a file line by line: N lines in, N lines out, in order."""
     with connected(torch.device("cpu"), _LONGEST_WAIT) as ranks, ExitStack() as stack:
-        ranks.from_first(partial(_check_ranks, config, ranks))
+        ranks.from_first(partial(_check_processes, config, ranks))
         if choose_device(config.device).type == "cuda":
             torch.cuda.set_device(local_rank())
         crew = stack.enter_context(_crew(config, ranks))
@@ -55,9 +56,14 @@ def translate(config: TranslateConfig) -> None:
         ranks.from_first(partial(join, output, ranks.size))
 
 
-def _check_ranks(config: TranslateConfig, ranks: Ranks) -> None:
+def _check_processes(config: TranslateConfig, ranks: Ranks) -> None:
     if ranks.size > 1 and (config.input is None or config.output is None):
         raise ConfigError("several ranks (torchrun) share out a file: give input=FILE and output=FILE")
+    if (config.search.workers or 1) > 1 and choose_device(config.device).type == "cuda":
+        raise ConfigError(
+            f"search.workers={config.search.workers}: expected one on a GPU, as all would take the same GPU; leave it "
+            "out, or give device=cpu; several GPUs share out a file under torchrun"
+        )
 
 
 def _crew(config: TranslateConfig, ranks: Ranks) -> Crew:
@@ -90,6 +96,8 @@ def _made_of(config: TranslateConfig) -> MadeOf:
     subwords = sorted(set(runs[0].subwords(load_config(runs[0].config).subwords.shared)))
     options = flatten(config.search, "search.")
     return {
+        "s2s": version("s2s"),
+        "window_bytes": WINDOW_BYTES,
         "weights": [sha256_of(best_path(run)) for run in runs],
         "ensemble": config.ensemble.name,
         "subwords": [sha256_of(path) for path in subwords],
