@@ -60,7 +60,9 @@ def test_links_count_the_words_of_the_line(subwords: Subwords, line: str, sizes:
     assert len(sizes) == len(line.split())
     for position, word in enumerate(words):
         attention_TS = looking_at(position, len(source), num_source=len(source))
-        found = Wording(subwords, subwords, has_links=True).translation(line, source, [hypothesis(target, attention_TS)])
+        found = Wording(subwords, subwords, has_links=True).translation(
+            line, source, [hypothesis(target, attention_TS)]
+        )
         assert found.links == (((word, 0),),)
 
 
