@@ -349,14 +349,21 @@ class SearchConfig:
     word_reward: float = option(0.0, "nats added to a score a piece", low=0)
     coverage_penalty: float = option(0.0, "weight of what is taken off for source pieces hardly looked at", low=0)
     min_length: int = option(0, "shortest translation, in pieces", low=0)
-    min_length_factor: float = option(0.0, "shortest translation: factor * source pieces, in pieces", low=0)
-    max_length: int | None = option(
-        None, "longest translation at all, in pieces; left out: no limit but the next", low=1
+    min_length_factor: float = option(
+        0.0, "shortest translation: factor * source pieces, in pieces; `</s>` does not count", low=0
     )
-    max_length_factor: float = option(2.0, "longest translation: factor * source pieces + offset, in pieces", low=0)
+    max_length: int | None = option(
+        None, "longest translation at all, in pieces, `</s>` included; left out: no limit but the next", low=1
+    )
+    max_length_factor: float = option(
+        2.0,
+        "longest translation: factor * source pieces (or those of a prefix, if more) + offset, in pieces; `</s>` counts "
+        "too, of the source and of the translation",
+        low=0,
+    )
     max_length_offset: int = option(20, "see max_length_factor", low=1)
     no_repeat_ngram: int = option(0, "no piece sequence of this length occurs twice; 0: any may", low=0)
-    avoid: list[str] = option([], "words that must not occur")
+    avoid: list[str] = option([], "words that must not occur, nor begin a longer word (two + fold) as its first pieces")
     must: list[str] = option([], "words that must occur")
     diverse_groups: int = option(1, "groups that the beam is divided into, each kept from saying the same", low=1)
     diversity_strength: float = option(

@@ -1,4 +1,4 @@
-"""The way back through two columns, on paper: sentence 0 ends in the first, sentence 1 in both; S = 3."""
+"""The way back through two positions, on paper: sentence 0 ends in the first, sentence 1 in both; S = 3."""
 
 import math
 
@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from s2s.data.subwords import EOS
-from s2s.decoding.trellis import Column, Path, read_attention, read_paths
+from s2s.decoding.trellis import Path, Position, read_attention, read_paths
 
 NO = -math.inf
-FIRST = Column(
+FIRST = Position(
     sentences_B=np.array([0, 1]),
     origin_BK=np.array([[0, 0], [0, 0]]),
     word_BK=np.array([[8, EOS], [EOS, 9]]),
@@ -18,7 +18,7 @@ FIRST = Column(
     score_BK=np.array([[NO, -0.7], [-0.5, NO]]),
     attention_BKS=torch.tensor([[[0.5, 0.5, 0.0]], [[0.0, 0.0, 1.0]]]),
 )
-SECOND = Column(
+SECOND = Position(
     sentences_B=np.array([1]),
     origin_BK=np.array([[1, 1]]),
     word_BK=np.array([[7, 8]]),

@@ -30,12 +30,6 @@ Utility = Callable[[Sequence[str]], Utilities]
 """From texts to how good each (row) would be if each (column) were the reference, 0 to 100 (N, N)."""
 
 
-def best_candidate(candidates: Sequence[str], utility: Utility, weights: Sequence[float] | None = None) -> int:
-    """Which candidate has the highest expected utility; the first of equals. See `expected_utilities`."""
-    expected = expected_utilities(candidates, utility, weights)
-    return max(range(len(expected)), key=expected.__getitem__)
-
-
 def expected_utilities(
     candidates: Sequence[str], utility: Utility, weights: Sequence[float] | None = None
 ) -> list[float]:

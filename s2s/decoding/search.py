@@ -26,7 +26,7 @@ from s2s.decoding.places import Places
 from s2s.decoding.ranking import Ranking, coverage
 from s2s.decoding.rules import Rules
 from s2s.decoding.samples import DrawnWords, Sampling, random_keys
-from s2s.decoding.trellis import Column, Path, read_attention, read_paths
+from s2s.decoding.trellis import Path, Position, read_attention, read_paths
 from s2s.errors import CheckpointError
 
 
@@ -128,13 +128,13 @@ def beam_search(
     most = num_best if groups == 1 else beam_size
     places = Places.start(max_lengths_B.tolist(), groups, beam_size // groups, most)
     beams = Beams.start(places, max_lengths_B.device, has_words=rules is not None)
-    columns = _run(step, state, beams, choose, ranking or Ranking(), source_lengths_B, keep_attention)
-    found = read_paths(columns, len(max_lengths_B))
+    positions = _run(step, state, beams, choose, ranking or Ranking(), source_lengths_B, keep_attention)
+    found = read_paths(positions, len(max_lengths_B))
     if must is not None:
         found = [_complete(paths, must) for paths in found]
     elif groups > 1:
         found = [_different(paths) for paths in found]
-    return _hypotheses([paths[:num_best] for paths in found], columns)
+    return _hypotheses([paths[:num_best] for paths in found], positions)
 
 
 def sample_search(
@@ -170,8 +170,8 @@ def sample_search(
     choose = DrawnWords(sampling, key_BKT, rules)
     places = Places.start(max_lengths, num_samples, 1, num_samples)
     beams = Beams.start(places, max_lengths_B.device, has_words=rules is not None)
-    columns = _run(step, state, beams, choose, ranking or Ranking(), source_lengths_B, keep_attention)
-    return _hypotheses(read_paths(columns, len(max_lengths_B)), columns)
+    positions = _run(step, state, beams, choose, ranking or Ranking(), source_lengths_B, keep_attention)
+    return _hypotheses(read_paths(positions, len(max_lengths_B)), positions)
 
 
 def _run(
@@ -182,22 +182,22 @@ def _run(
     ranking: Ranking,
     source_lengths_B: Tensor | None,
     keep_attention: bool,
-) -> list[Column]:
+) -> list[Position]:
     """Search until no sentence is open: the loop of all kinds of search."""
     num_sentences, num_beams = beams.total_BK.shape
     if num_beams > 1:
         rows_M = torch.arange(num_sentences, device=beams.total_BK.device).repeat_interleave(num_beams)
         state = state.select(rows_M, None)
-    columns = []
+    positions = []
     while len(beams.sentence_B):
         scores_BKV, state = step(beams.word_BK, state)
         attention_BKS = state.attention_BKS
         choice = choose(scores_BKV.float(), beams)
         beams = beams.extend(choice, attention_BKS if ranking.coverage_penalty else None)
         coverage_BK = _coverage(beams, source_lengths_B)
-        columns.append(_column(beams, choice, ranking, coverage_BK, attention_BKS if keep_attention else None))
-        beams, state = _go_on(beams, state, columns[-1], scores_BKV.shape[1], ranking)
-    return columns
+        positions.append(_position(beams, choice, ranking, coverage_BK, attention_BKS if keep_attention else None))
+        beams, state = _go_on(beams, state, positions[-1], scores_BKV.shape[1], ranking)
+    return positions
 
 
 def _coverage(beams: Beams, source_lengths_B: Tensor | None) -> Tensor | None:
@@ -208,9 +208,9 @@ def _coverage(beams: Beams, source_lengths_B: Tensor | None) -> Tensor | None:
     return coverage(beams.looked_BKS, positions_S < source_lengths_B[beams.sentence_B, None])
 
 
-def _column(
+def _position(
     beams: Beams, choice: Choice, ranking: Ranking, coverage_BK: Tensor | None, attention_BKS: Tensor | None
-) -> Column:
+) -> Position:
     """What was chosen, as the trellis keeps it.
 
     The one look at the results of a step: a device other than the CPU is waited for here and nowhere else.
@@ -224,7 +224,7 @@ def _column(
     check_numbers(bool(np.isnan(total_BK).any()))
     score_BK = ranking.score(total_BK, beams.length, None if coverage_BK is None else coverage_BK.cpu().numpy())
     score_BK = np.where(places.are_ended(word_BK, total_BK, beams.length), score_BK, -math.inf)
-    return Column(places.sentences_B, origin_BK, word_BK, log_probability_BK, total_BK, score_BK, attention_BKS)
+    return Position(places.sentences_B, origin_BK, word_BK, log_probability_BK, total_BK, score_BK, attention_BKS)
 
 
 def check_numbers(has_nan: bool) -> None:
@@ -237,21 +237,21 @@ def check_numbers(has_nan: bool) -> None:
         raise CheckpointError("the model gives no probabilities (NaN): its weights are damaged; train it anew")
 
 
-def _go_on(beams: Beams, state: S, column: Column, num_before: int, ranking: Ranking) -> tuple[Beams, S]:
+def _go_on(beams: Beams, state: S, position: Position, num_before: int, ranking: Ranking) -> tuple[Beams, S]:
     """Take ended hypotheses out of their places; the beams and the state of the sentences that are still open.
 
     Args:
         beams: just extended.
         state: of the beams before, of which each sentence had `num_before`.
-        column: what was chosen.
+        position: what was chosen.
         ranking: what hypotheses are ranked by.
     """
     device = beams.total_BK.device
-    total_BK = np.where(column.score_BK > -math.inf, -math.inf, column.total_BK)
-    places = beams.places.close(column.score_BK)
+    total_BK = np.where(position.score_BK > -math.inf, -math.inf, position.total_BK)
+    places = beams.places.close(position.score_BK)
     is_open_B = places.can_win(total_BK, ranking)
     beams = dataclasses.replace(beams, places=places, total_BK=torch.from_numpy(total_BK).to(device))
-    rows_BK = column.origin_BK + num_before * np.arange(len(total_BK))[:, None]
+    rows_BK = position.origin_BK + num_before * np.arange(len(total_BK))[:, None]
     if is_open_B.all():
         # With one beam, and in sampling, each goes on from itself, and the state is right as it is.
         is_moved = rows_BK.size != len(total_BK) * num_before or (rows_BK.ravel() != np.arange(rows_BK.size)).any()
@@ -319,10 +319,10 @@ def _complete(paths: list[Path], must: Must) -> list[Path]:
     return complete or paths
 
 
-def _hypotheses(found: list[list[Path]], columns: list[Column]) -> list[list[Hypothesis]]:
-    """Paths as hypotheses, with their attention where the columns have kept it."""
+def _hypotheses(found: list[list[Path]], positions: list[Position]) -> list[list[Hypothesis]]:
+    """Paths as hypotheses, with their attention where the positions have kept it."""
     paths = [path for each in found for path in each]
-    looks = iter(read_attention(columns, paths))
+    looks = iter(read_attention(positions, paths))
     return [[_hypothesis(path, next(looks)) for path in each] for each in found]
 
 

@@ -7,7 +7,6 @@ import torch
 from s2s.data.subwords import EOS, UNK, Subwords
 from s2s.decoding.phrases import WordEdges
 
-_SPACE = "▁"
 _MOST_SPELLINGS = 200
 """Of a long text there are thousands; a model that learnt the usual pieces hardly says those of the smallest."""
 

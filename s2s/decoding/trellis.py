@@ -16,17 +16,17 @@ from s2s.decoding.ranking import Floats, Ints
 
 
 @dataclass(frozen=True)
-class Column:
+class Position:
     """One position of all hypotheses that were open there; on the host, but for the attention.
 
     Attributes:
         sentences_B: which sentence each row is, in ascending order.
-        origin_BK: the beam, in the column before, that each one goes on from.
+        origin_BK: the beam, in the position before, that each one goes on from.
         word_BK: what it says here.
         log_probability_BK: of that word.
         total_BK: log probability of all its words.
         score_BK: of hypotheses that end here; -inf for all others.
-        attention_BKS: where the beams of the column before looked, to say this word; None where it is not kept.
+        attention_BKS: where the beams of the position before looked, to say this word; None where it is not kept.
     """
 
     sentences_B: Ints
@@ -59,20 +59,20 @@ class Path:
     score: float
 
 
-def read_paths(columns: Sequence[Column], num_sentences: int) -> list[list[Path]]:
+def read_paths(positions: Sequence[Position], num_sentences: int) -> list[list[Path]]:
     """The hypotheses of each sentence that have ended, the best first; among equals, the one that ended first."""
     found: list[list[Path]] = [[] for _ in range(num_sentences)]
-    steps = [_Step.of(column) for column in columns]
-    for last, column in enumerate(columns):
-        for row, beam in zip(*np.nonzero(column.score_BK > -math.inf), strict=True):
-            sentence = int(column.sentences_B[row])
-            total, score = float(column.total_BK[row, beam]), float(column.score_BK[row, beam])
+    steps = [_Step.of(position) for position in positions]
+    for last, position in enumerate(positions):
+        for row, beam in zip(*np.nonzero(position.score_BK > -math.inf), strict=True):
+            sentence = int(position.sentences_B[row])
+            total, score = float(position.total_BK[row, beam]), float(position.score_BK[row, beam])
             found[sentence].append(Path(sentence, *_way_back(steps[: last + 1], sentence, int(beam)), total, score))
     return [sorted(paths, key=lambda path: -path.score) for paths in found]
 
 
 class _Step(NamedTuple):
-    """A column as lists, which Python reads faster; row_of tells the row of a sentence."""
+    """A position as lists, which Python reads faster; row_of tells the row of a sentence."""
 
     row_of: dict[int, int]
     origins: list[list[int]]
@@ -80,9 +80,9 @@ class _Step(NamedTuple):
     log_probabilities: list[list[float]]
 
     @classmethod
-    def of(cls, column: Column) -> "_Step":
-        row_of = {sentence: row for row, sentence in enumerate(column.sentences_B.tolist())}
-        return cls(row_of, column.origin_BK.tolist(), column.word_BK.tolist(), column.log_probability_BK.tolist())
+    def of(cls, position: Position) -> "_Step":
+        row_of = {sentence: row for row, sentence in enumerate(position.sentences_B.tolist())}
+        return cls(row_of, position.origin_BK.tolist(), position.word_BK.tolist(), position.log_probability_BK.tolist())
 
 
 def _way_back(
@@ -99,15 +99,15 @@ def _way_back(
     return said, parts, beams
 
 
-def read_attention(columns: Sequence[Column], paths: Sequence[Path]) -> list[Tensor | None]:
+def read_attention(positions: Sequence[Position], paths: Sequence[Path]) -> list[Tensor | None]:
     """Where each path looked to say each of its words: (T, S) in float32 on the CPU, or None where it was not kept."""
     looks: list[list[Tensor]] = [[] for _ in paths]
-    for at, column in enumerate(columns):
+    for at, position in enumerate(positions):
         going = [index for index, path in enumerate(paths) if len(path.words) > at]
-        if column.attention_BKS is None or not going:
+        if position.attention_BKS is None or not going:
             continue
-        row_H = column.sentences_B.searchsorted([paths[index].sentence for index in going])
-        attention_HS = column.attention_BKS[row_H, [paths[index].beams[at] for index in going]].float().cpu()
+        row_H = position.sentences_B.searchsorted([paths[index].sentence for index in going])
+        attention_HS = position.attention_BKS[row_H, [paths[index].beams[at] for index in going]].float().cpu()
         for index, attention_S in zip(going, attention_HS, strict=True):
             looks[index].append(attention_S)
     return [torch.stack(look) if look else None for look in looks]

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from s2s.config import Cell, Score
-from s2s.data.subwords import BOS, PAD, UNK
+from s2s.data.subwords import NO_TEXT
 from s2s.errors import MissingExtraError, RunError
 from s2s.models.attention import Attention
 from s2s.models.encoder import EncoderLayer
@@ -304,7 +304,7 @@ def _size(model: Seq2Seq, state: str) -> int:
 def _possible(graph: _Graph, model: Seq2Seq) -> str:
     """The output layer's bias; -inf for pieces that are no text."""
     bias_V = model.output.bias.detach().clone()
-    bias_V[[PAD, UNK, BOS]] = -torch.inf
+    bias_V[NO_TEXT] = -torch.inf
     return graph.weight(bias_V, "output.bias.of_possible_words")
 
 
