@@ -38,6 +38,7 @@ from s2s.data.subwords import EOS
 from s2s.decoding.ranking import Ranking
 from s2s.decoding.samples import Sampling
 from s2s.decoding.search import Hypothesis, beam_search, likeliest_words, sample_search
+from s2s.errors import CheckpointError
 
 TOTAL = Ranking(LengthNormalization.none)
 # Derandomised: search adds in float32, so among very many tables there would be one with a tie that is none in float64.
@@ -155,10 +156,11 @@ def test_every_length_of_a_batch_is_kept() -> None:
     assert [found[0].ids for found in beam([endless] * 4, laws, 3)] == expected
 
 
-def test_a_model_that_gives_no_numbers_gives_no_hypotheses() -> None:
+def test_a_model_that_gives_no_numbers_is_an_error() -> None:
     broken = Table(lambda words: [math.nan] * V)
-    assert beam([broken, MISLEADING], [Law(3), Law(3)], 2)[0] == []
-    assert beam([broken], [Law(3)], 1) == [[]]
+    for tables, beam_size in (([broken, MISLEADING], 2), ([broken], 1)):
+        with pytest.raises(CheckpointError, match="weights are damaged"):
+            beam(tables, [Law(3)] * len(tables), beam_size)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
