@@ -357,8 +357,8 @@ class SearchConfig:
     )
     max_length_factor: float = option(
         2.0,
-        "longest translation: factor * source pieces (or those of a prefix, if more) + offset, in pieces; `</s>` "
-        "counts too, of the source and of the translation",
+        "longest translation: factor * source pieces (or those of a prefix, if more) + offset, in pieces; "
+        "`</s>` counts on both sides",
         low=0,
     )
     max_length_offset: int = option(20, "see max_length_factor", low=1)

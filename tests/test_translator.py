@@ -46,6 +46,7 @@ def test_relative_lengths_are_those_of_the_text(tiny_run: Path) -> None:
     made = translator(tiny_run, min_length_factor=1.5)
     with torch.no_grad():
         made.model.output.bias[EOS] += 50  # it ends as soon as it may
+    made = Translator([made.model], made.source, made.target, made.search, made.device)
     lengths = [len(found.hypotheses[0].ids) for found in made.translations(LINES)]
     assert lengths == [int(1.5 * len(pieces)) for pieces in made.source.encode(LINES)]
 

@@ -8,7 +8,7 @@ from s2s.config import OutputFormat
 from s2s.data.links import format_pharaoh
 from s2s.decoding.wording import Translation
 
-_DIGITS = 6  # of logarithms; from batch to batch the last two may differ, since scores are the same within 1e-4
+_DIGITS = 6  # of logarithms; from batch to batch those from the fourth on may differ, as far as 1e-4
 
 
 def format_translation(translation: Translation, line: int, source: str, form: OutputFormat) -> list[str]:
