@@ -119,7 +119,7 @@ class Translator:
         self.model, self.source, self.target, self.search = models[0], source, target, search
         self.device = device
         self._models, self._precision, self._ensemble = models, precision, ensemble
-        _check_attention(search, models)
+        _check_attention(search, [model.decoder.attention.score for model in models])
 
     @cached_property
     def engine(self) -> Engine:
@@ -148,6 +148,7 @@ class Translator:
         chosen = choose_device(Device(device))
         kind = choose_decoding_precision(DecodingPrecision(precision), chosen)
         folders = [RunFolder.existing(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
+        _check_attention(search, [load_config(folder.config).model.attention for folder in folders])
         source, target = _common_subwords(folders)
         models = [_load_model(folder, source, target).to(chosen) for folder in folders]
         return cls(models, source, target, search, chosen, kind, EnsembleMean(ensemble))
@@ -393,13 +394,13 @@ def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
     return source, target
 
 
-def _check_attention(search: SearchConfig, models: Sequence[Seq2Seq]) -> None:
+def _check_attention(search: SearchConfig, scores: Sequence[Score]) -> None:
     """See that what attention has to tell can be told.
 
     Raises:
         ConfigError: no model has any.
     """
-    if any(model.decoder.attention.score is not Score.none for model in models):
+    if any(score is not Score.none for score in scores):
         return
     for name in ("alignments", "replace_unknown", "coverage_penalty"):
         if getattr(search, name):
