@@ -8,7 +8,7 @@ from s2s.decoding.lines import Share, decode
 from s2s.decoding.translator import Translator
 from s2s.decoding.wording import Translation
 
-_SHARE_BATCHES = 2  # fewer lines are shared out more evenly, and more are less work to hand out
+_SHARE_BATCHES = 4  # a share of several batches: fewer to hand out, and sentences of one batch differ less in length
 
 
 @dataclass(frozen=True)
