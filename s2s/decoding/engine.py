@@ -219,7 +219,7 @@ class DecoderStep:
     """
 
     def __init__(self, model: Seq2Seq, kind: torch.dtype, banned: Sequence[int]) -> None:
-        """Prepare the weights, which takes about as long as translating a sentence.
+        """Prepare the weights, which takes some tenths of a second.
 
         Args:
             model: with trained weights.
