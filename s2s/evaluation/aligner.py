@@ -20,8 +20,8 @@ from s2s.errors import RunError
 class AttentionAligner:
     """Links each target word to the source words that the model looks at in the step that says it.
 
-    The step after, which reads the word, looks elsewhere already: on the phrasebook's test set its weights give an
-    alignment error rate of 0.55 in place of 0.20.
+    The step after, which reads the word, looks elsewhere already: on the phrasebook's test set, with a run of 791
+    steps, its weights gave an alignment error rate of 0.55 in place of 0.20.
     """
 
     def __init__(self, decoder: ForcedDecoder, threshold: float | None = None) -> None:
