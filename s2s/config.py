@@ -184,6 +184,15 @@ class ExportFormat(enum.Enum):
     onnx = "onnx"
 
 
+class PictureFormat(enum.Enum):
+    """What attention is drawn as."""
+
+    png = "png"
+    svg = "svg"
+    pdf = "pdf"
+    html = "html"
+
+
 class TableFormat(enum.Enum):
     """How `gather` writes its table."""
 
@@ -476,6 +485,32 @@ class AlignConfig(ForcedConfig):
     gold_reversed: bool = option(False, "target words stand first in the gold file")
 
 
+@dataclass
+class AttentionConfig:
+    """Options of `attention`."""
+
+    run: str = option("???", "folder of a trained run")
+    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    text: str | None = option(None, "a sentence, taken as it stands; left out: input")
+    target: str | None = option(None, "text: its translation, taken as it stands; left out: the model's own")
+    input: str | None = option(
+        None,
+        "file of sentences, one a line, or of a sentence, a tab and its translation; left out: standard input",
+    )
+    step: int | None = option(
+        None, "text: print the six steps of this step of the decoder, with their numbers, and draw nothing", low=1
+    )
+    output: str | None = option(None, "folder of the pictures; left out: RUN/attention")
+    formats: list[PictureFormat] = option(
+        [PictureFormat.png, PictureFormat.svg, PictureFormat.html],
+        "png, svg, pdf: a picture a sentence (need the extra s2s[plots]); html: one page for all of them",
+    )
+    ends: bool = option(True, "show </s>, the end of a sentence, too; without, what looks there is missing")
+    pieces: bool = option(False, "a row and a column a subword piece instead of a word")
+    most: int = option(20, "sentences drawn; of more, the rest is left out with a warning", low=1)
+    search: SearchConfig = field(default_factory=SearchConfig)
+
+
 class BenchTask(enum.Enum):
     """What to measure."""
 
@@ -709,6 +744,21 @@ def _check_evaluate(config: EvaluateConfig) -> None:
         raise ConfigError(f"run must be a folder or [FOLDER,FOLDER], but is {config.run!r}")
 
 
+def _check_attention(config: AttentionConfig) -> None:
+    if config.text is None:
+        for name in ("target", "step"):
+            if getattr(config, name) is not None:
+                raise ConfigError(f"{name}={getattr(config, name)} belongs to text=SENTENCE, which is not given")
+    elif config.input is not None:
+        raise ConfigError(f"text and input={config.input} both say what to read; leave one of them out")
+    elif not config.text.strip():
+        raise ConfigError("text is blank: expected a sentence")
+    if not config.formats:
+        raise ConfigError("formats is empty: expected some of png, svg, pdf and html, such as formats=[html]")
+    if config.search.num_best > 1:
+        raise ConfigError(f"search.num_best={config.search.num_best}: the best translation is drawn, and no other")
+
+
 def _check_gather(config: GatherConfig) -> None:
     runs = config.runs if isinstance(config.runs, list) else [config.runs]
     if not runs or not all(isinstance(name, str) and name for name in runs):
@@ -745,6 +795,7 @@ _RULES: dict[type, tuple[Any, ...]] = {
     BenchConfig: (_check_bench,),
     EvaluateConfig: (_check_evaluate,),
     GatherConfig: (_check_gather,),
+    AttentionConfig: (_check_attention,),
 }
 
 

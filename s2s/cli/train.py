@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from s2s.analysis.attention import attention_of_pairs, piece_pairs
 from s2s.analysis.plots import plot_attention
 from s2s.cli.app import run_app
 from s2s.config import (
@@ -36,7 +37,6 @@ from s2s.data.subwords import Subwords
 from s2s.decoding.translator import Translator
 from s2s.device import autocast, choose_device, choose_precision
 from s2s.errors import ConfigError, MissingExtraError, RunError
-from s2s.evaluation.alignment import merge_pieces, merge_weights
 from s2s.evaluation.scores import bleu, corpus_scores, mean_loss_nats
 from s2s.files import write_bytes, write_json, write_lines
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
@@ -362,15 +362,13 @@ def _draw_attention(run: RunFolder, translator: Translator, pairs: list[Pair]) -
     if translator.model.decoder.attention.score is Score.none:
         return
     source = _middling(pairs)
-    target = translator.translate([source])[0]
-    path = run.path / "attention.png"
-    weights, source_pieces, target_pieces = translator.attention(source, target)
-    if not source_pieces or not target_pieces:
+    [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]), has_ends=False)
+    if sentence is None:
         _logger.info("no attention picture: the model has nothing to say about “%s”", source)
         return
-    merged = merge_weights(weights, source_pieces, target_pieces)
+    path = run.path / "attention.png"
     try:
-        plot_attention(merged, merge_pieces(source_pieces), merge_pieces(target_pieces), path)
+        plot_attention(sentence.weights_JI, sentence.source, sentence.target, path)
     except MissingExtraError as error:
         _logger.info("no attention picture: %s", error)
         return

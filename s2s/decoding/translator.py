@@ -11,7 +11,6 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,7 +24,7 @@ from s2s.config import (
     check,
     load_config,
 )
-from s2s.data.batching import pair_batch, source_batch
+from s2s.data.batching import source_batch
 from s2s.data.subwords import NO_TEXT, Subwords
 from s2s.decoding.engine import Engine
 from s2s.decoding.must import Must
@@ -186,20 +185,6 @@ class Translator:
                 texts = tuple(self.target.decode(item.ids) for item in hypotheses)
                 results[index] = Translation(texts, tuple(hypotheses))
         return results
-
-    def attention(self, source: str, target: str) -> tuple[np.ndarray, list[str], list[str]]:
-        """How much each target piece looks at each source piece while the model reads a given translation.
-
-        Returns:
-            Weights (target pieces, source pieces), and the pieces of both sides, `</s>` left out. Rows sum to at most
-            1: what looks at the source's `</s>` is missing.
-        """
-        source_ids, target_ids = self.source.encode([source])[0], self.target.encode([target])[0]
-        batch = pair_batch([source_ids], [target_ids]).to(self.device)
-        with torch.inference_mode():
-            _, weights_BTS = self.model.eval()(batch)
-        weights_TS = weights_BTS[0, : len(target_ids), : len(source_ids)].float().cpu().numpy()
-        return weights_TS, self.source.pieces(source_ids), self.target.pieces(target_ids)
 
     def _cut(self, ids: list[int], line: int) -> list[int]:
         most = self.search.max_source_pieces
