@@ -428,6 +428,15 @@ class EvaluateConfig:
 
 
 @dataclass
+class ReportConfig(EvaluateConfig):
+    """Options of `report`: those of `evaluate`, plus what the page shows."""
+
+    output: str | None = option("report.html", "the page")
+    scores: bool = option(True, "translate and score a text; false: only what the run folders tell, within a second")
+    samples: int = option(8, "translations shown side by side", low=0)
+
+
+@dataclass
 class TranslateConfig:
     """Options of `translate`."""
 
@@ -744,6 +753,13 @@ def _check_evaluate(config: EvaluateConfig) -> None:
         raise ConfigError(f"run must be a folder or [FOLDER,FOLDER], but is {config.run!r}")
 
 
+def _check_report(config: ReportConfig) -> None:
+    if config.output is None:
+        raise ConfigError("output must be given: output=FILE.html")
+    if not config.scores and (config.data.test or config.data.testset):
+        raise ConfigError("scores=false scores nothing, and has no use for data.test and data.testset; leave one out")
+
+
 def _check_attention(config: AttentionConfig) -> None:
     if config.text is None:
         for name in ("target", "step"):
@@ -794,6 +810,7 @@ _RULES: dict[type, tuple[Any, ...]] = {
     Config: (_check_whole,),
     BenchConfig: (_check_bench,),
     EvaluateConfig: (_check_evaluate,),
+    ReportConfig: (_check_evaluate, _check_report),
     GatherConfig: (_check_gather,),
     AttentionConfig: (_check_attention,),
 }

@@ -29,6 +29,7 @@ from s2s.config import (
     ExportConfig,
     GatherConfig,
     PhrasebookConfig,
+    ReportConfig,
     ScoreConfig,
     TranslateConfig,
 )
@@ -44,6 +45,7 @@ SCHEMAS = {
     "bench": BenchConfig,
     "average": AverageConfig,
     "export": ExportConfig,
+    "report": ReportConfig,
     "gather": GatherConfig,
     "phrasebook": PhrasebookConfig,
 }

@@ -72,6 +72,7 @@ ORDER = [
     "evaluation.testsets",
     "evaluation.scores",
     "evaluation.significance",
+    "evaluation.lengths",
     "evaluation.report",
     "evaluation.alignment",
     "evaluation.aligner",
@@ -83,6 +84,8 @@ ORDER = [
     "analysis.attention_page",
     "analysis.comparison",
     "analysis.curve",
+    "analysis.chart",
+    "analysis.report_page",
     "cli",
 ]
 

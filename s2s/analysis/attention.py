@@ -107,6 +107,11 @@ def attention_of_pairs(
     return sentences
 
 
+def middling(sources: Sequence[str]) -> str:
+    """The first sentence of 6 to 9 words, which is long enough to show word order and short enough to read."""
+    return next((source for source in sources if 6 <= len(source.split()) <= 9), sources[0])
+
+
 def pieces_with_end(subwords: Subwords, ids: Sequence[int]) -> list[str]:
     """The pieces of a sentence, `</s>` after them."""
     return [*subwords.pieces(ids), END]

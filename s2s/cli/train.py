@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from s2s.analysis.attention import attention_of_pairs, piece_pairs
+from s2s.analysis.attention import attention_of_pairs, middling, piece_pairs
 from s2s.analysis.plots import plot_attention
 from s2s.cli.app import run_app
 from s2s.config import (
@@ -361,7 +361,7 @@ def _draw_attention(run: RunFolder, translator: Translator, pairs: list[Pair]) -
     """Draw where the model looks while it translates one test sentence of middling length."""
     if translator.model.decoder.attention.score is Score.none:
         return
-    source = _middling(pairs)
+    source = middling([pair.source for pair in pairs])
     [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]), has_ends=False)
     if sentence is None:
         _logger.info("no attention picture: the model has nothing to say about “%s”", source)
@@ -373,9 +373,3 @@ def _draw_attention(run: RunFolder, translator: Translator, pairs: list[Pair]) -
         _logger.info("no attention picture: %s", error)
         return
     _logger.info("\nattention of “%s” is drawn in %s", source, path)
-
-
-def _middling(pairs: list[Pair]) -> str:
-    """The first source of 6 to 9 words, which is long enough to show word order and short enough to read."""
-    sources = [pair.source for pair in pairs]
-    return next((source for source in sources if 6 <= len(source.split()) <= 9), sources[0])

@@ -304,15 +304,14 @@ class Translator:
 def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
     """The source and target subwords of runs that vote: of the first, and no other's may differ."""
     paths = [folder.subwords(load_config(folder.config).subwords.shared) for folder in folders]
-    contents = [tuple(path.read_bytes() for path in pair) for pair in paths]
-    for folder, content in zip(folders, contents, strict=True):
-        if content != contents[0]:
+    sides = [(Subwords.load(source), Subwords.load(target)) for source, target in paths]
+    for folder, (source, target) in zip(folders, sides, strict=True):
+        if (source.model, target.model) != (sides[0][0].model, sides[0][1].model):
             raise RunError(
                 f"{folder.path} has other subwords than {folders[0].path}; models that vote need the same pieces: "
                 "train them on one corpus with the same subwords options, with different seeds"
             )
-    source, target = (Subwords.load(path) for path in paths[0])
-    return source, target
+    return sides[0]
 
 
 def _load_model(folder: RunFolder, source: Subwords, target: Subwords) -> Seq2Seq:
