@@ -432,7 +432,7 @@ class ReportConfig(EvaluateConfig):
     """Options of `report`: those of `evaluate`, plus what the page shows."""
 
     output: str | None = option("report.html", "the page")
-    scores: bool = option(True, "translate and score a text; false: only what the run folders tell, within a second")
+    scores: bool = option(True, "translate and score a text; false: only what the run folders tell")
     samples: int = option(8, "translations shown side by side", low=0)
 
 
@@ -504,7 +504,7 @@ class AttentionConfig:
     target: str | None = option(None, "text: its translation, taken as it stands; left out: the model's own")
     input: str | None = option(
         None,
-        "file of sentences, one a line, or of a sentence, a tab and its translation; left out: standard input",
+        "file, plain or .gz: a sentence a line, or a sentence, a tab and its translation; left out: standard input",
     )
     step: int | None = option(
         None, "text: print the six steps of this step of the decoder, with their numbers, and draw nothing", low=1

@@ -4,7 +4,6 @@ import logging
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from s2s.analysis.six_steps import six_steps, six_steps_text
 from s2s.cli.app import run_app
 from s2s.cli.translate import decode, read_windows
 from s2s.config import AttentionConfig, PictureFormat, load_config
+from s2s.data.corpora import read_raw_lines
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError
 from s2s.files import write_text
@@ -79,13 +79,17 @@ def _rows(config: AttentionConfig) -> Iterator[tuple[str, str | None]]:
     if config.text is not None:
         yield config.text, config.target
         return
-    number = 1
-    with nullcontext(sys.stdin) if config.input is None else open(config.input, "rb") as file:
-        for window in read_windows(file.fileno()):
-            for line in window:
-                source, tab, target = decode(line, number).partition("\t")
-                yield source, target if tab else None
-                number += 1
+    for number, line in enumerate(_lines(config), start=1):
+        source, tab, target = decode(line, number).partition("\t")
+        yield source, target if tab else None
+
+
+def _lines(config: AttentionConfig) -> Iterator[bytes]:
+    if config.input is not None:
+        yield from read_raw_lines(Path(config.input))
+        return
+    for window in read_windows(sys.stdin.fileno()):
+        yield from window
 
 
 def _draw(config: AttentionConfig, sentences: Sequence[WordAttention]) -> None:
