@@ -76,7 +76,7 @@ ORDER = [
     "evaluation.report",
     "evaluation.alignment",
     "evaluation.aligner",
-    "analysis.columns",
+    "analysis.terminal",
     "analysis.plots",
     "analysis.attention",
     "analysis.six_steps",

@@ -67,14 +67,23 @@ def piece_pairs(
         sources, targets: any text; a side that is longer than search.max_source_pieces is cut.
         first_line: number of the first sentence, for warnings.
     """
+    return [
+        _own(translator, source, line) if target is None else _given(translator, source, target, line)
+        for line, (source, target) in enumerate(zip(sources, targets, strict=True), start=first_line)
+    ]
+
+
+def _own(translator: Translator, source: str, line: int) -> PiecePair:
+    [translation] = translator.translations([source], first_line=line)  # which warns of a long source
+    [source_ids] = translator.source.encode([source])
+    return PiecePair(source_ids[: translator.search.max_source_pieces], list(translation.hypotheses[0].ids))
+
+
+def _given(translator: Translator, source: str, target: str, line: int) -> PiecePair:
     decoder = ForcedDecoder(translator, max_pieces=translator.search.max_source_pieces)
-    source_ids = decoder.cut(translator.source.encode(sources), "source", first_line)
-    target_ids = decoder.cut(translator.target.encode([text or "" for text in targets]), "target", first_line)
-    own = [index for index, text in enumerate(targets) if text is None]
-    found = translator.translations([sources[index] for index in own])
-    for index, translation in zip(own, found, strict=True):
-        target_ids[index] = list(translation.hypotheses[0].ids)
-    return [PiecePair(*sides) for sides in zip(source_ids, target_ids, strict=True)]
+    [source_ids] = decoder.cut(translator.source.encode([source]), "source", line)
+    [target_ids] = decoder.cut(translator.target.encode([target]), "target", line)
+    return PiecePair(source_ids, target_ids)
 
 
 def attention_of_pairs(

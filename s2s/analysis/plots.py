@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s2s.analysis.columns import letter_columns
+from s2s.analysis.terminal import letter_columns
 from s2s.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from s2s.analysis.attention import PiecePair, pieces_with_end
-from s2s.analysis.columns import table
+from s2s.analysis.terminal import table
 from s2s.config import Score
 from s2s.data.batching import Batch, pair_batch
 from s2s.data.subwords import EOS, NO_TEXT

@@ -1,6 +1,6 @@
 """Columns of a terminal."""
 
-from s2s.analysis.columns import num_columns, table
+from s2s.analysis.terminal import num_columns, table
 
 
 def test_wide_letters_take_two_columns_and_accents_none() -> None:
