@@ -154,6 +154,23 @@ class OutputFormat(enum.Enum):
 
     text = "text"
     moses = "moses"
+    json = "json"
+
+
+class Column(enum.Enum):
+    """What a tab-separated field after the source asks of the translation."""
+
+    prefix = "prefix"
+    must = "must"
+    avoid = "avoid"
+
+
+class ExpectedUtility(enum.Enum):
+    """By what minimum Bayes risk decoding compares translations."""
+
+    none = "none"
+    chrf = "chrf"
+    bleu = "bleu"
 
 
 class ScoreFormat(enum.Enum):
@@ -362,8 +379,28 @@ class SearchConfig:
     seed: int = option(1, "sample: same seed, same line number, same samples", low=0)
     max_source_pieces: int = option(512, "longer source lines are cut, with a warning", low=1)
     batch_size: int = option(64, "sentences translated at once", low=1)
-    num_best: int = option(1, "translations (sample: samples) a line; more than one needs format=moses", low=1)
-    format: OutputFormat = option(OutputFormat.text, "text, or moses: `id ||| text ||| features ||| score`")
+    num_best: int = option(
+        1, "translations (sample: samples) a line; more than one needs format=moses, format=json or mbr", low=1
+    )
+    mbr: ExpectedUtility = option(
+        ExpectedUtility.none,
+        "rank the num_best translations by their mean chrf or bleu against each other",
+    )
+    replace_unknown: bool = option(
+        False, "allow <unk> where the model knows no better, and write the source word there that it looked at most"
+    )
+    alignments: bool = option(False, "write links `i-j` between source and target words, from attention")
+    format: OutputFormat = option(
+        OutputFormat.text, "text, moses (`id ||| text ||| features ||| score`) or json (an object a line)"
+    )
+    columns: list[Column] = option(
+        [], "tab-separated fields after the source: prefix (how the translation begins), must, avoid (words, WORD|WORD)"
+    )
+    workers: int | None = option(
+        None,
+        "processes; left out: one, or one a core for much input (not on a GPU, nor under torchrun)",
+        low=1,
+    )
 
 
 @dataclass
@@ -385,6 +422,11 @@ class Config:
     init_subwords: InitSubwords = option(
         InitSubwords.old, "init_from: that run's subwords (old), or learnt from the new text (new)"
     )
+
+
+def _folders(run: Any) -> list[str]:
+    """One folder or a list of them, as a list."""
+    return [str(name) for name in (run if isinstance(run, list) else [run])]
 
 
 @dataclass
@@ -424,7 +466,7 @@ class EvaluateConfig:
     @property
     def runs(self) -> list[str]:
         """The folders, also where there is one."""
-        return [str(name) for name in (self.run if isinstance(self.run, list) else [self.run])]
+        return _folders(self.run)
 
 
 @dataclass
@@ -440,13 +482,25 @@ class ReportConfig(EvaluateConfig):
 class TranslateConfig:
     """Options of `translate`."""
 
-    run: str = option("???", "folder of a trained run")
+    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER]: they vote, and have the same subwords")
+    ensemble: EnsembleMean = option(
+        EnsembleMean.log_probability, "several runs: mean of log_probability or of probability"
+    )
     device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
     precision: DecodingPrecision = option(
         DecodingPrecision.auto,
         "fp32 (also auto), bf16 or int8, which round, and are faster where the processor has them",
     )
+    input: str | None = option(None, "file to translate, plain or .gz; left out: standard input")
+    output: str | None = option(
+        None, "new file for the translations, complete or absent; a stopped job goes on; left out: standard output"
+    )
     search: SearchConfig = field(default_factory=SearchConfig)
+
+    @property
+    def runs(self) -> list[str]:
+        """The folders, also where there is one."""
+        return _folders(self.run)
 
 
 @dataclass
@@ -524,6 +578,7 @@ class BenchTask(enum.Enum):
     """What to measure."""
 
     train = "train"
+    decode = "decode"
     curve = "curve"
 
 
@@ -533,13 +588,21 @@ class BenchConfig(Config):
 
     task: BenchTask = option(
         BenchTask.train,
-        "train (speed), or curve (dev scores of a run over time); may be the first word: s2s-bench curve",
+        "train or decode (speed), or curve (dev scores of a run over time); may be the first word: s2s-bench decode",
     )
     cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells to measure, in place of model.cell")
     precisions: list[Precision] = option([Precision.fp32, Precision.bf16], "in place of precision")
     input_feeding: list[bool] = option([False, True], "in place of model.input_feeding")
     steps: int = option(20, "steps or batches measured in each round", low=1)
     rounds: int = option(3, "rounds, the median of which is printed", low=1)
+    untrained: bool = option(False, "decode: a model with random weights, in place of that in run; `</s>` comes late")
+    strategies: list[Strategy] = option([Strategy.greedy, Strategy.beam], "decode: in place of search.strategy")
+    batch_sizes: list[int] = option([1, 8, 64, 256], "decode: in place of search.batch_size")
+    decoding_precisions: list[DecodingPrecision] = option(
+        [DecodingPrecision.fp32, DecodingPrecision.bf16, DecodingPrecision.int8], "decode: those the processor has"
+    )
+    processes: list[int] = option([], "decode: numbers of processes; left out: 1, and one a core")
+    lines: int = option(1000, "decode: test lines, or 100 a sentence of the batch where that is less", low=1)
     output: str | None = option(None, "curve: a picture to draw, .png, .svg or .pdf (needs the extra s2s[plots])")
 
 
@@ -659,13 +722,27 @@ def _check_search(search: SearchConfig) -> None:
         )
     if search.strategy is Strategy.beam and search.num_best > search.beam_size:
         raise ConfigError(f"search.num_best={search.num_best} needs search.beam_size of at least as much")
-    if search.num_best > 1 and search.format is OutputFormat.text:
+    for rule in (_check_strategy, _check_ranking, _check_lengths, _check_groups, _check_words, _check_written):
+        rule(search)
+
+
+def _check_written(search: SearchConfig) -> None:
+    """What is read and written for a line."""
+    is_one = search.format is OutputFormat.text and search.mbr is ExpectedUtility.none
+    if search.num_best > 1 and is_one:
         raise ConfigError(
             f"search.num_best={search.num_best} with search.format=text would break `a line in, a line out`; "
-            "add search.format=moses"
+            "add search.format=moses or search.format=json, or search.mbr=chrf, which chooses one of them"
         )
-    for rule in (_check_strategy, _check_ranking, _check_lengths, _check_groups, _check_words):
-        rule(search)
+    if search.mbr is not ExpectedUtility.none and search.num_best == 1:
+        raise ConfigError(
+            f"search.mbr={search.mbr.name} chooses among several translations: add search.num_best=20 or so"
+        )
+    names = [column.name for column in search.columns]
+    if len(names) > len(set(names)):
+        raise ConfigError(f"search.columns=[{','.join(names)}] must name each column once")
+    if Column.must in search.columns and (search.strategy is not Strategy.beam or search.diverse_groups > 1):
+        raise ConfigError("search.columns with must needs search=beam, undivided (search.diverse_groups=1)")
 
 
 def _check_strategy(search: SearchConfig) -> None:
@@ -732,8 +809,19 @@ def _check_whole(config: Config) -> None:
         raise ConfigError("init_subwords=new belongs to init_from=RUN, which is not given; a new run learns its own")
 
 
+def _check_translate(config: TranslateConfig) -> None:
+    _check_folders("run", config.run)
+    if len(config.runs) == 1 and config.ensemble is not EnsembleMean.log_probability:
+        raise ConfigError(f"ensemble={config.ensemble.name} is a mean of several runs: run=[FOLDER,FOLDER]")
+    if config.output is not None and config.output.endswith(".gz"):
+        raise ConfigError(f"output={config.output} is written as plain text: choose a name without .gz")
+
+
 def _check_bench(config: BenchConfig) -> None:
     _check_whole(config)
+    for name in ("batch_sizes", "processes"):
+        if any(number < 1 for number in getattr(config, name)):
+            raise ConfigError(f"{name} must be numbers from 1, but is {getattr(config, name)}")
     if config.output is not None and config.task is not BenchTask.curve:
         raise ConfigError(f"output={config.output} is the picture of task=curve, not of task={config.task.name}")
 
@@ -747,10 +835,16 @@ def _check_scored(data: ScoredData) -> None:
 
 
 def _check_evaluate(config: EvaluateConfig) -> None:
-    names = config.run if isinstance(config.run, list) else [config.run]
+    _check_folders("run", config.run)
+    if config.search.columns:
+        raise ConfigError("search.columns belongs to translate: a test set holds a sentence a line and nothing else")
+
+
+def _check_folders(name: str, given: Any) -> None:
+    folders = given if isinstance(given, list) else [given]
     # Hydra reads a folder called 2025 as a number.
-    if not names or not all(isinstance(name, str | int | float) and name != "" for name in names):
-        raise ConfigError(f"run must be a folder or [FOLDER,FOLDER], but is {config.run!r}")
+    if not folders or not all(isinstance(folder, str | int | float) and folder != "" for folder in folders):
+        raise ConfigError(f"{name} must be a folder or [FOLDER,FOLDER], but is {given!r}")
 
 
 def _check_report(config: ReportConfig) -> None:
@@ -773,12 +867,10 @@ def _check_attention(config: AttentionConfig) -> None:
         raise ConfigError("formats is empty: expected some of png, svg, pdf and html, such as formats=[html]")
     if config.search.num_best > 1:
         raise ConfigError(f"search.num_best={config.search.num_best}: the best translation is drawn, and no other")
-
-
-def _check_gather(config: GatherConfig) -> None:
-    runs = config.runs if isinstance(config.runs, list) else [config.runs]
-    if not runs or not all(isinstance(name, str) and name for name in runs):
-        raise ConfigError(f"runs must be a folder or [FOLDER,FOLDER], but is {config.runs}")
+    if config.search.columns:
+        raise ConfigError(
+            "search.columns belongs to translate: here a tab is followed by the translation of a sentence"
+        )
 
 
 def _check_align(config: AlignConfig) -> None:
@@ -808,11 +900,12 @@ _RULES: dict[type, tuple[Any, ...]] = {
     OptimConfig: (_check_optim,),
     SearchConfig: (_check_search,),
     Config: (_check_whole,),
+    TranslateConfig: (_check_translate,),
     BenchConfig: (_check_bench,),
     EvaluateConfig: (_check_evaluate,),
     ReportConfig: (_check_evaluate, _check_report),
-    GatherConfig: (_check_gather,),
     AttentionConfig: (_check_attention,),
+    GatherConfig: (lambda config: _check_folders("runs", config.runs),),
 }
 
 
@@ -923,5 +1016,12 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
         if dataclasses.is_dataclass(value):
             flat |= flatten(value, f"{prefix}{item.name}.")
         else:
-            flat[prefix + item.name] = value.name if isinstance(value, enum.Enum) else value
+            flat[prefix + item.name] = _plain(value)
     return flat
+
+
+def _plain(value: Any) -> Any:
+    """A value with the names of enums in their place."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.name if isinstance(value, enum.Enum) else value

@@ -33,6 +33,10 @@ class DamagedCheckpointError(CheckpointError):
     """A checkpoint whose content is not what was written; another one may be whole."""
 
 
+class OutputError(S2SError):
+    """A file to write that is there already, or that another command has begun."""
+
+
 class TrainingError(S2SError):
     """Training that cannot go on, such as a loss that is not a number."""
 

@@ -1,5 +1,7 @@
 """Files and folders that are complete or absent: written beside, flushed to the disk, renamed."""
 
+import errno
+import fcntl
 import json
 import os
 import secrets
@@ -9,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+_HAS_NO_LOCKS = {errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 PART_SUFFIX = ".[0-9]*.????????.part"
 """What the name of a file ends with while it is being written, as a pattern."""
 
@@ -59,6 +62,26 @@ def new_folder(destination: Path) -> Iterator[Path]:
 def _part(destination: Path) -> Path:
     """Where to write what becomes `destination`: a name that no other process takes."""
     return destination.with_name(f"{destination.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+
+
+def lock(handle: int) -> bool:
+    """Keep other processes from locking an open file or folder; the lock dies with its owner.
+
+    Returns:
+        False where the file system has no locks (NFS, which several machines share, locks no folders).
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno not in _HAS_NO_LOCKS:
+            raise
+        return False
+    return True
 
 
 def flush(path: Path) -> None:

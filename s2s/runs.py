@@ -1,7 +1,5 @@
 """Where each file of a run folder lies. The folder holds all that its run needs, and no path that leads out of it."""
 
-import errno
-import fcntl
 import logging
 import os
 from collections.abc import Iterator
@@ -10,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2s.errors import RunError
-from s2s.files import PART_SUFFIX
+from s2s.files import PART_SUFFIX, lock
 
 _logger = logging.getLogger(__name__)
-_HAS_NO_LOCKS = {errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 @dataclass(frozen=True)
@@ -156,16 +153,14 @@ def _runs_below(folder: Path) -> str:
 
 
 def _lock(handle: int, folder: Path) -> None:
-    """Lock a folder, or warn where its file system cannot (NFS, which several machines share, locks no folders).
+    """Lock a folder, or warn where its file system cannot.
 
     Raises:
         RunError: another process holds the lock.
     """
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_locked = lock(handle)
     except BlockingIOError as error:
         raise RunError(f"run={folder} is being trained by another process: wait, or choose another run") from error
-    except OSError as error:
-        if error.errno not in _HAS_NO_LOCKS:
-            raise
+    if not is_locked:
         _logger.warning("warning: %s cannot be locked here; see that no other command trains in it", folder)

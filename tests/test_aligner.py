@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from s2s import Translator
 from s2s.cli.train import train
 from s2s.data.corpora import Pair
+from s2s.data.links import Link
 from s2s.decoding.forced import ForcedDecoder
 from s2s.errors import RunError
 from s2s.evaluation.aligner import AttentionAligner
-from s2s.evaluation.alignment import Link
 
 
 @pytest.fixture(scope="module")

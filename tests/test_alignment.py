@@ -9,21 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2s.config import LinkFormat
+from s2s.data.links import Link, format_pharaoh, links_from_weights
+from s2s.data.words import merge_pieces, merge_weights, word_weights, words_of_pieces
 from s2s.errors import DataError
 from s2s.evaluation.alignment import (
     AlignmentScores,
     Gold,
-    Link,
     alignment_scores,
     diagonal_links,
-    format_pharaoh,
-    links_from_weights,
-    merge_pieces,
-    merge_weights,
     parse_pharaoh,
     read_gold,
-    word_weights,
-    words_of_pieces,
 )
 
 SOURCE = ["▁책", "을", "▁읽", "었", "어요"]  # two words of 2 and 3 pieces

@@ -21,18 +21,20 @@ ORDER = [
     "errors",
     "files",
     "runs",
+    "workers",
     "config",
     "device",
     "data.hangul",
     "data.phrasebook_lexicon",
     "data.phrasebook",
     "data.corpora",
+    "data.words",
+    "data.links",
     "data.sampling",
     "data.subwords",
     "data.store",
     "data.batching",
     "data.cache",
-    "data.workers",
     "data.phrasebook_files",
     "data.prepare",
     "models.cells",
@@ -67,8 +69,16 @@ ORDER = [
     "decoding.search",
     "decoding.minimum_bayes_risk",
     "decoding.engine",
+    "decoding.copying",
+    "decoding.wording",
     "decoding.translator",
     "decoding.forced",
+    "decoding.columns",
+    "decoding.lines",
+    "decoding.forms",
+    "decoding.line_translator",
+    "decoding.crew",
+    "decoding.part",
     "evaluation.testsets",
     "evaluation.scores",
     "evaluation.significance",
@@ -250,7 +260,13 @@ def test_scripts_are_three_lines(path: Path) -> None:
 
 
 def test_every_command_has_a_script_a_config_and_an_entry_point() -> None:
-    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "app", "pairs", "sweeps"}
+    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {
+        "__init__",
+        "app",
+        "bench_decoding",
+        "pairs",
+        "sweeps",
+    }
     assert {path.stem for path in SCRIPTS} == commands
     assert {path.stem for path in (ROOT / "conf").glob("*.yaml")} == commands
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -1,13 +1,17 @@
 """N lines in, N lines out, in order, whatever the lines are."""
 
+import gzip
 import json
 import os
 import pty
+import resource
 import select
 import signal
 import subprocess
 import sys
 import time
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,10 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2s import Translator
-from s2s.cli.translate import decode, format_translation, read_windows
-from s2s.config import OutputFormat, SearchConfig, Strategy
-from s2s.decoding.search import Hypothesis
-from s2s.decoding.translator import Translation
+from s2s.config import SearchConfig, Strategy
+from s2s.decoding.lines import WINDOW_BYTES, Input, Window, decode, open_input, pipe, read_windows, shares
+from s2s.errors import DataError
 
 
 def windows(content: bytes) -> list[bytes]:
@@ -28,7 +31,7 @@ def windows(content: bytes) -> list[bytes]:
     with os.fdopen(writer, "wb") as file:
         file.write(content)
     try:
-        return [line for window in read_windows(reader) for line in window]
+        return [line for window in read_windows(pipe(reader)) if window for line in window.lines]
     finally:
         os.close(reader)
 
@@ -42,6 +45,119 @@ def test_lines_end_at_line_feeds_only(lines: list[bytes]) -> None:
 def test_a_last_line_needs_no_end() -> None:
     assert windows(b"a\nb") == [b"a", b"b"]
     assert windows(b"") == []
+
+
+def in_drops(*drops: bytes) -> Iterator[Window | None]:
+    """Windows of an input of which a reader finds one drop after another, and between them nothing for now."""
+    coming = deque(drops)
+    is_there = [False]
+
+    def is_ready(wait_s: float) -> bool:
+        return is_there[0]
+
+    def read(size: int) -> bytes:
+        drop = coming.popleft() if coming else b""
+        is_there[0] = not coming
+        return drop
+
+    return read_windows(Input(read, is_ready, 60))
+
+
+def test_what_is_there_comes_at_once_and_a_wait_is_announced() -> None:
+    assert list(in_drops(b"a\nb\nc", b"d\n", b"\n")) == [
+        None,
+        Window(1, [b"a", b"b"]),
+        None,
+        Window(3, [b"cd"]),
+        None,
+        Window(4, [b""]),
+    ]
+
+
+def test_lines_that_trickle_in_are_not_waited_for_without_end() -> None:
+    """Each comes while the last one is waited for; a window is closed all the same."""
+    started_s = time.monotonic()
+    source = Input(lambda size: b"a\n", lambda wait_s: time.sleep(0.003) is None, 0.1)
+    window = next(read_windows(source))
+    assert window is not None
+    assert 0.09 < time.monotonic() - started_s < 5
+    assert 1 < len(window.lines) < 100
+
+
+def test_windows_of_a_file_depend_on_its_content_alone(tmp_path: Path) -> None:
+    lines = [b"%d %s" % (index, b"x" * (index * 37 % 101)) for index in range(20_000)]
+    content = b"".join(line + b"\n" for line in lines)
+    (tmp_path / "plain").write_bytes(content)
+    (tmp_path / "packed.gz").write_bytes(gzip.compress(content, 1))
+    (tmp_path / "packed").write_bytes(gzip.compress(content, 1))
+    found = []
+    for name in ("plain", "packed.gz", "packed"):
+        with open_input(tmp_path / name) as source:
+            found.append(list(read_windows(source)))
+    assert found[0] == found[1] == found[2]
+    assert [line for window in found[0] if window for line in window.lines] == lines
+    assert len(found[0]) == -(-len(content) // WINDOW_BYTES)
+    assert all(window is not None and window.num_bytes <= WINDOW_BYTES for window in found[0])
+    # One that begins later is cut in the same places: so it is when a job goes on.
+    second = found[0][1]
+    assert second is not None
+    (tmp_path / "rest").write_bytes(b"".join(line + b"\n" for line in lines[second.first_line - 1 :]))
+    with open_input(tmp_path / "rest") as source:
+        assert [window and window.lines for window in read_windows(source)] == [
+            window and window.lines for window in found[0][1:]
+        ]
+
+
+def test_endless_input_without_line_ends_needs_no_memory() -> None:
+    """Two GiB in one line would be noticed."""
+    left = [2**31]
+
+    def read(size: int) -> bytes:
+        left[0] -= size
+        return bytes(size) if left[0] > 0 else b""
+
+    (window,) = read_windows(Input(read, lambda _: True, 60))
+    assert window is not None
+    assert [len(line) for line in window.lines] == [2**20 + 1]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2**21  # in KiB
+
+
+def test_what_is_wrong_with_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(b"a\nb\n")[:-9])
+    for name, message in (("none", "No such file"), ("", "Is a directory"), ("cut.gz", "expected a whole gzip file")):
+        with pytest.raises(DataError, match=message), open_input(tmp_path / name) as source:
+            list(read_windows(source))
+
+
+def test_a_named_pipe_is_read_as_it_is_filled(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = os.open(tmp_path / "pipe", os.O_RDWR)
+    with open_input(tmp_path / "pipe") as source:
+        found = read_windows(source)
+        assert next(found) is None
+        os.write(writer, b"a\nb")
+        assert next(found) == Window(1, [b"a"])
+        os.close(writer)
+        assert list(found) == [Window(2, [b"b"])]
+
+
+@given(lines=st.lists(st.binary(max_size=5), min_size=1, max_size=17), most=st.integers(1, 7))
+def test_shares_hold_each_line_once_the_longest_first(lines: list[bytes], most: int) -> None:
+    found = shares(Window(3, lines), most)
+    assert max(len(share.lines) for share in found) <= most
+    assert max(len(share.lines) for share in found) - min(len(share.lines) for share in found) <= len(found)
+    numbered = [pair for share in found for pair in zip(share.numbers, share.lines, strict=True)]
+    assert sorted(numbered) == list(enumerate(lines, start=3))
+    lengths = [len(line) for _, line in numbered]
+    assert lengths == sorted(lengths, reverse=True)
+
+
+def test_a_window_is_split_at_a_line() -> None:
+    window = Window(4, [b"a", b"b", b"c"])
+    assert (window.last_line, window.num_bytes) == (6, 6)
+    assert window.split(4) == (Window(4, [b"a"]), Window(5, [b"b", b"c"]))
+    assert window.split(2) == (Window(4, []), window)
+    assert window.split(9) == (window, Window(7, []))
 
 
 def test_a_trailing_carriage_return_is_dropped() -> None:
@@ -63,14 +179,6 @@ def test_a_huge_line_is_cut_with_a_warning(caplog: pytest.LogCaptureFixture) -> 
     assert len(line) == 40_000
     assert len(decode(b"a" * (2**20 + 1), 3)) == 2**20
     assert "line 3" in caplog.text
-
-
-def test_moses_lines_keep_their_fields() -> None:
-    item = Translation(("a ||||| b || c",), (Hypothesis((5, 6), -2.0, -1.0, (-0.5, -1.0, -0.5)),))
-    assert format_translation(item, 4, OutputFormat.moses) == [
-        "4 ||| a | | | | | b || c ||| LogProb= -2.000000 Pieces= 2 ||| -1.000000"
-    ]
-    assert format_translation(item, 4, OutputFormat.text) == ["a ||||| b || c"]
 
 
 NAUGHTY = [

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from conftest import Caller
 
+from s2s import workers
 from s2s.config import Corpus, DataConfig, Split
-from s2s.data import phrasebook, workers
+from s2s.data import phrasebook
 from s2s.data.phrasebook_files import write_phrasebook
 from s2s.data.prepare import build_corpus
 from s2s.errors import DataError

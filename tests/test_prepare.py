@@ -11,8 +11,9 @@ import pytest
 import tasks
 from conftest import ROOT, environment
 
+from s2s import workers
 from s2s.config import Corpus, DataConfig, SubwordKind, SubwordsConfig
-from s2s.data import phrasebook, workers
+from s2s.data import phrasebook
 from s2s.data import prepare as prepare_module
 from s2s.data.corpora import Pair
 from s2s.data.prepare import Prepared, build_corpus, encode_pairs, prepare

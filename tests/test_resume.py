@@ -1,5 +1,7 @@
 """Going on with a run with other options than those it was begun with, through the command."""
 
+import errno
+import fcntl
 import json
 import shutil
 from collections.abc import Callable
@@ -11,7 +13,6 @@ import torch
 from conftest import TINY, Caller, file_options
 
 from s2s import device as device_module
-from s2s import runs as runs_module
 from s2s.cli import train as train_module
 from s2s.config import Precision, load_config
 from s2s.runs import RunFolder
@@ -166,9 +167,9 @@ def test_a_file_system_without_locks(
     """As NFS answers for a folder; a lock that is held is still an error."""
 
     def flock(handle: int, how: int) -> None:
-        raise OSError(runs_module.errno.EBADF, "Bad file descriptor")
+        raise OSError(errno.EBADF, "Bad file descriptor")
 
-    monkeypatch.setattr(runs_module.fcntl, "flock", flock)
+    monkeypatch.setattr(fcntl, "flock", flock)
     with RunFolder(tmp_path / "run").locked():
         assert "cannot be locked here" in caplog.text
 

@@ -142,8 +142,8 @@ def from_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> list
 
 def test_standard_input_has_a_tab_between_the_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     windows = from_standard_input("가\ta\r\n \n\tb\n다\t\n\t\t\n라\td".encode(), monkeypatch)
-    sides = [("가", "a"), ("", ""), ("", "b"), ("다", ""), ("", "")]
-    assert windows == [(1, [Pair(*each) for each in sides]), (6, [Pair("라", "d")])]
+    sides = [("가", "a"), ("", ""), ("", "b"), ("다", ""), ("", ""), ("라", "d")]
+    assert windows == [(1, [Pair(*each) for each in sides])]
     assert from_standard_input(b"", monkeypatch) == []
 
 

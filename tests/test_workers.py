@@ -11,9 +11,9 @@ import pytest
 from conftest import ROOT, TINY, environment
 from tasks import killed, names_of_modules, odd_ones_only, squared_by
 
-from s2s.data import workers
-from s2s.data.workers import Workers
+from s2s import workers
 from s2s.errors import DataError
+from s2s.workers import Workers
 
 
 @pytest.fixture(params=[1, 2])
@@ -66,7 +66,7 @@ def test_a_killed_process_is_an_error_and_processes_have_no_torch(monkeypatch: p
     monkeypatch.setattr(workers, "num_cores", lambda: 1 + 1)
     with Workers() as pool:
         modules = next(iter(pool.in_order(names_of_modules, range(2))))
-        assert "s2s.data.workers" in modules
+        assert "s2s.workers" in modules
         assert "torch" not in modules
         assert "main has None" in modules
     with pytest.raises(DataError, match="was killed; is memory short"), Workers() as pool:
@@ -89,7 +89,7 @@ def wait_for_end(processes: list[int]) -> None:
 ORPHANS = """
 import os, sys, time
 sys.path.insert(0, {tests!r})
-from s2s.data import workers
+from s2s import workers
 from tasks import told
 workers.num_cores = lambda: 2
 with workers.Workers() as pool:

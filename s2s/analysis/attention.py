@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from s2s.config import Score
 from s2s.data.subwords import Subwords
+from s2s.data.words import WORD_START, merge_pieces, merge_weights
 from s2s.decoding.forced import ForcedDecoder
 from s2s.decoding.translator import Translator
+from s2s.decoding.wording import Translation
 from s2s.errors import CheckpointError, RunError
-from s2s.evaluation.alignment import WORD_START, merge_pieces, merge_weights
 
 END = "</s>"
 """How the end of a sentence is shown."""
@@ -67,16 +68,21 @@ def piece_pairs(
         sources, targets: any text; a side that is longer than search.max_source_pieces is cut.
         first_line: number of the first sentence, for warnings.
     """
+    own = {
+        line: source
+        for line, source, target in zip(count(first_line), sources, targets, strict=False)
+        if target is None
+    }
+    found = dict(zip(own, translator.translations(list(own.values()), numbers=list(own)), strict=True))
     return [
-        _own(translator, source, line) if target is None else _given(translator, source, target, line)
-        for line, (source, target) in enumerate(zip(sources, targets, strict=True), start=first_line)
+        _own(translator, source, found[line]) if target is None else _given(translator, source, target, line)
+        for line, (source, target) in pairs
     ]
 
 
-def _own(translator: Translator, source: str, line: int) -> PiecePair:
-    [translation] = translator.translations([source], first_line=line)  # which warns of a long source
-    [source_ids] = translator.source.encode([source])
-    return PiecePair(source_ids[: translator.search.max_source_pieces], list(translation.hypotheses[0].ids))
+def _own(translator: Translator, source: str, found: Translation) -> PiecePair:
+    [source_ids] = translator.source.encode([source])  # the translator has warned of a long one
+    return PiecePair(source_ids[: translator.search.max_source_pieces], list(found.hypotheses[0].ids))
 
 
 def _given(translator: Translator, source: str, target: str, line: int) -> PiecePair:

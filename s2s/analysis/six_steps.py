@@ -15,9 +15,9 @@ from s2s.analysis.terminal import table
 from s2s.config import Score
 from s2s.data.batching import Batch, pair_batch
 from s2s.data.subwords import EOS, NO_TEXT
+from s2s.data.words import merge_pieces, words_of_pieces
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
-from s2s.evaluation.alignment import merge_pieces, words_of_pieces
 from s2s.models.attention import Attention, Memory
 from s2s.models.seq2seq import Seq2Seq
 

@@ -11,6 +11,7 @@ from s2s.cli.app import run_app
 from s2s.cli.pairs import read_pair_windows
 from s2s.config import AlignConfig
 from s2s.data.corpora import Pair
+from s2s.data.links import Link, format_pharaoh
 from s2s.decoding.forced import ForcedDecoder
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError
@@ -18,10 +19,8 @@ from s2s.evaluation.aligner import AttentionAligner
 from s2s.evaluation.alignment import (
     AlignmentScores,
     Gold,
-    Link,
     alignment_scores,
     diagonal_links,
-    format_pharaoh,
     read_gold,
 )
 

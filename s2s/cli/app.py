@@ -2,12 +2,14 @@
 
 import dataclasses
 import enum
+import io
 import logging
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
@@ -22,6 +24,7 @@ from s2s.config import check
 from s2s.errors import ConfigError, Interrupted, S2SError
 
 C = TypeVar("C")
+_STDOUT = "stdout"
 _SIGNAL = 128  # an exit code is this plus the number of the signal
 _ended_by: list[int] = []  # exit codes of jobs that a signal ended in this process, where it is one of a launcher's
 
@@ -56,7 +59,7 @@ def run_app(name: str, schema: type[C], task: Callable[[C], None], *, makes_runs
             sys.exit(codes[-1])
 
     try:
-        with stop_signals(sys.argv[1:]) as stop:
+        with stop_signals(sys.argv[1:]) as stop, _named_stdout():
             hydra_main()
     except JobFailedError as error:
         sys.exit(error.exit_code)
@@ -69,8 +72,8 @@ def run_app(name: str, schema: type[C], task: Callable[[C], None], *, makes_runs
         sys.exit(2 if end.code == 1 and not is_begun else end.code)
     except KeyboardInterrupt:
         sys.exit(_SIGNAL + signal.SIGINT)
-    except BrokenPipeError:  # --help | head
-        _leave_closed_pipe()
+    except OSError as error:  # --help | head, --help > /dev/full
+        sys.exit(_told_of_file(error))
     except Exception:  # Hydra's own, which it lets through with HYDRA_FULL_ERROR=1
         traceback.print_exc()
         sys.exit(1 if is_begun else 2)
@@ -101,9 +104,6 @@ def _run(task: Callable[[C], None], options: DictConfig) -> int:
         task(typed(options))
         sys.stdout.flush()
         return 0
-    except BrokenPipeError:
-        _leave_closed_pipe()
-        return 0
     except Interrupted as end:
         print(end, file=sys.stderr)
         return end.exit_code
@@ -115,7 +115,7 @@ def _run(task: Callable[[C], None], options: DictConfig) -> int:
     except (MemoryError, torch.OutOfMemoryError):
         return _told("out of memory; lower search.batch_size, or begin a new run with a lower training.batch_tokens", 1)
     except OSError as error:  # a full disk, no permission: what was saved before is still there
-        return _told(f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}", 1)
+        return _told_of_file(error)
 
 
 def _told(message: str, code: int) -> int:
@@ -126,9 +126,39 @@ def _told(message: str, code: int) -> int:
     return code
 
 
-def _leave_closed_pipe() -> None:
-    """The reader has gone (`| head`): end quietly, and keep Python from flushing into the closed pipe at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _told_of_file(error: OSError) -> int:
+    """Tell which file cannot be read or written; but end quietly where the reader of stdout has gone (`| head`)."""
+    if error.filename == _STDOUT:  # keep Python from writing there at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 0
+    return _told(f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}", 1)
+
+
+class _NamedFile(io.FileIO):
+    """A file opened by its number whose errors name it, as those of a file opened by its path do."""
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            error.filename = _STDOUT
+            raise
+
+
+@contextmanager
+def _named_stdout() -> Iterator[None]:
+    """A block in which errors of stdout name it; all that was printed has gone out at its end."""
+    before = sys.stdout
+    raw = _NamedFile(before.fileno(), "wb", closefd=False)
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", line_buffering=raw.isatty())
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        finally:
+            sys.stdout = before
 
 
 def typed(options: DictConfig) -> Any:

@@ -12,9 +12,8 @@ from s2s.analysis.attention_page import attention_page
 from s2s.analysis.plots import plot_attention, require_matplotlib
 from s2s.analysis.six_steps import six_steps, six_steps_text
 from s2s.cli.app import run_app
-from s2s.cli.translate import decode, read_windows
 from s2s.config import AttentionConfig, PictureFormat, load_config
-from s2s.data.corpora import read_raw_lines
+from s2s.decoding.lines import decode, open_input, read_windows
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError
 from s2s.files import write_text
@@ -79,17 +78,11 @@ def _rows(config: AttentionConfig) -> Iterator[tuple[str, str | None]]:
     if config.text is not None:
         yield config.text, config.target
         return
-    for number, line in enumerate(_lines(config), start=1):
-        source, tab, target = decode(line, number).partition("\t")
-        yield source, target if tab else None
-
-
-def _lines(config: AttentionConfig) -> Iterator[bytes]:
-    if config.input is not None:
-        yield from read_raw_lines(Path(config.input))
-        return
-    for window in read_windows(sys.stdin.fileno()):
-        yield from window
+    with open_input(Path(config.input) if config.input else None) as given:
+        for window in filter(None, read_windows(given)):
+            for number, line in enumerate(window.lines, window.first_line):
+                source, tab, target = decode(line, number).partition("\t")
+                yield source, target if tab else None
 
 
 def _draw(config: AttentionConfig, sentences: Sequence[WordAttention]) -> None:

@@ -1,11 +1,10 @@
 """Sentence pairs as they come, in windows: from two files, or from standard input with a tab between the sides."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from s2s.cli.translate import decode, read_windows
 from s2s.data.corpora import Pair, read_chunks
+from s2s.decoding.lines import decode, open_input, read_windows
 from s2s.errors import DataError
 
 _WINDOW_PAIRS = 2000
@@ -29,10 +28,10 @@ def read_pair_windows(files: list[str]) -> Iterator[tuple[int, list[Pair]]]:
             lines = enumerate(sides, chunk.first_line)
             yield chunk.first_line, [Pair(*(decode(side, number) for side in pair)) for number, pair in lines]
         return
-    number = 1
-    for window in read_windows(sys.stdin.fileno()):
-        yield number, [_split(decode(line, number + index), number + index) for index, line in enumerate(window)]
-        number += len(window)
+    with open_input(None) as source:
+        for window in filter(None, read_windows(source)):
+            numbered = enumerate(window.lines, window.first_line)
+            yield window.first_line, [_split(decode(line, number), number) for number, line in numbered]
 
 
 def _split(line: str, number: int) -> Pair:

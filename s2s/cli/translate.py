@@ -1,18 +1,31 @@
-"""`s2s-translate`: lines from standard input, translations to standard output."""
+"""`s2s-translate`: lines in, translations out, one for one and in order."""
 
-import logging
+import datetime
 import os
-import re
 import sys
-from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import torch
 
 from s2s.cli.app import run_app
-from s2s.config import OutputFormat, TranslateConfig
-from s2s.decoding.translator import Translation, Translator
+from s2s.config import DecodingPrecision, Device, EnsembleMean, SearchConfig, TranslateConfig, flatten, load_config
+from s2s.data.corpora import sha256_of
+from s2s.decoding.crew import Crew
+from s2s.decoding.line_translator import LineTranslator
+from s2s.decoding.lines import WINDOW_BYTES, open_input, read_windows
+from s2s.decoding.part import MadeOf, Part, join
+from s2s.decoding.translator import Translator
+from s2s.device import choose_device
+from s2s.errors import ConfigError, OutputError
+from s2s.runs import RunFolder
+from s2s.training.checkpoint import best_path
+from s2s.training.distributed import Ranks, connected, local_rank
+from s2s.workers import all_cores, num_cores
 
-_logger = logging.getLogger(__name__)
-_READ_BYTES = 2**18  # some thousand lines of a file: a window in which sentences of about one length find each other
-_MOST_LINE_BYTES = 2**20  # of a longer line the rest is dropped, so that input without line ends needs no huge memory
+_LONGEST_WAIT = datetime.timedelta(days=30)  # for a slower rank; one that is lost is noticed at once
+_DECIDES_NOTHING = ("search.workers", "search.batch_size")  # how fast, and in how much memory
 
 
 def main() -> None:
@@ -21,71 +34,65 @@ def main() -> None:
 
 
 def translate(config: TranslateConfig) -> None:
-    """Translate standard input line by line: N lines in, N lines out, in order."""
-    translator = Translator.load(config.run, search=config.search, device=config.device, precision=config.precision)
-    number = 1
-    for window in read_windows(sys.stdin.fileno()):
-        lines = [decode(line, number + index) for index, line in enumerate(window)]
-        for index, translation in enumerate(translator.translations(lines, first_line=number)):
-            for line in format_translation(translation, number - 1 + index, config.search.format):
-                sys.stdout.buffer.write(f"{line}\n".encode())
-        sys.stdout.buffer.flush()
-        number += len(window)
+    """Translate standard input or a file line by line: N lines in, N lines out, in order."""
+    with connected(torch.device("cpu"), _LONGEST_WAIT) as ranks, ExitStack() as stack:
+        ranks.from_first(partial(_check_ranks, config, ranks))
+        if choose_device(config.device).type == "cuda":
+            torch.cuda.set_device(local_rank())
+        crew = stack.enter_context(_crew(config, ranks))
+        windows = read_windows(stack.enter_context(open_input(Path(config.input) if config.input else None)))
+        if config.output is None:
+            for _, content in crew.translated(windows):
+                sys.stdout.buffer.write(content)
+                sys.stdout.buffer.flush()
+            return
+        output = Path(config.output)
+        part = stack.enter_context(Part.opened(output, ranks.rank, ranks.size, _made_of(config)))
+        for window, content in crew.translated(part.to_do(windows)):
+            part.add(window, content)
+        if len(set(ranks.gather(part.whole))) > 1:
+            raise OutputError(f"input={config.input} changed while it was read: remove {part.path} and its like")
+        ranks.from_first(partial(join, output, ranks.size))
 
 
-def read_windows(handle: int) -> Iterator[list[bytes]]:
-    """Lines as they come: a read returns what is there, so a typed line comes at once and a file in large windows.
+def _check_ranks(config: TranslateConfig, ranks: Ranks) -> None:
+    if ranks.size > 1 and (config.input is None or config.output is None):
+        raise ConfigError("several ranks (torchrun) share out a file: give input=FILE and output=FILE")
 
-    Lines end at "\\n" only; a last line without it counts. Of a line of more than a mebibyte the rest is dropped.
+
+def _crew(config: TranslateConfig, ranks: Ranks) -> Crew:
+    """The processes that translate.
+
+    Without a number, the cores are shared out when there is as much to do as takes far longer than starting processes,
+    which load a run each. A GPU does better with one process, and so do ranks, which share out the cores already.
     """
-    rest = b""
-    while chunk := os.read(handle, _READ_BYTES):
-        *lines, rest = (rest + chunk).split(b"\n")
-        rest = rest[: _MOST_LINE_BYTES + 1]
-        if lines:
-            yield lines
-    if rest:
-        yield [rest]
+    num_workers = config.search.workers
+    if num_workers is None:
+        is_shared_out = ranks.size > 1 or choose_device(config.device).type == "cuda"
+        num_workers = 1 if is_shared_out else num_cores()
+    return Crew(
+        partial(_load, config.runs, config.search, config.device, config.precision, config.ensemble),
+        num_workers,
+        num_threads=None if "OMP_NUM_THREADS" in os.environ else max(1, all_cores() // num_workers),
+        enough_bytes=WINDOW_BYTES // 2 if config.search.workers is None else 0,
+    )
 
 
-def decode(line: bytes, number: int) -> str:
-    """A line as text; bytes that are not UTF-8 become U+FFFD, with a warning that names the line."""
-    if len(line) > _MOST_LINE_BYTES:
-        _logger.warning("line %d: more than %d bytes; cut", number, _MOST_LINE_BYTES)
-        line = line[:_MOST_LINE_BYTES]
-    text = line.decode("utf-8", errors="replace")
-    if "\ufffd" in text and not _is_utf8(line):
-        _logger.warning("line %d: not valid UTF-8; the bytes that are not became U+FFFD", number)
-    return text.removesuffix("\r")
+def _load(
+    runs: list[str], search: SearchConfig, device: Device, precision: DecodingPrecision, ensemble: EnsembleMean
+) -> LineTranslator:
+    return LineTranslator(Translator.load(runs, search=search, device=device, precision=precision, ensemble=ensemble))
 
 
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _without_bars(text: str) -> str:
-    """Text in which no three bars stand together: they separate the fields of a Moses line."""
-    return re.sub(r"\|{3,}", lambda bars: " ".join(bars.group()), text)
-
-
-def format_translation(translation: Translation, line_id: int, form: OutputFormat) -> list[str]:
-    """The lines to write for a line of input.
-
-    Args:
-        translation: of the line.
-        line_id: counted from 0, for the Moses form.
-        form: text (the best translation) or moses (`id ||| text ||| features ||| score`, the best first).
-    """
-    match form:
-        case OutputFormat.text:
-            return [translation.texts[0]]
-        case OutputFormat.moses:
-            return [
-                f"{line_id} ||| {_without_bars(text)} ||| "
-                f"LogProb= {item.log_probability:.6f} Pieces= {len(item.ids)} ||| {item.score:.6f}"
-                for text, item in zip(translation.texts, translation.hypotheses, strict=True)
-            ]
+def _made_of(config: TranslateConfig) -> MadeOf:
+    """What decides the text."""
+    runs = [RunFolder.existing(run) for run in config.runs]
+    subwords = sorted(set(runs[0].subwords(load_config(runs[0].config).subwords.shared)))
+    options = flatten(config.search, "search.")
+    return {
+        "weights": [sha256_of(best_path(run)) for run in runs],
+        "ensemble": config.ensemble.name,
+        "subwords": [sha256_of(path) for path in subwords],
+        "precision": config.precision.name,
+        **{name: value for name, value in options.items() if name not in _DECIDES_NOTHING},
+    }

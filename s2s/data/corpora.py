@@ -20,11 +20,12 @@ import zlib
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain, count, islice, zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -276,14 +277,31 @@ def read_lines(path: Path) -> Iterator[str]:
 
 def read_raw_lines(path: Path) -> Iterator[bytes]:
     """The lines of `read_lines` as bytes, with their line ends."""
+    with reading_errors(path), open_plain_or_gzip(path) as file:
+        if first := file.readline().removeprefix(BOM_UTF8):
+            yield first
+        yield from file
+
+
+@contextmanager
+def open_plain_or_gzip(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a text file, whichever way it is stored."""
+    with path.open("rb") as raw:
+        is_gzip = path.suffix == ".gz" or raw.peek(2).startswith(GZIP_MAGIC)
+        # A BufferedReader finds lines several times as fast as GzipFile itself.
+        with io.BufferedReader(gzip.GzipFile(fileobj=raw), CHUNK_BYTES) if is_gzip else raw as file:
+            yield file
+
+
+@contextmanager
+def reading_errors(path: Path) -> Iterator[None]:
+    """Tell of what goes wrong while a text file is opened or read.
+
+    Raises:
+        DataError: it is missing, unreadable, or damaged gzip.
+    """
     try:
-        with path.open("rb") as raw:
-            is_gzip = path.suffix == ".gz" or raw.peek(2).startswith(GZIP_MAGIC)
-            # A BufferedReader finds lines several times as fast as GzipFile itself.
-            with io.BufferedReader(gzip.GzipFile(fileobj=raw), CHUNK_BYTES) if is_gzip else raw as file:
-                if first := file.readline().removeprefix(BOM_UTF8):
-                    yield first
-                yield from file
+        yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path}: expected a whole gzip file, found a damaged one ({error}); fetch it again") from error
     except OSError as error:

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from s2s.config import Split
 from s2s.data import phrasebook
 from s2s.data.corpora import Digests, Distinct, digest64
-from s2s.data.workers import Workers
 from s2s.files import replacing
+from s2s.workers import Workers
 
 
 class Lines(NamedTuple):

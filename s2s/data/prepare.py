@@ -46,9 +46,9 @@ from s2s.data.corpora import (
 )
 from s2s.data.store import Shard, TokenStore, build_shard, join_shards, write_shard
 from s2s.data.subwords import VERSION, Subwords, sample_stride, train_subwords
-from s2s.data.workers import Workers
 from s2s.errors import DataError, RunError
 from s2s.files import write_bytes
+from s2s.workers import Workers
 
 _logger = logging.getLogger(__name__)
 CHUNK_PAIRS = 50_000

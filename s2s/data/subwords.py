@@ -109,6 +109,15 @@ class Subwords:
         """The pieces as text; "▁" (U+2581) stands for the space before a word."""
         return [self._processor.id_to_piece(int(index)) for index in ids]
 
+    def surfaces(self, line: str) -> list[str]:
+        """The pieces of `encode` as they stand in a line: unknown ones are its own characters, not `<unk>`."""
+        pieces: list[str] = self._processor.encode(line, out_type=str)
+        return pieces
+
+    def join(self, pieces: Sequence[str]) -> str:
+        """Text of pieces, which need not be in the vocabulary; never holds a line end."""
+        return _one_line(self._processor.decode(list(pieces)))
+
     def all_pieces(self) -> list[str]:
         """The vocabulary, by id."""
         return self.pieces(range(len(self)))
@@ -120,8 +129,11 @@ class Subwords:
             if index == EOS:
                 break
             kept.append(int(index))
-        text: str = self._processor.decode(kept)
-        return text.replace("\n", " ").replace("\r", " ").strip()
+        return _one_line(self._processor.decode(kept))
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", " ").replace("\r", " ").strip()
 
 
 def sample_stride(num_lines: int) -> int:

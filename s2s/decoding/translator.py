@@ -25,7 +25,7 @@ from s2s.config import (
     load_config,
 )
 from s2s.data.batching import source_batch
-from s2s.data.subwords import NO_TEXT, Subwords
+from s2s.data.subwords import NO_TEXT, UNK, Subwords
 from s2s.decoding.engine import Engine
 from s2s.decoding.must import Must
 from s2s.decoding.phrases import Phrases, WordEdges
@@ -34,6 +34,7 @@ from s2s.decoding.rules import Avoid, MinimumLength, NoRepeat, Rule, Rules, pref
 from s2s.decoding.samples import Sampling
 from s2s.decoding.search import Hypothesis, beam_search, sample_search
 from s2s.decoding.spelling import Speller
+from s2s.decoding.wording import Translation, build_wording
 from s2s.device import choose_decoding_precision, choose_device
 from s2s.errors import CheckpointError, ConfigError, RunError
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
@@ -41,19 +42,6 @@ from s2s.runs import RunFolder
 from s2s.training.checkpoint import load_best, load_weights
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Translation:
-    """What became of a line: its hypotheses as text, the best first.
-
-    Attributes:
-        texts: a line each; one empty text for a line without words.
-        hypotheses: the pieces and scores of each text.
-    """
-
-    texts: tuple[str, ...]
-    hypotheses: tuple[Hypothesis, ...]
 
 
 @dataclass(frozen=True)
@@ -90,9 +78,6 @@ class _Sentence:
     avoid: list[tuple[int, ...]]
 
 
-_NOTHING = Translation(("",), (Hypothesis((), 0.0, 0.0, ()),))
-
-
 class Translator:
     """Translates lines with a trained model.
 
@@ -109,7 +94,7 @@ class Translator:
         precision: torch.dtype = torch.float32,
         ensemble: EnsembleMean = EnsembleMean.log_probability,
     ) -> None:
-        """A translator with the weights that the models have now.
+        """A translator with the weights that the models have when it is first used.
 
         Args:
             models: one, or several that vote.
@@ -121,7 +106,14 @@ class Translator:
         """
         self.model, self.source, self.target, self.search = models[0], source, target, search
         self.device = device
-        self.engine = Engine(models, precision, banned=NO_TEXT, mean=ensemble)
+        self._models, self._precision, self._ensemble = models, precision, ensemble
+        _check_attention(search, models)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The models made ready for search, which commands that only read given text have no need of."""
+        banned = [piece for piece in NO_TEXT if piece != UNK or not self.search.replace_unknown]
+        return Engine(self._models, self._precision, banned=banned, mean=self._ensemble)
 
     @classmethod
     def load(
@@ -156,7 +148,7 @@ class Translator:
         self,
         lines: Sequence[str],
         *,
-        first_line: int = 1,
+        numbers: Sequence[int] | None = None,
         demands: Sequence[Demand] | None = None,
         keep_attention: bool = False,
     ) -> list[Translation]:
@@ -164,7 +156,7 @@ class Translator:
 
         Args:
             lines: any text; line ends count as white space.
-            first_line: number of the first line, for warnings, and for samples: a line's depend on its number.
+            numbers: of the lines, for warnings, and for samples, which depend on them; left out: 1, 2, 3 ...
             demands: what is asked of the translation of each line; left out: nothing.
             keep_attention: give each hypothesis its attention, where the model has any.
 
@@ -172,9 +164,12 @@ class Translator:
             ConfigError: the options of search do not go with this model, or with the demands.
             CheckpointError: the weights are damaged.
         """
-        sentences = self._sentences(lines, first_line, demands or [Demand()] * len(lines))
+        numbers = range(1, len(lines) + 1) if numbers is None else numbers
+        keep_attention = keep_attention or self.search.alignments or self.search.replace_unknown
+        sentences = self._sentences(lines, numbers, demands or [Demand()] * len(lines))
         order = sorted((i for i in range(len(lines)) if sentences[i].source), key=lambda i: len(sentences[i].source))
-        results = [_NOTHING] * len(lines)
+        wording = build_wording(self.source, self.target, self.search)
+        results = [wording.nothing()] * len(lines)
         for batch in _chunks(order, self.search.batch_size):
             found = self._search([sentences[index] for index in batch], keep_attention)
             for index, hypotheses in zip(batch, found, strict=True):
@@ -182,8 +177,7 @@ class Translator:
                     raise CheckpointError(
                         "the model gives no probabilities (NaN): its weights are damaged; train it anew"
                     )
-                texts = tuple(self.target.decode(item.ids) for item in hypotheses)
-                results[index] = Translation(texts, tuple(hypotheses))
+                results[index] = wording.translation(lines[index], sentences[index].source, hypotheses)
         return results
 
     def _cut(self, ids: list[int], line: int) -> list[int]:
@@ -192,14 +186,12 @@ class Translator:
             _logger.warning("line %d: %d pieces are more than search.max_source_pieces=%d; cut", line, len(ids), most)
         return ids[:most]
 
-    def _sentences(self, lines: Sequence[str], first_line: int, demands: Sequence[Demand]) -> list[_Sentence]:
+    def _sentences(self, lines: Sequence[str], numbers: Sequence[int], demands: Sequence[Demand]) -> list[_Sentence]:
         """The lines in pieces, and what is asked of their translations in pieces."""
         search, speller = self.search, self._speller
-        if search.coverage_penalty and self.model.decoder.attention.score is Score.none:
-            raise ConfigError("search.coverage_penalty is about attention, which this run has not: leave it out")
         must = [self._usual(word, f"search.must=[{word}]") for word in search.must]
         sentences = []
-        for line, (source, demand) in enumerate(zip(self.source.encode(lines), demands, strict=True), first_line):
+        for line, source, demand in zip(numbers, self.source.encode(lines), demands, strict=True):
             if demand.must and (search.strategy is not Strategy.beam or search.diverse_groups > 1):
                 raise ConfigError("words that must occur need search=beam without search.diverse_groups")
             prefix = speller.prefix(demand.prefix)
@@ -210,11 +202,21 @@ class Translator:
                     line,
                     self._cut(source, line),
                     prefix,
-                    [*must, *(self._usual(word, f"line {line}: {word}") for word in demand.must)],
+                    [*must, *self._demanded(demand.must, line)],
                     [spelling for word in demand.avoid for spelling in speller.all_spellings(word)],
                 )
             )
         return sentences
+
+    def _demanded(self, words: Sequence[str], line: int) -> list[list[tuple[int, ...]]]:
+        """The ways to write each word that must occur in a line; a word that cannot be written is left out."""
+        ways = []
+        for word in words:
+            if self._speller.is_writable(word):
+                ways.append(self._speller.usual(word))
+            else:
+                _logger.warning("line %d: %s cannot occur, since the model has no piece for a character", line, word)
+        return ways
 
     @cached_property
     def _speller(self) -> Speller:
@@ -312,6 +314,22 @@ def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
                 "train them on one corpus with the same subwords options, with different seeds"
             )
     return sides[0]
+
+
+def _check_attention(search: SearchConfig, models: Sequence[Seq2Seq]) -> None:
+    """See that what attention has to tell can be told.
+
+    Raises:
+        ConfigError: no model has any.
+    """
+    if any(model.decoder.attention.score is not Score.none for model in models):
+        return
+    for name in ("alignments", "replace_unknown", "coverage_penalty"):
+        if getattr(search, name):
+            raise ConfigError(
+                f"search.{name} asks where the model looks, which a run with model.attention=none does not do: leave "
+                "it out"
+            )
 
 
 def _load_model(folder: RunFolder, source: Subwords, target: Subwords) -> Seq2Seq:

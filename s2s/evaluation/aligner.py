@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from s2s.config import Score
 from s2s.data.corpora import Pair
+from s2s.data.links import Link, links_from_weights
 from s2s.data.subwords import Subwords
+from s2s.data.words import word_weights
 from s2s.decoding.forced import ForcedDecoder
 from s2s.errors import RunError
-from s2s.evaluation.alignment import Link, links_from_weights, word_weights
 
 
 @dataclass(frozen=True)

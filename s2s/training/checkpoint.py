@@ -180,16 +180,26 @@ def mean_weights(paths: Sequence[Path], prefix: str) -> tuple[Tensors, list[int]
     return {name: (total / len(steps)).float() for name, total in sums.items()}, steps
 
 
-def load_best(run: RunFolder) -> tuple[Tensors, dict[str, Any], Path]:
-    """The weights to translate with: the best, or the newest of a run that has not been validated yet.
+def best_path(run: RunFolder) -> Path:
+    """Where the weights to translate with are: the best, or the newest of a run that has not been validated yet.
 
     Raises:
-        CheckpointError: there are none, or they are damaged.
+        CheckpointError: there are none.
     """
     candidates = [weights_path(run), *checkpoints(run)]
     path = next((path for path in candidates if path.is_file()), None)
     if path is None:
         raise CheckpointError(f"{run.path}: no weights in best/ or last/ yet; train longer, or copy the whole folder")
+    return path
+
+
+def load_best(run: RunFolder) -> tuple[Tensors, dict[str, Any], Path]:
+    """The weights of `best_path`, the state beside them, and that path.
+
+    Raises:
+        CheckpointError: there are none, or they are damaged.
+    """
+    path = best_path(run)
     tensors, state = load_checkpoint(path)
     weights = without_prefix("average", tensors) or without_prefix("model", tensors)
     return weights, state, path

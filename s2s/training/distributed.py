@@ -1,7 +1,8 @@
-"""The ranks of a training run: one process, or several that torchrun started, on one machine or many.
+"""The ranks of a command: one process, or several that torchrun started, on one machine or many.
 
-Every rank holds the whole model and takes its share of the sentences of every batch; DistributedDataParallel adds up
-the gradients. So an update is that of one process with the same batch, whatever the number of ranks.
+In training, every rank holds the whole model and takes its share of the sentences of every batch;
+DistributedDataParallel adds up the gradients. So an update is that of one process with the same batch, whatever the
+number of ranks.
 """
 
 import datetime
@@ -99,8 +100,12 @@ def local_rank() -> int:
 
 
 @contextmanager
-def connected(device: torch.device) -> Iterator[Ranks]:
+def connected(device: torch.device, longest_wait: datetime.timedelta = _LONGEST_WAIT) -> Iterator[Ranks]:
     """Meet the other ranks, where torchrun started any; part from them at the end.
+
+    Args:
+        device: where the tensors are that they exchange.
+        longest_wait: for another rank, which is lost after that.
 
     Raises:
         TrainingError: another rank ended too early.
@@ -110,7 +115,7 @@ def connected(device: torch.device) -> Iterator[Ranks]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(local_rank())
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_LONGEST_WAIT)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=longest_wait)
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size())
         dist.barrier()  # a rank that leaves early looks to the others like one that was lost
@@ -120,7 +125,7 @@ def connected(device: torch.device) -> Iterator[Ranks]:
         reason = str(error).splitlines()[0]
         raise TrainingError(
             f"another rank is lost, so this one ends too ({reason}); the other's own message says why, and the same "
-            "command goes on from the last checkpoint"
+            "command goes on from what was saved last"
         ) from error
     finally:
         dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""Chunks of text worked on by all cores, with results in the order of the chunks."""
+"""Chunks of text worked on by several processes, with results in the order of the chunks."""
 
 import multiprocessing
 import os
@@ -25,8 +25,13 @@ _LEFT_TO_PARENT = (signal.SIGINT, signal.SIGTERM)
 
 def num_cores() -> int:
     """Cores that this process may use, 16 at most: more would wait for the process that hands out the text."""
+    return min(all_cores(), 16)
+
+
+def all_cores() -> int:
+    """Cores that this process may use."""
     num = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(num, _quota(Path("/sys/fs/cgroup/cpu.max")), 16)
+    return min(num, _quota(Path("/sys/fs/cgroup/cpu.max")))
 
 
 def _quota(file: Path) -> int:
@@ -46,10 +51,10 @@ class _Worker:
     `concurrent.futures` shares one pipe among its processes, and waits for ever for the rest of such a result.)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, begin: Callable[[], None] | None) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(there,), daemon=True)
+        self._process = context.Process(target=_serve, args=(there, begin), daemon=True)
         with _without_main(), _without_signals():
             self._process.start()
         there.close()
@@ -58,16 +63,10 @@ class _Worker:
         """`function(task)`, with its error.
 
         Raises:
-            DataError: the process was killed.
+            EOFError, OSError: the process was killed.
         """
-        try:
-            self._pipe.send((function, task))
-            result, error = self._pipe.recv()
-        except (EOFError, OSError) as closed:
-            raise DataError(
-                "a process that prepared text was killed; is memory short? Give the same command again with fewer "
-                "cores (taskset -c 0 COMMAND), or with more memory"
-            ) from closed
+        self._pipe.send((function, task))
+        result, error = self._pipe.recv()
         if error is not None:
             raise error
         return result  # type: ignore[no-any-return]
@@ -84,10 +83,26 @@ class _Worker:
 
 
 class Workers:
-    """Processes that are started when there is a second task, and end with the `with` block."""
+    """Processes that are started when there is a second task, and end with the `with` block.
 
-    def __init__(self) -> None:
-        self._num = num_cores()
+    Args:
+        num: of processes; left out: `num_cores()`.
+        begin: what each process does before its first task.
+        work: what they do, in the past tense, for the message when one is killed.
+        fewer: how a user asks for fewer of them.
+    """
+
+    def __init__(
+        self,
+        num: int | None = None,
+        begin: Callable[[], None] | None = None,
+        *,
+        work: str = "prepared text",
+        fewer: str = "fewer cores (taskset -c 0 COMMAND)",
+    ) -> None:
+        self._num = num or num_cores()
+        self._begin = begin
+        self._work, self._fewer = work, fewer
         self._workers: list[_Worker] = []
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._threads = ThreadPoolExecutor(self._num)  # one waits for each worker at work
@@ -136,16 +151,20 @@ class Workers:
             for task, error in turns:
                 if len(waiting) == self._num + 2:
                     yield waiting.popleft().result()
-                waiting.append(_failed(error) if error else self._submit(function, task))  # type: ignore[arg-type]
+                waiting.append(_failed(error) if error else self.submit(function, task))  # type: ignore[arg-type]
             while waiting:
                 yield waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()
 
-    def _submit(self, function: Callable[[T], R], task: T) -> "Future[R]":
+    def submit(self, function: Callable[[T], R], task: T) -> "Future[R]":
+        """Have a task done by one of the processes, which are started when they are needed.
+
+        The future raises DataError where the process is killed.
+        """
         if len(self._workers) < self._num:
-            worker = _Worker()
+            worker = _Worker(self._begin)
             self._workers.append(worker)
             self._idle.put(worker)
         return self._threads.submit(self._do, function, task)
@@ -154,6 +173,11 @@ class Workers:
         worker = self._idle.get()
         try:
             return worker.do(function, task)
+        except (EOFError, OSError) as closed:
+            raise DataError(
+                f"a process that {self._work} was killed; is memory short? Give the same command again with "
+                f"{self._fewer}, or with more memory"
+            ) from closed
         finally:
             self._idle.put(worker)
 
@@ -210,11 +234,13 @@ def _without_signals() -> Iterator[None]:
             signal.raise_signal(came[0])
 
 
-def _serve(pipe: "Connection[Any, Any]") -> None:
+def _serve(pipe: "Connection[Any, Any]", begin: Callable[[], None] | None) -> None:
     """What a worker does: a task after the other, until its parent closes the pipe, or ends."""
     for number in _LEFT_TO_PARENT:  # the parent gets them too
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if begin is not None:
+        begin()
     while True:
         try:
             function, task = pipe.recv()
