@@ -68,11 +68,8 @@ def piece_pairs(
         sources, targets: any text; a side that is longer than search.max_source_pieces is cut.
         first_line: number of the first sentence, for warnings.
     """
-    own = {
-        line: source
-        for line, source, target in zip(count(first_line), sources, targets, strict=False)
-        if target is None
-    }
+    pairs = list(enumerate(zip(sources, targets, strict=True), start=first_line))
+    own = {line: source for line, (source, target) in pairs if target is None}
     found = dict(zip(own, translator.translations(list(own.values()), numbers=list(own)), strict=True))
     return [
         _own(translator, source, found[line]) if target is None else _given(translator, source, target, line)
