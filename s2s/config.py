@@ -201,6 +201,15 @@ class ExportFormat(enum.Enum):
     onnx = "onnx"
 
 
+class PictureFormat(enum.Enum):
+    """What attention is drawn as."""
+
+    png = "png"
+    svg = "svg"
+    pdf = "pdf"
+    html = "html"
+
+
 class TableFormat(enum.Enum):
     """How `gather` writes its table."""
 
@@ -468,6 +477,15 @@ class EvaluateConfig:
 
 
 @dataclass
+class ReportConfig(EvaluateConfig):
+    """Options of `report`: those of `evaluate`, plus what the page shows."""
+
+    output: str | None = option("report.html", "the page")
+    scores: bool = option(True, "translate and score a text; false: only what the run folders tell")
+    samples: int = option(8, "translations shown side by side", low=0)
+
+
+@dataclass
 class TranslateConfig:
     """Options of `translate`."""
 
@@ -535,6 +553,32 @@ class AlignConfig(ForcedConfig):
     )
     gold_base: int = option(0, "pharaoh: number of the first word in the gold file", low=0, high=1)
     gold_reversed: bool = option(False, "target words stand first in the gold file")
+
+
+@dataclass
+class AttentionConfig:
+    """Options of `attention`."""
+
+    run: str = option("???", "folder of a trained run")
+    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    text: str | None = option(None, "a sentence, taken as it stands; left out: input")
+    target: str | None = option(None, "text: its translation, taken as it stands; left out: the model's own")
+    input: str | None = option(
+        None,
+        "file, plain or .gz: a sentence a line, or a sentence, a tab and its translation; left out: standard input",
+    )
+    step: int | None = option(
+        None, "text: print the six steps of this step of the decoder, with their numbers, and draw nothing", low=1
+    )
+    output: str | None = option(None, "folder of the pictures; left out: RUN/attention")
+    formats: list[PictureFormat] = option(
+        [PictureFormat.png, PictureFormat.svg, PictureFormat.html],
+        "png, svg, pdf: a picture a sentence (need the extra s2s[plots]); html: one page for all of them",
+    )
+    ends: bool = option(True, "show </s>, the end of a sentence, too; without, what looks there is missing")
+    pieces: bool = option(False, "a row and a column a subword piece instead of a word")
+    most: int = option(20, "sentences drawn; of more, the rest is left out with a warning", low=1)
+    search: SearchConfig = field(default_factory=SearchConfig)
 
 
 class BenchTask(enum.Enum):
@@ -810,6 +854,32 @@ def _check_folders(name: str, given: Any) -> None:
         raise ConfigError(f"{name} must be a folder or [FOLDER,FOLDER], but is {given!r}")
 
 
+def _check_report(config: ReportConfig) -> None:
+    if config.output is None:
+        raise ConfigError("output must be given: output=FILE.html")
+    if not config.scores and (config.data.test or config.data.testset):
+        raise ConfigError("scores=false scores nothing, and has no use for data.test and data.testset; leave one out")
+
+
+def _check_attention(config: AttentionConfig) -> None:
+    if config.text is None:
+        for name in ("target", "step"):
+            if getattr(config, name) is not None:
+                raise ConfigError(f"{name}={getattr(config, name)} belongs to text=SENTENCE, which is not given")
+    elif config.input is not None:
+        raise ConfigError(f"text and input={config.input} both say what to read; leave one of them out")
+    elif not config.text.strip():
+        raise ConfigError("text is blank: expected a sentence")
+    if not config.formats:
+        raise ConfigError("formats is empty: expected some of png, svg, pdf and html, such as formats=[html]")
+    if config.search.num_best > 1:
+        raise ConfigError(f"search.num_best={config.search.num_best}: the best translation is drawn, and no other")
+    if config.search.columns:
+        raise ConfigError(
+            "search.columns belongs to translate: here a tab is followed by the translation of a sentence"
+        )
+
+
 def _check_align(config: AlignConfig) -> None:
     systems = {"run": config.run, "diagonal": config.diagonal, "hypotheses": config.hypotheses}
     given = [name for name, value in systems.items() if value]
@@ -840,6 +910,8 @@ _RULES: dict[type, tuple[Any, ...]] = {
     TranslateConfig: (_check_translate,),
     BenchConfig: (_check_bench,),
     EvaluateConfig: (_check_evaluate,),
+    ReportConfig: (_check_evaluate, _check_report),
+    AttentionConfig: (_check_attention,),
     GatherConfig: (lambda config: _check_folders("runs", config.runs),),
 }
 

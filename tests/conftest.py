@@ -21,6 +21,7 @@ from s2s.cli.app import register, typed
 from s2s.cli.train import train
 from s2s.config import (
     AlignConfig,
+    AttentionConfig,
     AverageConfig,
     BenchConfig,
     Config,
@@ -28,6 +29,7 @@ from s2s.config import (
     ExportConfig,
     GatherConfig,
     PhrasebookConfig,
+    ReportConfig,
     ScoreConfig,
     TranslateConfig,
 )
@@ -39,9 +41,11 @@ SCHEMAS = {
     "translate": TranslateConfig,
     "score": ScoreConfig,
     "align": AlignConfig,
+    "attention": AttentionConfig,
     "bench": BenchConfig,
     "average": AverageConfig,
     "export": ExportConfig,
+    "report": ReportConfig,
     "gather": GatherConfig,
     "phrasebook": PhrasebookConfig,
 }
@@ -147,3 +151,12 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = folder / "run"
     train(compose("train", *file_options(folder / "corpus"), *TINY, f"run={run}", "training.max_steps=12"))
     return run
+
+
+@pytest.fixture(scope="session")
+def blind_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run without attention."""
+    folder = tmp_path_factory.mktemp("blind")
+    options = [*file_options(folder / "corpus"), *TINY, "training.max_steps=2", "model.attention=none"]
+    train(compose("train", *options, f"run={folder / 'run'}"))
+    return folder / "run"

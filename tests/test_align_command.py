@@ -5,9 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import TINY, Caller, compose, file_options, run_command
+from conftest import Caller, run_command
 
-from s2s.cli.train import train
 from s2s.config import Corpus, DataConfig, Split
 from s2s.data.phrasebook_files import write_phrasebook
 from s2s.data.prepare import build_corpus
@@ -114,15 +113,6 @@ def test_the_phrasebook_writes_the_gold_of_a_runs_test_set(tmp_path: Path, call_
     assert build_corpus(config, seed=7).test == list(zip(*texts, strict=True))
     ended = call_command("align", "diagonal=true", f"data.test=[{source},{target}]", f"gold={gold}")
     assert 0.5 < json.loads(ended.out)["aer"] < 0.95
-
-
-@pytest.fixture(scope="module")
-def blind_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run without attention."""
-    folder = tmp_path_factory.mktemp("blind")
-    options = [*file_options(folder / "corpus"), *TINY, "training.max_steps=2", "model.attention=none"]
-    train(compose("train", *options, f"run={folder / 'run'}"))
-    return folder / "run"
 
 
 @pytest.mark.parametrize(

@@ -97,10 +97,15 @@ def read_result(run: RunFolder) -> Result:
         ) from error
 
 
+def differing(results: Sequence[Result]) -> list[str]:
+    """The names of the options that are not the same in all results, the seed among them; in their order."""
+    names = results[0].options if results else ()
+    return [name for name in names if any(result.options[name] != results[0].options[name] for result in results)]
+
+
 def compare(results: Sequence[Result]) -> list[Row]:
     """A row for each combination of the options that differ between the results, the seed left out; in their order."""
-    names = [name for name in (results[0].options if results else ()) if name != "seed"]
-    names = [name for name in names if any(result.options[name] != results[0].options[name] for result in results)]
+    names = [name for name in differing(results) if name != "seed"]
     groups: dict[str, list[Result]] = {}
     for result in sorted(results, key=lambda result: [_rank(result.options[name]) for name in names]):
         groups.setdefault(repr([result.options[name] for name in names]), []).append(result)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from s2s.analysis.terminal import letter_columns
 from s2s.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -356,7 +357,7 @@ def _escape(char: str) -> str:
 
 def _shorten(text: str) -> str:
     """Cut a text to LABEL_COLUMNS, in which a Korean letter takes two."""
-    widths = np.cumsum([1 + (unicodedata.east_asian_width(char) in "WF") for char in text])
+    widths = np.cumsum(letter_columns(text))
     if not text or widths[-1] <= LABEL_COLUMNS:
         return text
     return text[: int((widths < LABEL_COLUMNS).sum())] + _ELLIPSIS

@@ -44,13 +44,14 @@ def main() -> None:
 def evaluate(config: EvaluateConfig) -> None:
     """Print a table on stderr and one JSON object on stdout; write the translations to files."""
     runs = [RunFolder.existing(name) for name in config.runs]
-    text = _text(config, runs)
+    text = scored_text(config, runs)
     result = _look_at(config, runs[0], text) if len(runs) == 1 else _compare(config, runs, text)
     json.dump(result, sys.stdout, ensure_ascii=False)
     print()
 
 
-def _text(config: EvaluateConfig, runs: Sequence[RunFolder]) -> ScoredText:
+def scored_text(config: EvaluateConfig, runs: Sequence[RunFolder]) -> ScoredText:
+    """The text that was asked for, or else the own test set of these runs."""
     data = config.data
     if data.testset is not None and data.language_pair is not None:
         return named_text(data.testset, data.language_pair)
@@ -60,15 +61,15 @@ def _text(config: EvaluateConfig, runs: Sequence[RunFolder]) -> ScoredText:
 def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
     """Loss, and the scores of greedy search and of the search that was chosen."""
     output = Path(config.output) if config.output else run.path / "evaluation"
-    translator = _load(config, run)
+    translator = load(config, run)
     loss_nats = _loss_nats(translator, text)
     _logger.info("%d lines, loss %.3f nats, perplexity %.2f", len(text.sources), loss_nats, perplexity(loss_nats))
     systems = []
     for search in _searches(translator.search):
         translator.search = search
-        systems.append(_score(search.strategy.name, translator, text, output))
+        systems.append(_kept(scored(search.strategy.name, translator, text), output))
     if config.significance.confidence:
-        systems = [_with_evidence(Resampling.bootstrap, [system], text, config.significance)[0] for system in systems]
+        systems = [with_evidence(Resampling.bootstrap, [system], text, config.significance)[0] for system in systems]
     for line in table("search", systems):
         _logger.info("%s", line)
     found = {system.name: system.as_json() for system in systems}
@@ -81,10 +82,10 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
     for number, run in enumerate(runs, start=1):
         folder = f"{number}-{run.path.resolve().name}"
         output = Path(config.output) / folder if config.output else run.path / "evaluation"
-        systems.append(_score(str(run.path), _load(config, run), text, output))
+        systems.append(_kept(scored(str(run.path), load(config, run), text), output))
         _logger.info("%s: BLEU %.2f", run.path, systems[-1].scores["bleu"])
     for method in Resampling:
-        systems = _with_evidence(method, systems, text, config.significance)
+        systems = with_evidence(method, systems, text, config.significance)
     search = config.search.strategy.name
     _logger.info("\n%d lines, search=%s; differences and p-values: from %s", len(text.sources), search, runs[0].path)
     for line in table("run", systems):
@@ -93,7 +94,8 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
     return {"lines": len(text.sources), "search": search, "runs": rows}
 
 
-def _load(config: EvaluateConfig, run: RunFolder) -> Translator:
+def load(config: EvaluateConfig, run: RunFolder) -> Translator:
+    """The translator of a run, which gives one translation a line."""
     # Every line needs exactly one translation here; several are only of use to choose one from.
     chooses = config.search.mbr is not ExpectedUtility.none
     num_best = config.search.num_best if chooses else 1
@@ -121,19 +123,23 @@ def _loss_nats(translator: Translator, text: ScoredText) -> float:
     return mean_loss_nats(translator.model, all_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
 
 
-def _score(name: str, translator: Translator, text: ScoredText, output: Path) -> Scored:
-    """Translate, write the translations, and score them."""
+def scored(name: str, translator: Translator, text: ScoredText) -> Scored:
+    """Translate, and score the translations."""
     metrics = {**comparable_metrics(text.target_language), **lowercased_metric(text.target_language)}
     started_s = time.perf_counter()
     hypotheses = translator.translate(text.sources)
     elapsed_s = time.perf_counter() - started_s
-    path = output / f"{text.name}.{translator.search.strategy.name}.txt"
-    write_lines(path, hypotheses)
     scores = corpus_scores(hypotheses, *text.references, metrics=metrics, labels=text.labels)
-    return Scored(name, hypotheses, scores, elapsed_s, path.name)
+    return Scored(name, hypotheses, scores, elapsed_s, f"{text.name}.{translator.search.strategy.name}.txt")
 
 
-def _with_evidence(
+def _kept(system: Scored, folder: Path) -> Scored:
+    """The same, with its translations written into a folder."""
+    write_lines(folder / system.output, system.hypotheses)
+    return system
+
+
+def with_evidence(
     method: Resampling,
     systems: Sequence[Scored],
     text: ScoredText,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from s2s.analysis.attention import attention_of_pairs, middling, piece_pairs
 from s2s.analysis.plots import plot_attention
 from s2s.cli.app import run_app
 from s2s.config import (
@@ -33,7 +34,6 @@ from s2s.data.batching import all_batches
 from s2s.data.corpora import Pair
 from s2s.data.prepare import Prepared, encode_pairs, prepare
 from s2s.data.subwords import Subwords
-from s2s.data.words import merge_pieces, merge_weights
 from s2s.decoding.translator import Translator
 from s2s.device import autocast, choose_device, choose_precision
 from s2s.errors import ConfigError, MissingExtraError, RunError
@@ -361,23 +361,15 @@ def _draw_attention(run: RunFolder, translator: Translator, pairs: list[Pair]) -
     """Draw where the model looks while it translates one test sentence of middling length."""
     if translator.model.decoder.attention.score is Score.none:
         return
-    source = _middling(pairs)
-    target = translator.translate([source])[0]
-    path = run.path / "attention.png"
-    weights, source_pieces, target_pieces = translator.attention(source, target)
-    if not source_pieces or not target_pieces:
+    source = middling([pair.source for pair in pairs])
+    [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]), has_ends=False)
+    if sentence is None:
         _logger.info("no attention picture: the model has nothing to say about “%s”", source)
         return
-    merged = merge_weights(weights, source_pieces, target_pieces)
+    path = run.path / "attention.png"
     try:
-        plot_attention(merged, merge_pieces(source_pieces), merge_pieces(target_pieces), path)
+        plot_attention(sentence.weights_JI, sentence.source, sentence.target, path)
     except MissingExtraError as error:
         _logger.info("no attention picture: %s", error)
         return
     _logger.info("\nattention of “%s” is drawn in %s", source, path)
-
-
-def _middling(pairs: list[Pair]) -> str:
-    """The first source of 6 to 9 words, which is long enough to show word order and short enough to read."""
-    sources = [pair.source for pair in pairs]
-    return next((source for source in sources if 6 <= len(source.split()) <= 9), sources[0])

@@ -10,7 +10,6 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +23,7 @@ from s2s.config import (
     check,
     load_config,
 )
-from s2s.data.batching import pair_batch, source_batch
+from s2s.data.batching import source_batch
 from s2s.data.subwords import NO_TEXT, UNK, Subwords
 from s2s.decoding.engine import Engine
 from s2s.decoding.must import Must
@@ -193,20 +192,6 @@ class Translator:
                 else:
                     _logger.warning("line %d: %s", numbers[index], _NOTHING_TO_SAY)
         return results
-
-    def attention(self, source: str, target: str) -> tuple[np.ndarray, list[str], list[str]]:
-        """How much each target piece looks at each source piece while the model reads a given translation.
-
-        Returns:
-            Weights (target pieces, source pieces), and the pieces of both sides, `</s>` left out. Rows sum to at most
-            1: what looks at the source's `</s>` is missing.
-        """
-        source_ids, target_ids = self.source.encode([source])[0], self.target.encode([target])[0]
-        batch = pair_batch([source_ids], [target_ids]).to(self.device)
-        with torch.inference_mode():
-            _, weights_BTS = self.model.eval()(batch)
-        weights_TS = weights_BTS[0, : len(target_ids), : len(source_ids)].float().cpu().numpy()
-        return weights_TS, self.source.pieces(source_ids), self.target.pieces(target_ids)
 
     def _cut(self, ids: list[int], line: int) -> list[int]:
         most = self.search.max_source_pieces
@@ -383,15 +368,14 @@ class Translator:
 def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
     """The source and target subwords of runs that vote: of the first, and no other's may differ."""
     paths = [folder.subwords(load_config(folder.config).subwords.shared) for folder in folders]
-    contents = [tuple(path.read_bytes() for path in pair) for pair in paths]
-    for folder, content in zip(folders, contents, strict=True):
-        if content != contents[0]:
+    sides = [(Subwords.load(source), Subwords.load(target)) for source, target in paths]
+    for folder, (source, target) in zip(folders, sides, strict=True):
+        if (source.model, target.model) != (sides[0][0].model, sides[0][1].model):
             raise RunError(
                 f"{folder.path} has other subwords than {folders[0].path}; models that vote need the same pieces: "
                 "train them on one corpus with the same subwords options, with different seeds"
             )
-    source, target = (Subwords.load(path) for path in paths[0])
-    return source, target
+    return sides[0]
 
 
 def _check_attention(search: SearchConfig, scores: Sequence[Score]) -> None:

@@ -87,7 +87,7 @@ class Attention(nn.Module):
             return query_BTH, query_BTH.new_zeros(*query_BTH.shape[:2], memory.is_token_BS.shape[1])
         # 1. Take the decoder's hidden state (query_BTH) and the encoder's S hidden states (memory.states_BSH).
         # 2. Score each encoder state by its dot product with the decoder state.
-        scores_BTS = self._scores(query_BTH, memory)
+        scores_BTS = self.scores(query_BTH, memory)
         # 3. Turn the scores into weights by a softmax over the source; padding gets exactly 0.
         scores_BTS = scores_BTS.masked_fill(~memory.is_token_BS[:, None, :], -math.inf)
         weights_BTS = torch.softmax(scores_BTS, dim=-1)
@@ -96,7 +96,8 @@ class Attention(nn.Module):
         context_BTH = torch.bmm(weights_BTS.to(memory.states_BSH.dtype), memory.states_BSH)
         return torch.cat([context_BTH, query_BTH], dim=-1), weights_BTS
 
-    def _scores(self, query_BTH: Tensor, memory: Memory) -> Tensor:
+    def scores(self, query_BTH: Tensor, memory: Memory) -> Tensor:
+        """Take the second step alone: the scores (B, T, S), those of padding not yet left out."""
         if self.score is Score.additive:
             query_BT1A = self.query(query_BTH)[:, :, None, :]
             return self.energy(torch.tanh(query_BT1A + memory.keys_BSA[:, None, :, :])).squeeze(-1)  # type: ignore[no-any-return]

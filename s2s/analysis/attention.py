@@ -1,0 +1,134 @@
+"""Where a model looks while it says each word of a translation.
+
+S source pieces, T target pieces, I source words, J target words.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2s.config import Score
+from s2s.data.subwords import Subwords
+from s2s.data.words import WORD_START, merge_pieces, merge_weights
+from s2s.decoding.forced import ForcedDecoder
+from s2s.decoding.translator import Translator
+from s2s.decoding.wording import Translation
+from s2s.errors import CheckpointError, RunError
+
+END = "</s>"
+"""How the end of a sentence is shown."""
+
+
+class PiecePair(NamedTuple):
+    """A sentence and its translation as piece ids, without `</s>`."""
+
+    source: list[int]
+    target: list[int]
+
+
+@dataclass(frozen=True)
+class WordAttention:
+    """The words of a sentence and of its translation, and how much each of the latter looks at each of the former.
+
+    Attributes:
+        source: I words.
+        target: J words, at least one of each.
+        weights_JI: a row for each target word, 0 to 1.
+    """
+
+    source: list[str]
+    target: list[str]
+    weights_JI: NDArray[np.floating[Any]]
+
+
+def check_looks(translator: Translator, name: object) -> None:
+    """Refuse a model that looks at nothing; `name` is its run, for the message.
+
+    Raises:
+        RunError: it has no attention.
+    """
+    if translator.model.decoder.attention.score is Score.none:
+        raise RunError(
+            f"run={name} was trained with model.attention=none: its decoder looks at no source word, all it has is the "
+            "encoder's last vector, so there is nothing to draw; give a run with attention"
+        )
+
+
+def piece_pairs(
+    translator: Translator, sources: Sequence[str], targets: Sequence[str | None], *, first_line: int = 1
+) -> list[PiecePair]:
+    """Sentences in pieces, each with its translation: the one given, or else (None) the model's own.
+
+    The model's own comes in the pieces that search chose, which `Subwords.encode` may cut otherwise.
+
+    Args:
+        sources, targets: any text; a side that is longer than search.max_source_pieces is cut.
+        first_line: number of the first sentence, for warnings.
+    """
+    pairs = list(enumerate(zip(sources, targets, strict=True), start=first_line))
+    own = {line: source for line, (source, target) in pairs if target is None}
+    found = dict(zip(own, translator.translations(list(own.values()), numbers=list(own)), strict=True))
+    return [
+        _own(translator, source, found[line]) if target is None else _given(translator, source, target, line)
+        for line, (source, target) in pairs
+    ]
+
+
+def _own(translator: Translator, source: str, found: Translation) -> PiecePair:
+    [source_ids] = translator.source.encode([source])  # the translator has warned of a long one
+    return PiecePair(source_ids[: translator.search.max_source_pieces], list(found.hypotheses[0].ids))
+
+
+def _given(translator: Translator, source: str, target: str, line: int) -> PiecePair:
+    decoder = ForcedDecoder(translator, max_pieces=translator.search.max_source_pieces)
+    [source_ids] = decoder.cut(translator.source.encode([source]), "source", line)
+    [target_ids] = decoder.cut(translator.target.encode([target]), "target", line)
+    return PiecePair(source_ids, target_ids)
+
+
+def attention_of_pairs(
+    translator: Translator, pairs: Sequence[PiecePair], *, has_ends: bool = True, is_merged: bool = True
+) -> list[WordAttention | None]:
+    """The attention of each pair, in order; None for one that has a side without words.
+
+    Args:
+        translator: with attention.
+        pairs: sentences and their translations.
+        has_ends: `</s>` counts as the last word of both sides, so that rows sum to 1; without, what looks there is
+            missing.
+        is_merged: pieces are put together into words; otherwise each stands for itself.
+
+    Raises:
+        CheckpointError: the weights of the model are damaged.
+    """
+    found = dict(ForcedDecoder(translator).attention([pair.source for pair in pairs], [pair.target for pair in pairs]))
+    sentences: list[WordAttention | None] = []
+    for index, pair in enumerate(pairs):
+        source = pieces_with_end(translator.source, pair.source)
+        target = pieces_with_end(translator.target, pair.target)
+        weights_TS = found[index]
+        if not np.isfinite(weights_TS).all():
+            raise CheckpointError("the model looks nowhere (NaN): its weights are damaged; train it anew")
+        if not has_ends:
+            source, target, weights_TS = source[:-1], target[:-1], weights_TS[:-1, :-1]
+        make = _merged if is_merged else WordAttention
+        sentences.append(make(source, target, weights_TS) if all(pair) else None)
+    return sentences
+
+
+def middling(sources: Sequence[str]) -> str:
+    """The first sentence of 6 to 9 words, which is long enough to show word order and short enough to read."""
+    return next((source for source in sources if 6 <= len(source.split()) <= 9), sources[0])
+
+
+def pieces_with_end(subwords: Subwords, ids: Sequence[int]) -> list[str]:
+    """The pieces of a sentence, `</s>` after them."""
+    return [*subwords.pieces(ids), END]
+
+
+def _merged(source: list[str], target: list[str], weights_TS: NDArray[np.float32]) -> WordAttention:
+    source, target = ([WORD_START + piece if piece == END else piece for piece in side] for side in (source, target))
+    return WordAttention(merge_pieces(source), merge_pieces(target), merge_weights(weights_TS, source, target))

@@ -1,0 +1,102 @@
+"""`s2s-attention`: where a model looks while it translates, as pictures, as a page, or step by step in numbers."""
+
+import logging
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from s2s.analysis.attention import WordAttention, attention_of_pairs, check_looks, piece_pairs
+from s2s.analysis.attention_page import attention_page
+from s2s.analysis.plots import plot_attention, require_matplotlib
+from s2s.analysis.six_steps import six_steps, six_steps_text
+from s2s.cli.app import run_app
+from s2s.config import AttentionConfig, PictureFormat, load_config
+from s2s.decoding.lines import decode, open_input, read_windows
+from s2s.decoding.translator import Translator
+from s2s.errors import DataError
+from s2s.files import write_text
+from s2s.runs import RunFolder
+
+_logger = logging.getLogger(__name__)
+_TEXTS = ("text=", "target=")
+
+
+def main() -> None:
+    """The command; what stands after `text=` and `target=` is a sentence, commas, quotes and all."""
+    sys.argv[1:] = [as_option(argument) if argument.startswith(_TEXTS) else argument for argument in sys.argv[1:]]
+    run_app("attention", AttentionConfig, attention)
+
+
+def as_option(argument: str) -> str:
+    """`NAME=any text` with the text quoted for Hydra's grammar, and `${...}` in it kept from being looked up."""
+    name, _, text = argument.partition("=")
+    return f"{name}={_quoted(text)}"
+
+
+def attention(config: AttentionConfig) -> None:
+    """Draw the sentences and print the names of the files; or print the six steps of one step."""
+    translator = Translator.load(config.run, search=config.search, device=config.device)
+    check_looks(translator, config.run)
+    if config.step is not None:
+        assert config.text is not None
+        [pair] = piece_pairs(translator, [config.text], [config.target])
+        print("\n".join(six_steps_text(six_steps(translator, pair, config.step))))
+        return
+    if set(config.formats) != {PictureFormat.html}:
+        require_matplotlib()  # before anything is translated
+    sentences = _sentences(config, translator)
+    if not sentences:
+        raise DataError("nothing to draw: expected a sentence that has a translation, got blank ones")
+    _draw(config, sentences)
+
+
+def _quoted(text: str) -> str:
+    kept = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    closed = re.sub(r'(\\+)(?="|\Z)', r"\1\1", kept)  # a backslash before a quotation mark would take its meaning away
+    return '"' + closed.replace('"', '\\"') + '"'
+
+
+def _sentences(config: AttentionConfig, translator: Translator) -> list[WordAttention]:
+    """What is to be drawn: the sentences with words on both sides; a message tells of each other one."""
+    rows = list(islice(_rows(config), config.most + 1))
+    if len(rows) > config.most:
+        _logger.warning("warning: only the first %d sentences are drawn; most=NUMBER draws more", config.most)
+    sources, targets = [source for source, _ in rows[: config.most]], [target for _, target in rows[: config.most]]
+    pairs = piece_pairs(translator, sources, targets)
+    found = attention_of_pairs(translator, pairs, has_ends=config.ends, is_merged=not config.pieces)
+    for number, (pair, sentence) in enumerate(zip(pairs, found, strict=True), start=1):
+        if sentence is None:
+            side = "translation" if pair.source else "sentence"
+            _logger.warning("line %d: nothing to draw, as the %s is empty", number, side)
+    return [sentence for sentence in found if sentence is not None]
+
+
+def _rows(config: AttentionConfig) -> Iterator[tuple[str, str | None]]:
+    """Sentences, each with its translation where one is given."""
+    if config.text is not None:
+        yield config.text, config.target
+        return
+    with open_input(Path(config.input) if config.input else None) as given:
+        for window in filter(None, read_windows(given)):
+            for number, line in enumerate(window.lines, window.first_line):
+                source, tab, target = decode(line, number).partition("\t")
+                yield source, target if tab else None
+
+
+def _draw(config: AttentionConfig, sentences: Sequence[WordAttention]) -> None:
+    """Write the files that were asked for, and their names on stdout."""
+    run = RunFolder.existing(config.run)
+    folder = Path(config.output) if config.output else run.path / "attention"
+    for form in dict.fromkeys(config.formats):
+        if form is PictureFormat.html:
+            data, title = load_config(run.config).data, f"Attention of {run.path.resolve().name}"
+            languages = data.source_language, data.target_language
+            write_text(folder / "attention.html", attention_page(sentences, title, languages))
+            print(folder / "attention.html")
+            continue
+        for number, sentence in enumerate(sentences, start=1):
+            path = folder / f"{number}.{form.name}"
+            plot_attention(sentence.weights_JI, sentence.source, sentence.target, path)
+            print(path)

@@ -1,0 +1,110 @@
+"""`s2s-report`: several runs on one page that needs no network."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from s2s.analysis.attention import WordAttention, attention_of_pairs, middling, piece_pairs
+from s2s.analysis.comparison import read_result
+from s2s.analysis.report_page import RunStory, Said, TextResults, report_page
+from s2s.cli.app import run_app
+from s2s.cli.evaluate import load, scored, scored_text, with_evidence
+from s2s.config import ReportConfig, Score
+from s2s.decoding.translator import Translator
+from s2s.errors import RunError
+from s2s.evaluation.significance import Resampling
+from s2s.evaluation.testsets import ScoredText
+from s2s.files import write_text
+from s2s.runs import RunFolder
+from s2s.training.metrics import read_metrics
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A run that can translate, and the text that it is scored on."""
+
+    run: int
+    translator: Translator
+    text: ScoredText
+
+
+def main() -> None:
+    """The command."""
+    run_app("report", ReportConfig, report)
+
+
+def report(config: ReportConfig) -> None:
+    """Write the page, and its name on stdout."""
+    assert config.output is not None
+    runs = [RunFolder.existing(name) for name in config.runs]
+    stories = [
+        RunStory(name, read_result(run), read_metrics(run.metrics))
+        for name, run in zip(_names(runs), runs, strict=True)
+    ]
+    texts: list[TextResults] = []
+    if config.scores:
+        stories, ready = _ready(config, runs, stories)
+        texts = [_results(config, stories, group) for group in _by_text(ready)]
+    write_text(Path(config.output), report_page(stories, texts, config.samples))
+    print(config.output)
+
+
+def _names(runs: Sequence[RunFolder]) -> list[str]:
+    """The last part of each path, or the paths as they were given where two have the same."""
+    names = [run.path.resolve().name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run.path) for run in runs]
+
+
+def _ready(
+    config: ReportConfig, runs: Sequence[RunFolder], stories: Sequence[RunStory]
+) -> tuple[list[RunStory], list[_Ready]]:
+    """The runs that can translate; those that cannot have a note that says why."""
+    is_given = config.data.test or config.data.testset
+    shared = scored_text(config, runs) if is_given else None
+    told, ready = list(stories), []
+    for index, run in enumerate(runs):
+        try:
+            ready.append(_Ready(index, load(config, run), shared or scored_text(config, [run])))
+        except RunError as error:  # such as a run that has no weights yet: the page shows what there is
+            _logger.warning("warning: %s is not scored: %s", run.path, error)
+            told[index] = replace(stories[index], note=f"not scored: {error}")
+    return told, ready
+
+
+def _by_text(ready: Sequence[_Ready]) -> list[list[_Ready]]:
+    """Runs with the same text together, in their order."""
+    groups: list[list[_Ready]] = []
+    for each in ready:
+        group = next((group for group in groups if group[0].text == each.text), None)
+        if group is None:
+            groups.append([each])
+        else:
+            group.append(each)
+    return groups
+
+
+def _results(config: ReportConfig, stories: Sequence[RunStory], group: Sequence[_Ready]) -> TextResults:
+    """Translate the text with each run, score it, and compare the runs with the first."""
+    text, systems = group[0].text, []
+    for each in group:
+        systems.append(scored(stories[each.run].name, each.translator, text))
+        _logger.info("%s: BLEU %.2f", systems[-1].name, systems[-1].scores["bleu"])
+    for method in Resampling if len(systems) > 1 else [Resampling.bootstrap]:
+        systems = with_evidence(method, systems, text, config.significance)
+    said = []
+    for each, system in zip(group, systems, strict=True):
+        options = stories[each.run].result.options
+        languages = options["data.source_language"], options["data.target_language"]
+        said.append(Said(each.run, system, _attention(each.translator, middling(text.sources)), languages))
+    return TextResults(text, config.search.strategy.name, said)
+
+
+def _attention(translator: Translator, source: str) -> WordAttention | None:
+    """Where a model looks while it translates a sentence."""
+    if translator.model.decoder.attention.score is Score.none:
+        return None
+    [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]))
+    return sentence

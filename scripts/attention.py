@@ -1,0 +1,3 @@
+from s2s.cli.attention import main
+
+main()
