@@ -26,7 +26,11 @@ from s2s.config import (
     Config,
     EvaluateConfig,
     ExportConfig,
+    GatesConfig,
     GatherConfig,
+    GradientsConfig,
+    LengthsConfig,
+    MemoryConfig,
     PhrasebookConfig,
     ScoreConfig,
     TranslateConfig,
@@ -44,6 +48,10 @@ SCHEMAS = {
     "export": ExportConfig,
     "gather": GatherConfig,
     "phrasebook": PhrasebookConfig,
+    "gradients": GradientsConfig,
+    "memory": MemoryConfig,
+    "lengths": LengthsConfig,
+    "gates": GatesConfig,
 }
 
 TINY = (

@@ -76,8 +76,14 @@ ORDER = [
     "evaluation.alignment",
     "evaluation.aligner",
     "analysis.plots",
+    "analysis.line_plots",
     "analysis.comparison",
     "analysis.curve",
+    "analysis.learning",
+    "analysis.gradients",
+    "analysis.memory",
+    "analysis.lengths",
+    "analysis.gates",
     "cli",
 ]
 

@@ -37,13 +37,13 @@ class Start(enum.Enum):
 class Quantity(enum.Enum):
     """What is known of each step back from the end; norms of a sentence's gradient, mean over those of a batch."""
 
-    hidden = "hidden"
+    hidden = "hidden state"
     """Of the hidden state."""
-    cell = "cell"
+    cell = "cell state"
     """Of the cell state."""
     bound = "bound"
     """What the hidden state's norm cannot exceed in a tanh RNN."""
-    clipped = "clipped"
+    clipped = "hidden state, clipped"
     """Of the hidden state, once the gradient of all weights is scaled down to the largest norm that is allowed."""
 
 
