@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s.cli.app import run_app
-from s2s.config import EvaluateConfig, OutputFormat, SignificanceConfig, Strategy
+from s2s.config import EvaluateConfig, OutputFormat, ScoredData, SignificanceConfig, Strategy
 from s2s.data.batching import all_batches
 from s2s.data.corpora import Pair
 from s2s.data.prepare import encode_pairs
@@ -36,14 +36,14 @@ def main() -> None:
 def evaluate(config: EvaluateConfig) -> None:
     """Print a table on stderr and one JSON object on stdout; write the translations to files."""
     runs = [RunFolder.existing(name) for name in config.runs]
-    text = _text(config, runs)
+    text = scored_text(config.data, runs)
     result = _look_at(config, runs[0], text) if len(runs) == 1 else _compare(config, runs, text)
     json.dump(result, sys.stdout, ensure_ascii=False)
     print()
 
 
-def _text(config: EvaluateConfig, runs: Sequence[RunFolder]) -> ScoredText:
-    data = config.data
+def scored_text(data: ScoredData, runs: Sequence[RunFolder]) -> ScoredText:
+    """What was asked for; else the test set that the runs share."""
     if data.testset is not None and data.language_pair is not None:
         return named_text(data.testset, data.language_pair)
     return file_text(*map(Path, data.test)) if data.test else own_text(runs)
