@@ -77,6 +77,7 @@ ORDER = [
     "evaluation.aligner",
     "analysis.plots",
     "analysis.line_plots",
+    "analysis.heat_maps",
     "analysis.comparison",
     "analysis.curve",
     "analysis.learning",

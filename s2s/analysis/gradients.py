@@ -55,7 +55,8 @@ class Gradients(NamedTuple):
     """Norms of one batch, from the last position to the first.
 
     Attributes:
-        hidden_BS, cell_BS: of the gradient of each sentence's loss; the cell state is the LSTM's, else None.
+        hidden_BS, cell_BS: of the gradient of each sentence's loss, by all ways from that state on (from the cell state
+            also by the hidden state of its own step); the cell state is the LSTM's, else None.
         bound_BS: no norm of the hidden state can be larger; only for the RNN.
         weights: of the gradient of the mean loss by all weights together.
     """
@@ -147,7 +148,8 @@ def state_gradients(
 
 def _norms(gradients: Sequence[Tensor]) -> Tensor:
     """Norms (B, S) of the gradients (B, H) of S states, the last one first."""
-    return torch.stack(gradients[::-1], dim=1).norm(dim=-1)
+    norms_BS: Tensor = torch.linalg.vector_norm(torch.stack(list(gradients[::-1]), dim=1), dim=-1)
+    return norms_BS
 
 
 def vanishing_factors(cell: WrittenCell, hidden_BSH: Tensor) -> Tensor:
@@ -199,7 +201,11 @@ def measure_layer(layer: nn.RNNBase, kind: Cell, inputs: Iterable[Tensor], seed:
     for inputs_BSI in inputs:
         direction_BH = torch.randn(len(inputs_BSI), cell.hidden_size, generator=generator, dtype=torch.float64)
         direction_BH /= direction_BH.norm(dim=1, keepdim=True)
-        found.append(state_gradients(cell, inputs_BSI.double(), lambda end, to=direction_BH: (end * to).sum(dim=1)))
+
+        def along(hidden_BH: Tensor, direction_BH: Tensor = direction_BH) -> Tensor:
+            return (hidden_BH * direction_BH).sum(dim=1)
+
+        found.append(state_gradients(cell, inputs_BSI.double(), along))
     return {quantity: curve for quantity, curve in _curves(found, 1.0).items() if quantity is not Quantity.clipped}
 
 

@@ -75,9 +75,7 @@ def plot_heat_maps(
     save_figure(figure, path)
 
 
-def _draw(
-    figure: "Figure", axes: "Axes", heat_map: HeatMap, rows: Sequence[Label], columns: Sequence[Label]
-) -> None:
+def _draw(figure: "Figure", axes: "Axes", heat_map: HeatMap, rows: Sequence[Label], columns: Sequence[Label]) -> None:
     values_US = heat_map.values_US
     assert values_US.shape == (len(rows), len(columns)), f"{values_US.shape} is no map of {len(rows)} x {len(columns)}"
     most = 1.0 if heat_map.is_share else float(np.abs(values_US).max()) or 1.0

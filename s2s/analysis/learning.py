@@ -20,6 +20,6 @@ def learn(model: nn.Module, losses_nats: Iterable[Tensor], *, learning_rate: flo
     optimizer = torch.optim.Adam(weights, lr=learning_rate)
     for loss_nats in losses_nats:
         optimizer.zero_grad()
-        loss_nats.backward()  # type: ignore[no-untyped-call]
+        loss_nats.backward()
         nn.utils.clip_grad_norm_(weights, max_grad_norm)
         optimizer.step()

@@ -4,11 +4,11 @@ N points of a curve, P panels.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from s2s.analysis.plots import Label, empty_figure, lay_grid, save_figure, typeset, write
+from s2s.analysis.plots import empty_figure, lay_grid, save_figure, typeset, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +19,9 @@ COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Told apart by people who see few colours (Okabe and Ito 2008)."""
 MARKERS = "osD^vPX"
 """One for each colour, for those who see none, and for print."""
+
+Dash = Literal["-", "--", ":", "-.", ""]
+"""As matplotlib writes them; the empty one draws points alone."""
 
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _TICK_TEXT = "0123456789.−⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
@@ -35,7 +38,6 @@ class Line:
         x_N, y_N: its points; what is not finite, or not positive on a logarithmic axis, leaves a gap.
         low_N, high_N: ends of its spread at each point; empty: none is drawn.
         colour: index into COLOURS, counted round.
-        dash: as matplotlib has it; "" draws points alone.
     """
 
     name: str
@@ -44,7 +46,7 @@ class Line:
     low_N: Sequence[float] = ()
     high_N: Sequence[float] = ()
     colour: int = 0
-    dash: str = "-"
+    dash: Dash = "-"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def plot_panels(panels: Sequence[Panel], path: Path, *, num_columns: int = 2) ->
         axes.set_axis_off()
     figure.tight_layout(w_pad=2.5, h_pad=2)
     _add_legend(figure, panels)
-    save_figure(figure, path)
+    save_figure(figure, path, has_few_colours=True)
 
 
 def _draw_panel(axes: "Axes", panel: Panel) -> None:

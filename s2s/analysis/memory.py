@@ -28,7 +28,7 @@ def copying_batch(num_words: int, word_length: int, distance: int, generator: to
     """Random words to be copied across `distance` random fillers."""
     word_BK = torch.randint(_FIRST_LETTER, _FIRST_FILLER, (num_words, word_length), generator=generator)
     filler_BN = torch.randint(_FIRST_FILLER, _FIRST_FILLER + NUM_FILLERS, (num_words, distance), generator=generator)
-    return pair_batch(torch.cat([word_BK, filler_BN], dim=1).numpy(), word_BK.numpy())
+    return pair_batch(torch.cat([word_BK, filler_BN], dim=1).tolist(), word_BK.tolist())
 
 
 def build_copyist(cell: Cell, score: Score, hidden_size: int) -> Seq2Seq:

@@ -190,17 +190,21 @@ def check_drawable(path: Path) -> None:
         raise ConfigError(f"expected a picture file ending in {', '.join(FORMATS)}, got {str(path)!r}")
 
 
-def save_figure(figure: "Figure", path: Path) -> None:
-    """Write a picture; its folder is made if need be."""
+def save_figure(figure: "Figure", path: Path, *, has_few_colours: bool = False) -> None:
+    """Write a picture; its folder is made if need be.
+
+    Args:
+        has_few_colours: curves, not shades: a PNG may be written at a third of its size.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # "tight" grows the picture around whatever the labels need, so that nothing is ever cut off.
     figure.savefig(path, format=path.suffix[1:].lower(), dpi=PIXELS_PER_INCH, bbox_inches="tight", pad_inches=0.15)
-    if path.suffix.lower() == ".png":
+    if has_few_colours and path.suffix.lower() == ".png":
         _reduce_colours(path)
 
 
 def _reduce_colours(path: Path) -> None:
-    """Write a PNG again with a table of 256 colours, which no eye tells from the full ones, at a third of the size."""
+    """Write a PNG again with a table of 256 colours: enough for some hues and the soft edges of lines and letters."""
     from PIL import Image
 
     with Image.open(path) as image:

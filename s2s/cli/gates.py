@@ -12,7 +12,7 @@ from torch import Tensor
 from s2s.analysis.gates import KEEPS, LayerReader, Memory, Trace, extremes, memories
 from s2s.analysis.heat_maps import HeatMap, plot_heat_maps
 from s2s.analysis.plots import check_drawable
-from s2s.cli.app import run_app
+from s2s.cli.app import quote_text, run_app
 from s2s.config import Cell, Direction, GatesConfig, ModelConfig, load_config
 from s2s.data.batching import source_batch
 from s2s.data.corpora import read_pairs
@@ -25,7 +25,8 @@ _STATES = (Trace.cell, Trace.hidden)
 
 
 def main() -> None:
-    """The command."""
+    """The command; what stands after `text=` is a sentence, commas, quotes and all."""
+    sys.argv[1:] = [quote_text(argument) if argument.startswith("text=") else argument for argument in sys.argv[1:]]
     run_app("gates", GatesConfig, gates)
 
 
@@ -98,9 +99,7 @@ def _print_table(keeps: Trace, units: list[Memory], num_lines: int) -> None:
         _logger.info("%6d %10.3f %18.1f", memory.unit, memory.mean_gate, memory.half_life)
 
 
-def _draw(
-    config: GatesConfig, cell: Cell, found: dict[Trace, Tensor], drawn: list[Memory], pieces: list[str]
-) -> None:
+def _draw(config: GatesConfig, cell: Cell, found: dict[Trace, Tensor], drawn: list[Memory], pieces: list[str]) -> None:
     chosen = [memory.unit for memory in drawn]
     maps = [
         HeatMap(name.value, values_SH[:, chosen].T.numpy(), name not in _STATES) for name, values_SH in found.items()
@@ -118,9 +117,7 @@ def _draw(
     )
 
 
-def _result(
-    found: dict[Trace, Tensor], drawn: list[Memory], pieces: list[str], units: list[Memory]
-) -> dict[str, Any]:
+def _result(found: dict[Trace, Tensor], drawn: list[Memory], pieces: list[str], units: list[Memory]) -> dict[str, Any]:
     chosen = torch.tensor([memory.unit for memory in drawn])
     traces = {
         name.name: [[round(value, 4) for value in row] for row in values_SH[:, chosen].T.tolist()]

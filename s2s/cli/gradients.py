@@ -27,7 +27,7 @@ from s2s.analysis.gradients import (
     windows,
 )
 from s2s.analysis.learning import learn
-from s2s.analysis.line_plots import Line, Panel, plot_panels
+from s2s.analysis.line_plots import Dash, Line, Panel, plot_panels
 from s2s.analysis.plots import check_drawable
 from s2s.cli.app import run_app
 from s2s.config import Cell, GradientsConfig, Split, SubwordKind, load_config
@@ -44,7 +44,7 @@ _TRAINING_LENGTH = 100
 _LEARNING_RATE = 3e-3
 _SHOWN = (0, 1, 2, 5, 10, 20, 50, 100, 200)  # steps back of which JSON tells, besides the last
 _MEASURED = (Quantity.hidden, Quantity.cell, Quantity.clipped)
-_DASHES = {Quantity.hidden: "-", Quantity.cell: "--", Quantity.bound: ":", Quantity.clipped: "-."}
+_DASHES: dict[Quantity, Dash] = {Quantity.hidden: "-", Quantity.cell: "--", Quantity.bound: ":", Quantity.clipped: "-."}
 _SMALLEST, _LARGEST = 1e-40, 1e40  # the picture ends there: what is beyond is as good as 0, or as no number
 _SHOWN_CLIPPED = 0.5  # where clipping changes less than this, its curve would lie upon the other
 

@@ -49,9 +49,7 @@ def _scores(config: LengthsConfig, run: RunFolder, text: ScoredText, classes: li
     # Every line needs exactly one translation here, whatever is asked for in search.
     search = dataclasses.replace(config.search, num_best=1, format=OutputFormat.text)
     hypotheses = Translator.load(run.path, search=search, device=config.device).translate(text.sources)
-    return scores_by_class(
-        hypotheses, text, classes, num_samples=config.bootstrap_samples, seed=config.seed
-    )
+    return scores_by_class(hypotheses, text, classes, num_samples=config.bootstrap_samples, seed=config.seed)
 
 
 def _row(name: str, group: LengthClass, score: ClassScore) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def _measure_one(kind: Copyist, distance: int, seed: int, config: MemoryConfig) 
 
 
 def _print_table(found: Found, distances: list[int]) -> None:
-    _logger.info("words copied without an error (%%), mean over seeds, by the number of fillers")
+    _logger.info("words copied without an error (%), mean over seeds, by the number of fillers")
     _logger.info("%-20s%s", "", "".join(f"{distance:>7}" for distance in distances))
     for kind, by_distance in found.items():
         means = [100 * statistics.fmean(accuracies) for accuracies in by_distance]
