@@ -534,8 +534,10 @@ class GatherConfig:
 class GradientsConfig:
     """Options of `gradients`."""
 
-    run: Any = option(
-        None, "a run, or [RUN,RUN]: measure their encoders on their own test sets; left out: small new models"
+    runs: Any = option(
+        None,
+        "a folder, or [FOLDER,FOLDER]: measure the encoders of all runs in it and below it on their own test sets; "
+        "left out: small new models",
     )
     lengths: list[int] = option([10, 25, 50, 100, 200, 400], "pieces of the sequences, from 2 to 500")
     batches: int = option(8, "batches of each length; the spread is over them", low=1)
@@ -567,7 +569,7 @@ class MemoryConfig:
 class LengthsConfig:
     """Options of `lengths`."""
 
-    run: Any = option("???", "a run, or [RUN,RUN]: scored on one test set, by length of the source")
+    runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are scored on one test set")
     edges: list[int] = option([7, 10, 13, 16, 20], "words at which a new class of lengths begins, ascending")
     device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
     data: ScoredData = field(default_factory=ScoredData)
@@ -777,8 +779,8 @@ def _check_evaluate(config: EvaluateConfig) -> None:
 def _check_gradients(config: GradientsConfig) -> None:
     if not config.lengths or not all(2 <= length <= 500 for length in config.lengths):
         raise ConfigError(f"lengths must be numbers from 2 to 500, such as [10,100], but is {config.lengths}")
-    if config.run is not None:
-        _check_folders("run", config.run)
+    if config.runs is not None:
+        _check_folders("runs", config.runs)
 
 
 def _check_memory(config: MemoryConfig) -> None:
@@ -789,7 +791,7 @@ def _check_memory(config: MemoryConfig) -> None:
 
 
 def _check_length_classes(config: LengthsConfig) -> None:
-    _check_folders("run", config.run)
+    _check_folders("runs", config.runs)
     if config.edges != sorted(set(config.edges)) or not all(edge >= 2 for edge in config.edges):
         raise ConfigError(f"edges must be ascending numbers of words from 2 on, such as [10,20], but is {config.edges}")
 
@@ -808,9 +810,7 @@ def _check_folders(name: str, value: Any) -> None:
 
 
 def _check_gather(config: GatherConfig) -> None:
-    runs = config.runs if isinstance(config.runs, list) else [config.runs]
-    if not runs or not all(isinstance(name, str) and name for name in runs):
-        raise ConfigError(f"runs must be a folder or [FOLDER,FOLDER], but is {config.runs}")
+    _check_folders("runs", config.runs)
 
 
 def _check_align(config: AlignConfig) -> None:

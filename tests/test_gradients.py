@@ -6,6 +6,7 @@ B = 3 sentences, S = 7 positions, I = 2 input units, H = 5 hidden units.
 import json
 import logging
 import math
+import shutil
 from itertools import islice
 from pathlib import Path
 
@@ -282,17 +283,18 @@ def test_the_same_seed_gives_the_same_figures(call_command: Caller) -> None:
 
 def test_trained_runs_are_measured_on_their_own_text(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
     options = "lengths=[5,20]", "batches=2", "batch_size=3"
-    ended = call_command("gradients", f"run=[{tiny_run},{tiny_run}]", *options, f"output={tmp_path / 'g.png'}")
+    other = shutil.copytree(tiny_run, tmp_path / "other")
+    ended = call_command("gradients", f"runs=[{tiny_run},{other}]", *options, f"output={tmp_path / 'g.png'}")
     assert ended.code == 0, ended.err
     rows = json.loads(ended.out)["rows"]
     assert [row["length"] for row in rows] == [5, 20, 5, 20]
     assert rows[0]["hidden"]["median"][0] == pytest.approx(1.0)
-    ended = call_command("gradients", f"run={tiny_run}", "lengths=[500]", "output=null")
+    ended = call_command("gradients", f"runs={tiny_run}", "lengths=[500]", "output=null")
     assert ended.code == 1
     assert "expected text of at least 500 pieces" in ended.err
 
 
-@pytest.mark.parametrize("option", ["lengths=[]", "lengths=[1,10]", "lengths=[501]", "run=[]", "scale=5", "batches=0"])
+@pytest.mark.parametrize("option", ["lengths=[]", "lengths=[1,10]", "lengths=[501]", "runs=[]", "scale=5", "batches=0"])
 def test_impossible_options_are_refused(option: str) -> None:
     with pytest.raises(ConfigError, match=option.split("=")[0]):
         compose("gradients", option)

@@ -1,6 +1,7 @@
 """Scores by the length of the source."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_each_class_is_scored_by_itself() -> None:
 
 def test_the_command_compares_runs(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
     picture = tmp_path / "lengths.png"
-    runs = f"run=[{tiny_run},{tiny_run}/../run]"
+    runs = f"runs=[{tiny_run},{shutil.copytree(tiny_run, tmp_path / 'other')}]"
     ended = call_command("lengths", runs, "edges=[3,5]", "bootstrap_samples=100", "search=greedy", f"output={picture}")
     assert ended.code == 0, ended.err
     result = json.loads(ended.out)
@@ -64,7 +65,7 @@ def test_other_text_can_be_scored(tiny_run: Path, tmp_path: Path, call_command: 
     (tmp_path / "a").write_text("하나 둘\n하나 둘 셋 넷\n", encoding="utf-8")
     (tmp_path / "b").write_text("two one\nfour three two one\n", encoding="utf-8")
     data = f"data.test=[{tmp_path / 'a'},{tmp_path / 'b'}]"
-    ended = call_command("lengths", f"run={tiny_run}", data, "edges=[3]", "bootstrap_samples=100", "output=null")
+    ended = call_command("lengths", f"runs={tiny_run}", data, "edges=[3]", "bootstrap_samples=100", "output=null")
     assert ended.code == 0, ended.err
     assert [(row["words"], row["lines"], row["mean_words"]) for row in json.loads(ended.out)["rows"]] == [
         ("0-2", 1, 2),
@@ -72,13 +73,13 @@ def test_other_text_can_be_scored(tiny_run: Path, tmp_path: Path, call_command: 
     ]
 
 
-@pytest.mark.parametrize("options", [["edges=[5,3]"], ["edges=[3,3]"], ["edges=[1]"], ["run=[]"]])
+@pytest.mark.parametrize("options", [["edges=[5,3]"], ["edges=[3,3]"], ["edges=[1]"], ["runs=[]"]])
 def test_impossible_options_are_refused(options: list[str]) -> None:
     with pytest.raises(ConfigError, match=options[0].split("=")[0]):
-        compose("lengths", "run=x", *options)
+        compose("lengths", "runs=x", *options)
 
 
 def test_a_run_that_is_none(tmp_path: Path, call_command: Caller) -> None:
-    ended = call_command("lengths", f"run={tmp_path / 'none'}", "output=null")
+    ended = call_command("lengths", f"runs={tmp_path / 'none'}", "output=null")
     assert ended.code == 1
     assert "does not exist" in ended.err

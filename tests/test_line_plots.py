@@ -85,7 +85,7 @@ def test_heat_maps_become_a_picture(tmp_path: Path, suffix: str, maps: list[Heat
 
 def test_colours_of_states_are_even_around_0_and_those_of_shares_end_at_1(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Figure] = []
-    monkeypatch.setattr("s2s.analysis.heat_maps.save_figure", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr("s2s.analysis.heat_maps.save_figure", lambda figure, *_, **__: drawn.append(figure))
     still = HeatMap("cell state", np.zeros((2, 3)), False)
     plot_heat_maps([MAP, SIGNED, still], ["a", "b"], ["c", "d", "e"], Path("x.png"))
     limits = [axes.collections[0].get_clim() for axes in drawn[0].axes[:3]]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _NUM_COLUMNS = 2
 _SHARES, _SIGNED = "Blues", "PuOr"  # told apart by people who see few colours
+_NUM_SHADES = 20  # a step in each is still seen, and a PNG stays small
 _NUMBER_TEXT = "-−.0123456789"
 
 
@@ -72,16 +73,18 @@ def plot_heat_maps(
     (heading,) = typeset(["\n".join(textwrap.wrap(" ".join(title.split()), width=int(16 * (width + 1))))])
     figure.tight_layout(w_pad=2, h_pad=1.5)
     write(figure.suptitle(heading.text, y=1.0, va="bottom"), heading.font, 12)
-    save_figure(figure, path)
+    save_figure(figure, path, has_few_colours=True)
 
 
 def _draw(figure: "Figure", axes: "Axes", heat_map: HeatMap, rows: Sequence[Label], columns: Sequence[Label]) -> None:
+    from matplotlib import colormaps
+
     values_US = heat_map.values_US
     assert values_US.shape == (len(rows), len(columns)), f"{values_US.shape} is no map of {len(rows)} x {len(columns)}"
     most = 1.0 if heat_map.is_share else float(np.abs(values_US).max()) or 1.0
     cells = axes.pcolormesh(
         values_US,
-        cmap=_SHARES if heat_map.is_share else _SIGNED,
+        cmap=colormaps[_SHARES if heat_map.is_share else _SIGNED].resampled(_NUM_SHADES),
         vmin=0 if heat_map.is_share else -most,
         vmax=most,
         edgecolors="white",

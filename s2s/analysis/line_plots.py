@@ -26,7 +26,7 @@ Dash = Literal["-", "--", ":", "-.", ""]
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _TICK_TEXT = "0123456789.−⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
 _FEW_POINTS = 25
-_PANEL_INCHES = (5.2, 3.5)
+_PANEL_INCHES = (4.8, 3.3)
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,9 @@ def _draw_line(axes: "Axes", line: Line) -> None:
         marker=MARKERS[line.colour % len(MARKERS)] if has_points else "",
         markersize=4.5,
     )
-    if line.low_N:
+    if line.low_N and has_points:
+        axes.vlines(line.x_N, line.low_N, line.high_N, color=colour, linewidth=1.2)
+    elif line.low_N:
         axes.fill_between(line.x_N, line.low_N, line.high_N, color=colour, alpha=0.18, linewidth=0)
 
 

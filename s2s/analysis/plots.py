@@ -194,7 +194,7 @@ def save_figure(figure: "Figure", path: Path, *, has_few_colours: bool = False) 
     """Write a picture; its folder is made if need be.
 
     Args:
-        has_few_colours: curves, not shades: a PNG may be written at a third of its size.
+        has_few_colours: curves, or shades in steps; a PNG is then written at a third of its size.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # "tight" grows the picture around whatever the labels need, so that nothing is ever cut off.

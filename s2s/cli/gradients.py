@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from s2s.analysis.comparison import find_runs, short_names
 from s2s.analysis.gradients import (
     Curves,
     NextPiece,
@@ -73,7 +74,7 @@ def gradients(config: GradientsConfig) -> None:
     """Measure; a table on stderr, one JSON object on stdout, and a picture."""
     if config.output is not None:
         check_drawable(Path(config.output))
-    found = _measure_runs(config) if config.run is not None else _measure_new_models(config)
+    found = _measure_runs(config) if config.runs is not None else _measure_new_models(config)
     _print_table(found)
     if config.output is not None:
         plot_panels(_panels(found), Path(config.output))
@@ -134,11 +135,11 @@ def _batches(pieces_V: Tensor, length: int, config: GradientsConfig) -> Iterator
 
 def _measure_runs(config: GradientsConfig) -> list[Measured]:
     """The first encoder layer of each run, as it reads forwards through the sentences of its own test set."""
-    names = config.run if isinstance(config.run, list) else [config.run]
-    return [_measure_run(RunFolder.existing(str(name)), config) for name in names]
+    runs = find_runs(config.runs)
+    return [_measure_run(run, name, config) for run, name in zip(runs, short_names(runs), strict=True)]
 
 
-def _measure_run(run: RunFolder, config: GradientsConfig) -> Measured:
+def _measure_run(run: RunFolder, name: str, config: GradientsConfig) -> Measured:
     translator = Translator.load(run.path, device="cpu")
     encoder = translator.model.encoder
     text_V = _source_pieces(run, translator.source)
@@ -151,7 +152,7 @@ def _measure_run(run: RunFolder, config: GradientsConfig) -> Measured:
         )
         for length in config.lengths
     }
-    return Measured("trained encoders, reading forwards", run.path.resolve().name, curves)
+    return Measured("trained encoders, reading forwards", name, curves)
 
 
 def _source_pieces(run: RunFolder, subwords: Subwords) -> Tensor:

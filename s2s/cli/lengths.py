@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from s2s.analysis.comparison import find_runs, short_names
 from s2s.analysis.lengths import ClassScore, LengthClass, length_classes, scores_by_class
 from s2s.analysis.line_plots import Line, Panel, plot_panels
 from s2s.analysis.plots import check_drawable
@@ -18,8 +19,9 @@ from s2s.evaluation.testsets import ScoredText
 from s2s.runs import RunFolder
 
 _logger = logging.getLogger(__name__)
+_APART = 0.07  # places of a class, so that intervals stand beside each other
 Found = dict[str, list[ClassScore]]
-"""Of each run, by its folder."""
+"""Of each run, by its name."""
 
 
 def main() -> None:
@@ -31,11 +33,11 @@ def lengths(config: LengthsConfig) -> None:
     """Translate with each run and score by class: a table on stderr, one JSON object on stdout, and a picture."""
     if config.output is not None:
         check_drawable(Path(config.output))
-    names = config.run if isinstance(config.run, list) else [config.run]
-    runs = [RunFolder.existing(str(name)) for name in names]
+    runs = find_runs(config.runs)
     text = scored_text(config.data, runs)
     classes = length_classes(text.sources, config.edges)
-    found = {str(run.path): _scores(config, run, text, classes) for run in runs}
+    names = short_names(runs)
+    found = {name: _scores(config, run, text, classes) for name, run in zip(names, runs, strict=True)}
     _print_table(found, classes)
     if config.output is not None:
         plot_panels([_panel(found, classes)], Path(config.output))
@@ -67,7 +69,7 @@ def _row(name: str, group: LengthClass, score: ClassScore) -> dict[str, Any]:
 
 def _print_table(found: Found, classes: list[LengthClass]) -> None:
     width = max(map(len, found))
-    _logger.info("BLEU by words of the source, with half the width of its 95%% interval")
+    _logger.info("BLEU by words of the source, with half the width of its 95% interval")
     _logger.info("%-*s%s", width, "words", "".join(f"{group.name:>14}" for group in classes))
     _logger.info("%-*s%s", width, "lines", "".join(f"{len(group.rows):>14}" for group in classes))
     for name, scores in found.items():
@@ -79,8 +81,8 @@ def _panel(found: Found, classes: list[LengthClass]) -> Panel:
     places = [float(index) for index in range(len(classes))]
     lines = [
         Line(
-            Path(name).resolve().name,
-            places,
+            name,
+            [place + _APART * (colour - (len(found) - 1) / 2) for place in places],
             [score.bleu for score in scores],
             [score.mean - score.ci for score in scores],
             [score.mean + score.ci for score in scores],
