@@ -810,7 +810,9 @@ def _check_folders(name: str, value: Any) -> None:
 
 
 def _check_gather(config: GatherConfig) -> None:
-    _check_folders("runs", config.runs)
+    runs = config.runs if isinstance(config.runs, list) else [config.runs]
+    if not runs or not all(isinstance(name, str) and name for name in runs):
+        raise ConfigError(f"runs must be a folder or [FOLDER,FOLDER], but is {config.runs}")
 
 
 def _check_align(config: AlignConfig) -> None:

@@ -3,6 +3,7 @@
 N points of a curve, P panels.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ Dash = Literal["-", "--", ":", "-.", ""]
 
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _TICK_TEXT = "0123456789.−⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
+_STEPS = (1, 2, 5, 10, 20, 50, 100)  # a double has 632 powers of ten
+_MOST_TICKS = 8
 _FEW_POINTS = 25
 _PANEL_INCHES = (4.8, 3.3)
 
@@ -133,19 +136,27 @@ def _draw_line(axes: "Axes", line: Line) -> None:
 
 def _name_ticks(axes: "Axes", panel: Panel) -> None:
     """Powers of ten with raised digits, which fonts hold as characters; and the ticks that were asked for."""
-    from matplotlib.ticker import FuncFormatter, NullLocator
+    from matplotlib.ticker import NullLocator
 
     if panel.is_y_log:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
+        exponents = _round_exponents(*axes.get_ylim())
         axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_yticks([10.0**exponent for exponent in exponents], labels=[_power(each) for each in exponents])
     if panel.x_ticks:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticks(panel.x_ticks, labels=panel.x_tick_names or [f"{value:g}" for value in panel.x_ticks])
 
 
-def _power(value: float) -> str:
-    """10⁻²⁰ for 1e-20."""
-    return "10" + str(int(f"{value:.0e}".split("e")[1])).translate(_SUPERSCRIPTS)
+def _round_exponents(low: float, high: float) -> range:
+    """Exponents of powers of ten between two numbers: multiples of 1, 2, 5 or 10 ..., a few of them."""
+    first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
+    step = next(step for step in _STEPS if last - first <= _MOST_TICKS * step)
+    return range(-(-first // step) * step, last + 1, step)
+
+
+def _power(exponent: int) -> str:
+    """10⁻²⁰ for -20."""
+    return "10" + str(exponent).translate(_SUPERSCRIPTS)
 
 
 def _add_legend(figure: "Figure", panels: Sequence[Panel]) -> "Legend":
