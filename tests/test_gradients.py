@@ -10,6 +10,7 @@ import shutil
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import Caller, compose
@@ -32,6 +33,7 @@ from s2s.analysis.gradients import (
     windows,
 )
 from s2s.analysis.learning import learn
+from s2s.cli.gradients import _spread
 from s2s.config import Cell, Split, SubwordKind
 from s2s.data.phrasebook import distinct_pairs
 from s2s.data.subwords import EOS, train_subwords
@@ -279,6 +281,11 @@ def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, capl
 def test_the_same_seed_gives_the_same_figures(call_command: Caller) -> None:
     first, second = (call_command("gradients", *SMALL, "seed=3", "output=null").out for _ in range(2))
     assert first == second
+
+
+def test_what_no_double_can_hold_is_null() -> None:
+    found = _spread(np.array([[1.23456, np.inf], [3.0, np.inf]]))
+    assert found == {"median": [2.12, None], "low": [1.23, None], "high": [3.0, None]}
 
 
 def test_trained_runs_are_measured_on_their_own_text(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:

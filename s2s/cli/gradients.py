@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -173,9 +174,13 @@ def _rows(measured: Measured) -> list[dict[str, Any]]:
     return rows
 
 
-def _spread(curve_NS: Norms) -> dict[str, list[float]]:
+def _spread(curve_NS: Norms) -> dict[str, list[float | None]]:
+    """Three digits each; what no double can hold, as a bound over very many steps, is None: JSON has no infinity."""
     found = {"median": np.median(curve_NS, axis=0), "low": curve_NS.min(axis=0), "high": curve_NS.max(axis=0)}
-    return {name: [float(f"{value:.3g}") for value in values_S] for name, values_S in found.items()}
+    return {
+        name: [float(f"{value:.3g}") if math.isfinite(value) else None for value in values_S]
+        for name, values_S in found.items()
+    }
 
 
 def _print_table(found: list[Measured]) -> None:
