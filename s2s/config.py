@@ -645,6 +645,78 @@ class GatherConfig:
 
 
 @dataclass
+class GradientsConfig:
+    """Options of `gradients`."""
+
+    runs: Any = option(
+        None,
+        "a folder, or [FOLDER,FOLDER]: measure the encoders of all runs in it and below it on their own test sets; "
+        "left out: small new models",
+    )
+    lengths: list[int] = option([10, 25, 50, 100, 200, 400], "pieces of the sequences, from 2 to 500")
+    batches: int = option(8, "batches of each length; the spread is over them", low=1)
+    batch_size: int = option(16, "sequences of a batch", low=1)
+    hidden_size: int = option(64, "new models: units of the embedding and of the recurrent layer", low=1)
+    steps: int = option(300, "new models: updates between the pictures at initialisation and after training", low=1)
+    scale: float = option(2.0, "new models: factor of the recurrent weights that are scaled up", low=0, high=4)
+    max_grad_norm: float = option(1.0, "new models: norm to which clipping scales gradients down", low=1e-6)
+    seed: int = option(1, "of weights and text", low=0)
+    output: str | None = option("gradients.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+
+
+@dataclass
+class MemoryConfig:
+    """Options of `memory`."""
+
+    cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells of models without attention")
+    attention_cells: list[Cell] = option([Cell.rnn], "cells of models with dot-product attention")
+    distances: list[int] = option([1, 3, 10, 30, 100], "fillers between a word and its copy, from 1 to 1000")
+    word_length: int = option(2, "letters of a word, out of 10", low=1)
+    hidden_size: int = option(64, "units of a state; half of them in an embedding", low=2)
+    steps: int = option(600, "updates of each model", low=1)
+    batch_size: int = option(32, "words of a batch", low=1)
+    seeds: int = option(1, "models trained for each kind and distance; the spread is over them", low=1)
+    output: str | None = option("memory.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+
+
+@dataclass
+class LengthsConfig:
+    """Options of `lengths`."""
+
+    runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are scored on one test set")
+    edges: list[int] | None = option(
+        None, "words at which a new group of lengths begins, ascending; null: about five groups of equally many lines"
+    )
+    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    data: ScoredData = field(default_factory=ScoredData)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100)
+    seed: int = option(12345, "of them", low=1)
+    output: str | None = option("lengths.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+
+
+class Direction(enum.Enum):
+    """Which half of a bidirectional encoder."""
+
+    forwards = "forwards"
+    backwards = "backwards"
+
+
+@dataclass
+class GatesConfig:
+    """Options of `gates`."""
+
+    run: str = option("???", "folder of a trained lstm or gru run")
+    text: str = option("???", "sentence that its encoder reads")
+    layer: int = option(1, "of the encoder, from 1", low=1)
+    direction: Direction = option(Direction.forwards, "forwards or backwards, in which the layer reads")
+    units: list[int] = option([], "units to draw, from 0; left out: those of the longest and the shortest memory")
+    num_units: int = option(8, "units of the longest memory, and of the shortest, to draw and to print", low=1)
+    lines: int = option(200, "sentences of the run's test set over which gates are averaged; 0: only over text", low=0)
+    output: str | None = option("gates.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+
+
+@dataclass
 class PhrasebookConfig:
     """Options of `phrasebook`."""
 
@@ -854,6 +926,32 @@ def _check_folders(name: str, given: Any) -> None:
         raise ConfigError(f"{name} must be a folder or [FOLDER,FOLDER], but is {given!r}")
 
 
+def _check_gradients(config: GradientsConfig) -> None:
+    if not config.lengths or not all(2 <= length <= 500 for length in config.lengths):
+        raise ConfigError(f"lengths must be numbers from 2 to 500, such as [10,100], but is {config.lengths}")
+    if config.runs is not None:
+        _check_folders("runs", config.runs)
+
+
+def _check_memory(config: MemoryConfig) -> None:
+    if not config.distances or not all(1 <= distance <= 1000 for distance in config.distances):
+        raise ConfigError(f"distances must be numbers from 1 to 1000, such as [10,100], but is {config.distances}")
+    if not config.cells and not config.attention_cells:
+        raise ConfigError("cells and attention_cells are both empty: name at least one cell")
+
+
+def _check_length_groups(config: LengthsConfig) -> None:
+    _check_folders("runs", config.runs)
+    edges = config.edges or []
+    if edges != sorted(set(edges)) or not all(edge >= 2 for edge in edges):
+        raise ConfigError(f"edges must be ascending numbers of words from 2 on, such as [10,20], but is {config.edges}")
+
+
+def _check_gates(config: GatesConfig) -> None:
+    if not config.text.strip():
+        raise ConfigError("text must be a sentence, but is blank")
+
+
 def _check_report(config: ReportConfig) -> None:
     if config.output is None:
         raise ConfigError("output must be given: output=FILE.html")
@@ -913,6 +1011,10 @@ _RULES: dict[type, tuple[Any, ...]] = {
     ReportConfig: (_check_evaluate, _check_report),
     AttentionConfig: (_check_attention,),
     GatherConfig: (lambda config: _check_folders("runs", config.runs),),
+    GradientsConfig: (_check_gradients,),
+    MemoryConfig: (_check_memory,),
+    LengthsConfig: (_check_length_groups,),
+    GatesConfig: (_check_gates,),
 }
 
 

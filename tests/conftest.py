@@ -27,7 +27,11 @@ from s2s.config import (
     Config,
     EvaluateConfig,
     ExportConfig,
+    GatesConfig,
     GatherConfig,
+    GradientsConfig,
+    LengthsConfig,
+    MemoryConfig,
     PhrasebookConfig,
     ReportConfig,
     ScoreConfig,
@@ -48,6 +52,10 @@ SCHEMAS = {
     "report": ReportConfig,
     "gather": GatherConfig,
     "phrasebook": PhrasebookConfig,
+    "gradients": GradientsConfig,
+    "memory": MemoryConfig,
+    "lengths": LengthsConfig,
+    "gates": GatesConfig,
 }
 
 TINY = (

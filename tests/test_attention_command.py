@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from s2s import Translator
 from s2s.analysis.attention import WordAttention, attention_of_pairs, check_looks, piece_pairs
-from s2s.cli.attention import as_option
+from s2s.cli.app import quote_text
 from s2s.config import SearchConfig, Strategy
 from s2s.data.words import merge_weights
 from s2s.decoding.forced import ForcedDecoder
@@ -83,7 +83,7 @@ def test_a_model_without_attention_is_refused(blind_run: Path) -> None:
 
 @given(st.text(st.sampled_from(list("a책\"'\\${}:,=()[] \t\n!#%~@+|;.")) | st.characters(codec="utf-8"), max_size=12))
 def test_any_text_comes_through_the_grammar_of_options(text: str) -> None:
-    override: Any = OverridesParser.create().parse_override(as_option(f"text={text}"))
+    override: Any = OverridesParser.create().parse_override(quote_text(f"text={text}"))
     options = OmegaConf.create({"text": override.value()})
     assert OmegaConf.to_container(options, resolve=True) == {"text": text}
 

@@ -58,20 +58,29 @@ class Row:
     deviations: dict[str, float | None]
 
 
-def find_runs(folders: Iterable[str | Path]) -> list[RunFolder]:
+def find_runs(folders: object) -> list[RunFolder]:
     """All runs in these folders and below them, by path, each once.
+
+    Args:
+        folders: the option `runs`: one folder, or a list.
 
     Raises:
         RunError: a folder does not exist, or holds no run.
     """
     found: dict[Path, RunFolder] = {}
-    for folder in map(Path, folders):
+    for folder in (Path(str(name)) for name in (folders if isinstance(folders, list) else [folders])):
         configs = sorted(folder.rglob("config.yaml"))
         if not configs:
             what = "holds no run" if folder.is_dir() else "does not exist"
             raise RunError(f"runs={folder} {what}: expected a folder with runs (config.yaml) in it or below it")
         found |= {config.resolve(): RunFolder(config.parent) for config in configs}
     return list(found.values())
+
+
+def short_names(runs: Sequence[RunFolder]) -> list[str]:
+    """The names of the folders, or whole paths where two have one name."""
+    names = [run.path.resolve().name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run.path) for run in runs]
 
 
 def read_result(run: RunFolder) -> Result:

@@ -79,10 +79,10 @@ def plot_attention(
         ConfigError: the file's suffix names another format.
         ValueError: the weights are not finite, or of another shape than the words ask for.
     """
-    figure = _empty_figure(path)
+    figure = empty_figure(path)
     _check_weights(weights_TS, len(source_words), len(target_words))
     _draw_attention(figure, weights_TS, _typeset_all(source_words, target_words, title))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_curve(
@@ -105,7 +105,7 @@ def plot_curve(
         MissingExtraError: matplotlib is not installed, or no font here can draw Korean.
         ConfigError: the file's suffix names another format.
     """
-    figure = _empty_figure(path)
+    figure = empty_figure(path)
     heading, plain = typeset([" ".join(title.split()), _CURVE_TEXT])
     figure.set_size_inches(7, 5.5)
     upper, lower = figure.subplots(2, 1, sharex=True)
@@ -113,13 +113,13 @@ def plot_curve(
     _draw_curve(
         lower, minutes_N, loss_nats_N, "loss on the dev set\n(nats a target piece)", _VERMILION, "s", plain.font
     )
-    _write(lower.set_xlabel("training (minutes)", labelpad=6), plain.font, 11)
+    write(lower.set_xlabel("training (minutes)", labelpad=6), plain.font, 11)
     lower.set_xlim(left=0)
     if best is not None:
         _mark(upper, minutes_N[best], bleu_N[best], f"best: {bleu_N[best]:.2f}", plain.font)
         _mark(lower, minutes_N[best], loss_nats_N[best], f"{loss_nats_N[best]:.3f}", plain.font)
-    _write(upper.set_title(heading.text, pad=12), heading.font, 12)
-    _save(figure, path)
+    write(upper.set_title(heading.text, pad=12), heading.font, 12)
+    save_figure(figure, path)
 
 
 def _draw_curve(
@@ -134,14 +134,19 @@ def _draw_curve(
     """One curve with its points, over a light grid; the name of its axis has its colour too."""
     points = 4.0 if len(minutes_N) <= 60 else 0.0  # more would run into a band
     axes.plot(minutes_N, values_N, color=colour, marker=marker, markersize=points, linewidth=1.6)
+    axes.margins(y=0.12)
+    write(axes.set_ylabel(name, color=colour, labelpad=8), font, 11)
+    lay_grid(axes, font)
+
+
+def lay_grid(axes: "Axes", font: Path) -> None:
+    """A light grid behind the curves, no frame, and numbers of one size along both axes."""
     axes.grid(color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("0.6")
-    axes.margins(y=0.12)
-    _write(axes.set_ylabel(name, color=colour, labelpad=8), font, 11)
     for tick in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        _write(tick, font, 9)
+        write(tick, font, 9)
 
 
 def _mark(axes: "Axes", minutes: float, value: float, text: str, font: Path) -> None:
@@ -158,28 +163,54 @@ def _mark(axes: "Axes", minutes: float, value: float, text: str, font: Path) -> 
         ha="right" if is_right else "left",
         va="top" if is_high else "bottom",
     )
-    _write(note, font, 10)
+    write(note, font, 10)
 
 
-def _empty_figure(path: Path) -> "Figure":
+def empty_figure(path: Path) -> "Figure":
     """A figure to draw on, once it is known that the file can be written.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
         ConfigError: the file's suffix names another format.
     """
-    require_matplotlib()
+    check_drawable(path)
     from matplotlib.figure import Figure
 
-    if path.suffix.lower() not in FORMATS:
-        raise ConfigError(f"expected a picture file ending in {', '.join(FORMATS)}, got {str(path)!r}")
     return Figure()
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def check_drawable(path: Path) -> None:
+    """See that a picture can be made here, before what it is to show is computed.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        ConfigError: the file's suffix names another format.
+    """
+    require_matplotlib()
+    if path.suffix.lower() not in FORMATS:
+        raise ConfigError(f"expected a picture file ending in {', '.join(FORMATS)}, got {str(path)!r}")
+
+
+def save_figure(figure: "Figure", path: Path, *, has_few_colours: bool = False) -> None:
+    """Write a picture; its folder is made if need be.
+
+    Args:
+        has_few_colours: curves, or shades in steps; a PNG is then written at a third of its size.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # "tight" grows the picture around whatever the labels need, so that nothing is ever cut off.
     figure.savefig(path, format=path.suffix[1:].lower(), dpi=PIXELS_PER_INCH, bbox_inches="tight", pad_inches=0.15)
+    if has_few_colours and path.suffix.lower() == ".png":
+        _reduce_colours(path)
+
+
+def _reduce_colours(path: Path) -> None:
+    """Write a PNG again with a table of 256 colours: enough for some hues and the soft edges of lines and letters."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        reduced = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    reduced.save(path, optimize=True)
 
 
 def typeset(texts: Sequence[str]) -> list[Label]:
@@ -272,15 +303,15 @@ def _draw_attention(figure: "Figure", weights_TS: NDArray[np.floating[Any]], tex
     _label_words(axes, texts, points)
     # In letters that an eye can read even beside 200 words; 8 of them to the inch, and the margins count.
     heading = "\n".join(textwrap.wrap(texts.title.text, width=int(8 * (width + 2))))
-    _write(axes.set_title(heading, pad=12), texts.title.font, max(points, 9) + 3)
+    write(axes.set_title(heading, pad=12), texts.title.font, max(points, 9) + 3)
 
     bar_height = max(height, 1.7)  # inches: room for its own label beside a picture of few words
     bar_axes = figure.add_axes((1 + 0.25 / width, 1 - bar_height / height, 0.16 / width, bar_height / height))
     bar = figure.colorbar(cells, cax=bar_axes, ticks=[0, 0.25, 0.5, 0.75, 1])
     bar.outline.set_visible(False)
-    _write(bar_axes.set_ylabel("attention weight"), texts.plain, max(points, 9))
+    write(bar_axes.set_ylabel("attention weight"), texts.plain, max(points, 9))
     for tick in bar_axes.get_yticklabels():
-        _write(tick, texts.plain, max(points, 9) - 1)
+        write(tick, texts.plain, max(points, 9) - 1)
 
 
 def _label_words(axes: "Axes", texts: _Texts, points: float) -> None:
@@ -290,15 +321,15 @@ def _label_words(axes: "Axes", texts: _Texts, points: float) -> None:
     axes.set_xticks(np.arange(len(texts.source)) + 0.5, labels=[label.text for label in texts.source])
     axes.set_yticks(np.arange(len(texts.target)) + 0.5, labels=[label.text for label in texts.target])
     for text, label in zip(axes.get_xticklabels(), texts.source, strict=True):
-        _write(text, label.font, points)
+        write(text, label.font, points)
         text.set(rotation=45, rotation_mode="anchor", ha="left", va="center")
     for text, label in zip(axes.get_yticklabels(), texts.target, strict=True):
-        _write(text, label.font, points)
+        write(text, label.font, points)
     for axis_name in (axes.set_xlabel("source", labelpad=8), axes.set_ylabel("target", labelpad=8)):
-        _write(axis_name, texts.plain, max(points, 9) + 1)
+        write(axis_name, texts.plain, max(points, 9) + 1)
 
 
-def _write(text: "Text", font: Path, points: float) -> None:
+def write(text: "Text", font: Path, points: float) -> None:
     """Set the font of a text that is already in the picture, and take "$", "_" and "^" in it for what they are."""
     from matplotlib.font_manager import FontProperties
 

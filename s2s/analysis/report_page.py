@@ -13,7 +13,7 @@ from s2s.analysis.attention_page import HINT, attention_figure, attention_script
 from s2s.analysis.chart import Line, line_chart, swatch
 from s2s.analysis.comparison import Result, differing
 from s2s.analysis.pages import page
-from s2s.evaluation.lengths import length_groups, scores_by_length
+from s2s.evaluation.lengths import even_edges, length_groups, scores_by_length
 from s2s.evaluation.report import Scored
 from s2s.evaluation.scores import comparable_metrics
 from s2s.evaluation.significance import Evidence, Resampling
@@ -234,9 +234,9 @@ def _difference(baseline: Scored, system: Scored, name: str) -> str:
 
 def _by_length(results: TextResults, heading: str) -> str:
     """BLEU of lines with short and with long sources."""
-    groups = length_groups(results.text.sources)
+    groups = length_groups(results.text.sources, even_edges(results.text.sources))
     metric = comparable_metrics(results.text.target_language)["bleu"]
-    middles = [sum(len(results.text.sources[row].split()) for row in group.rows) / len(group.rows) for group in groups]
+    middles = [group.mean_words for group in groups]
     lines, rows = [], []
     for said in results.said:
         scores = scores_by_length(groups, said.scored.hypotheses, results.text.references, metric)

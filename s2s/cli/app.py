@@ -5,6 +5,7 @@ import enum
 import io
 import logging
 import os
+import re
 import signal
 import sys
 import traceback
@@ -82,6 +83,15 @@ def run_app(name: str, schema: type[C], task: Callable[[C], None], *, makes_runs
         traceback.print_exc()
         sys.exit(1 if is_begun else 2)
     sys.exit(max(codes, default=0))
+
+
+def quote_text(argument: str) -> str:
+    """`NAME=any text` with the text quoted for Hydra's grammar, and `${...}` in it kept from being looked up."""
+    name, _, text = argument.partition("=")
+    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    text = re.sub(r'(\\+)(?="|\Z)', r"\1\1", text)  # a backslash before a quotation mark would take its meaning away
+    text = text.replace('"', '\\"')
+    return f'{name}="{text}"'
 
 
 def _run_elsewhere(task: Callable[[C], None], options: DictConfig) -> None:

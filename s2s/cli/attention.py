@@ -1,7 +1,6 @@
 """`s2s-attention`: where a model looks while it translates, as pictures, as a page, or step by step in numbers."""
 
 import logging
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -11,7 +10,7 @@ from s2s.analysis.attention import WordAttention, attention_of_pairs, check_look
 from s2s.analysis.attention_page import attention_page
 from s2s.analysis.plots import plot_attention, require_matplotlib
 from s2s.analysis.six_steps import six_steps, six_steps_text
-from s2s.cli.app import run_app
+from s2s.cli.app import quote_text, run_app
 from s2s.config import AttentionConfig, PictureFormat, load_config
 from s2s.decoding.lines import decode, open_input, read_windows
 from s2s.decoding.translator import Translator
@@ -25,14 +24,8 @@ _TEXTS = ("text=", "target=")
 
 def main() -> None:
     """The command; what stands after `text=` and `target=` is a sentence, commas, quotes and all."""
-    sys.argv[1:] = [as_option(argument) if argument.startswith(_TEXTS) else argument for argument in sys.argv[1:]]
+    sys.argv[1:] = [quote_text(argument) if argument.startswith(_TEXTS) else argument for argument in sys.argv[1:]]
     run_app("attention", AttentionConfig, attention)
-
-
-def as_option(argument: str) -> str:
-    """`NAME=any text` with the text quoted for Hydra's grammar, and `${...}` in it kept from being looked up."""
-    name, _, text = argument.partition("=")
-    return f"{name}={_quoted(text)}"
 
 
 def attention(config: AttentionConfig) -> None:
@@ -50,12 +43,6 @@ def attention(config: AttentionConfig) -> None:
     if not sentences:
         raise DataError("nothing to draw: expected a sentence that has a translation, got blank ones")
     _draw(config, sentences)
-
-
-def _quoted(text: str) -> str:
-    kept = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
-    closed = re.sub(r'(\\+)(?="|\Z)', r"\1\1", kept)  # a backslash before a quotation mark would take its meaning away
-    return '"' + closed.replace('"', '\\"') + '"'
 
 
 def _sentences(config: AttentionConfig, translator: Translator) -> list[WordAttention]:

@@ -14,6 +14,7 @@ from s2s.config import (
     EvaluateConfig,
     ExpectedUtility,
     OutputFormat,
+    ScoredData,
     SearchConfig,
     SignificanceConfig,
     Strategy,
@@ -44,15 +45,14 @@ def main() -> None:
 def evaluate(config: EvaluateConfig) -> None:
     """Print a table on stderr and one JSON object on stdout; write the translations to files."""
     runs = [RunFolder.existing(name) for name in config.runs]
-    text = scored_text(config, runs)
+    text = scored_text(config.data, runs)
     result = _look_at(config, runs[0], text) if len(runs) == 1 else _compare(config, runs, text)
     json.dump(result, sys.stdout, ensure_ascii=False)
     print()
 
 
-def scored_text(config: EvaluateConfig, runs: Sequence[RunFolder]) -> ScoredText:
-    """The text that was asked for, or else the own test set of these runs."""
-    data = config.data
+def scored_text(data: ScoredData, runs: Sequence[RunFolder]) -> ScoredText:
+    """The text that was asked for, or else the test set that the runs share."""
     if data.testset is not None and data.language_pair is not None:
         return named_text(data.testset, data.language_pair)
     return file_text(*map(Path, data.test)) if data.test else own_text(runs)

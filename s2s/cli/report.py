@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from s2s.analysis.attention import WordAttention, attention_of_pairs, middling, piece_pairs
-from s2s.analysis.comparison import read_result
+from s2s.analysis.comparison import read_result, short_names
 from s2s.analysis.report_page import RunStory, Said, TextResults, report_page
 from s2s.cli.app import run_app
 from s2s.cli.evaluate import load, scored, scored_text, with_evidence
@@ -42,7 +42,7 @@ def report(config: ReportConfig) -> None:
     runs = [RunFolder.existing(name) for name in config.runs]
     stories = [
         RunStory(name, read_result(run), read_metrics(run.metrics))
-        for name, run in zip(_names(runs), runs, strict=True)
+        for name, run in zip(short_names(runs), runs, strict=True)
     ]
     texts: list[TextResults] = []
     if config.scores:
@@ -52,22 +52,16 @@ def report(config: ReportConfig) -> None:
     print(config.output)
 
 
-def _names(runs: Sequence[RunFolder]) -> list[str]:
-    """The last part of each path, or the paths as they were given where two have the same."""
-    names = [run.path.resolve().name for run in runs]
-    return names if len(set(names)) == len(names) else [str(run.path) for run in runs]
-
-
 def _ready(
     config: ReportConfig, runs: Sequence[RunFolder], stories: Sequence[RunStory]
 ) -> tuple[list[RunStory], list[_Ready]]:
     """The runs that can translate; those that cannot have a note that says why."""
     is_given = config.data.test or config.data.testset
-    shared = scored_text(config, runs) if is_given else None
+    shared = scored_text(config.data, runs) if is_given else None
     told, ready = list(stories), []
     for index, run in enumerate(runs):
         try:
-            ready.append(_Ready(index, load(config, run), shared or scored_text(config, [run])))
+            ready.append(_Ready(index, load(config, run), shared or scored_text(config.data, [run])))
         except RunError as error:  # such as a run that has no weights yet: the page shows what there is
             _logger.warning("warning: %s is not scored: %s", run.path, error)
             told[index] = replace(stories[index], note=f"not scored: {error}")

@@ -1,10 +1,17 @@
-"""BLEU by the length of the source: whether long sentences are harder."""
+"""BLEU by the length of the source: whether long sentences are harder.
 
+Lengths are counted in words between white space.
+"""
+
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from sacrebleu.metrics.base import Metric
+
+from s2s.evaluation.significance import Evidence, Resampling, resample
 
 
 @dataclass(frozen=True)
@@ -12,36 +19,53 @@ class LengthGroup:
     """Lines whose source has about the same length.
 
     Attributes:
-        low, high: fewest and most words (between white space) of a source.
-        rows: the numbers of the lines, from 0.
+        name: the fewest and the most words that belong here, such as "7-9", and "20-" for the last group.
+        rows: the numbers of the lines, from 0; at least one.
+        mean_words: of their sources.
     """
 
-    low: int
-    high: int
-    rows: list[int]
-
-    @property
-    def name(self) -> str:
-        """Such as 5-8."""
-        return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
+    name: str
+    rows: Sequence[int]
+    mean_words: float
 
 
-def length_groups(sources: Sequence[str], most: int = 5) -> list[LengthGroup]:
-    """At most so many groups of about equally many lines; lines of one length are never parted."""
+def even_edges(sources: Sequence[str], most: int = 5) -> list[int]:
+    """Lengths at which groups of about equally many lines begin, but for the first; lines of one length stay together.
+
+    Args:
+        most: groups wanted; fewer come where few lengths differ.
+    """
+    counts = Counter(len(source.split()) for source in sources)
+    edges: list[int] = []
+    num_before = 0
+    for length in sorted(counts):
+        if num_before >= len(sources) / most * (len(edges) + 1):
+            edges.append(length)
+        num_before += counts[length]
+    return edges
+
+
+def length_groups(sources: Sequence[str], edges: Sequence[int]) -> list[LengthGroup]:
+    """The groups that have lines, from short to long.
+
+    Args:
+        edges: numbers of words at which a new group begins, ascending.
+    """
     lengths = [len(source.split()) for source in sources]
-    enough = len(lengths) / most
-    groups: list[list[int]] = [[]]
-    num_lines = 0
-    for length, count in sorted(Counter(lengths).items()):
-        if num_lines >= enough * len(groups):
-            groups.append([])
-        groups[-1].append(length)
-        num_lines += count
+    rows: list[list[int]] = [[] for _ in range(len(edges) + 1)]
+    for row, length in enumerate(lengths):
+        rows[bisect_right(edges, length)].append(row)
     return [
-        LengthGroup(group[0], group[-1], [row for row, length in enumerate(lengths) if group[0] <= length <= group[-1]])
-        for group in groups
-        if group
+        LengthGroup(name, chosen, sum(lengths[row] for row in chosen) / len(chosen))
+        for name, chosen in zip(_names(edges), rows, strict=True)
+        if chosen
     ]
+
+
+def _names(edges: Sequence[int]) -> list[str]:
+    firsts, lasts = [0, *edges], [edge - 1 for edge in edges]
+    closed = [str(last) if first == last else f"{first}-{last}" for first, last in zip(firsts, lasts, strict=False)]
+    return [*closed, f"{firsts[-1]}-"]
 
 
 def scores_by_length(
@@ -49,10 +73,36 @@ def scores_by_length(
 ) -> list[float]:
     """The corpus score of each group's lines by themselves."""
     return [
-        float(
-            metric.corpus_score(
-                [hypotheses[row] for row in group.rows], [[lines[row] for row in group.rows] for lines in references]
-            ).score
-        )
+        float(metric.corpus_score(_chosen(group, hypotheses), [_chosen(group, lines) for lines in references]).score)
         for group in groups
     ]
+
+
+def intervals_by_length(
+    groups: Sequence[LengthGroup],
+    hypotheses: Sequence[str],
+    references: Sequence[Sequence[str]],
+    metric: Metric,
+    *,
+    num_samples: int,
+    seed: int,
+    labels: Mapping[str, str] = MappingProxyType({}),
+) -> list[Evidence]:
+    """How sure each group's score is, by bootstrap resampling of its lines; options as `resample` has them."""
+    evidence = []
+    for group in groups:
+        [found] = resample(
+            Resampling.bootstrap,
+            [_chosen(group, hypotheses)],
+            [_chosen(group, lines) for lines in references],
+            {"score": metric},
+            num_samples=num_samples,
+            seed=seed,
+            labels=labels,
+        )
+        evidence.append(found["score"])
+    return evidence
+
+
+def _chosen(group: LengthGroup, lines: Sequence[str]) -> list[str]:
+    return [lines[row] for row in group.rows]

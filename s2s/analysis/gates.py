@@ -1,0 +1,129 @@
+"""How gates remember: what a layer's gates let through at each position, and how long each unit holds what it has.
+
+S positions, I input units, H hidden units.
+
+The LSTM's forget gate f and the GRU's update gate z are the share of its state that a unit keeps in a step. A unit that
+keeps the share k has half of what it had left after ln(1/2) / ln(k) steps.
+"""
+
+import enum
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from s2s.config import Cell, Direction
+from s2s.models.cells import WRITTEN, GRUCell, LSTMCell, WrittenCell, num_states
+from s2s.models.encoder import Encoder, EncoderLayer
+
+
+class Trace(enum.Enum):
+    """What is recorded at each position."""
+
+    forget = "forget gate"
+    input = "input gate"
+    output = "output gate"
+    reset = "reset gate"
+    update = "update gate"
+    cell = "cell state"
+    hidden = "hidden state"
+
+
+KEEPS = {Cell.lstm: Trace.forget, Cell.gru: Trace.update}
+"""The gate that says which share of the state a step keeps."""
+
+
+class Memory(NamedTuple):
+    """How well a unit remembers.
+
+    Attributes:
+        unit: from 0.
+        mean_gate: of the gate that keeps its state, over all positions of a text; 0 to 1.
+        half_life: steps until half of the state is gone, at the geometric mean of that gate.
+    """
+
+    unit: int
+    mean_gate: float
+    half_life: float
+
+
+@torch.inference_mode()
+def trace(cell: WrittenCell, inputs_SI: Tensor) -> dict[Trace, Tensor]:
+    """Gates and states (S, H) of an LSTM or a GRU after each position of one sentence, from a state of zeros."""
+    state = (inputs_SI.new_zeros(1, cell.hidden_size),) * num_states(cell.kind)
+    found: dict[Trace, list[Tensor]] = {}
+    for input_1I in inputs_SI.split(1):
+        gates = named_gates(cell, input_1I, state[0])
+        state = cell.step(input_1I, state)
+        gates[Trace.cell if cell.kind is Cell.lstm else Trace.hidden] = state[-1]
+        for name, value_1H in gates.items():
+            found.setdefault(name, []).append(value_1H)
+    return {name: torch.cat(values) for name, values in found.items()}
+
+
+def named_gates(cell: WrittenCell, input_BI: Tensor, hidden_BH: Tensor) -> dict[Trace, Tensor]:
+    """The gates (B, H) of one step, the one that keeps the state first."""
+    if isinstance(cell, LSTMCell):
+        input_gate, forget_gate, output_gate, _ = cell.gates(input_BI, hidden_BH)
+        return {Trace.forget: forget_gate, Trace.input: input_gate, Trace.output: output_gate}
+    assert isinstance(cell, GRUCell), "a plain RNN has no gates"
+    reset_gate, update_gate, _ = cell.gates(input_BI, hidden_BH)
+    return {Trace.update: update_gate, Trace.reset: reset_gate}
+
+
+def memories(kept: Iterable[Tensor]) -> list[Memory]:
+    """How well each unit remembers, the longest memory first.
+
+    Args:
+        kept: the gate that keeps the state, (S, H) for each sentence; at least one.
+    """
+    gates_NH = torch.cat(list(kept)).double()
+    means_H = gates_NH.mean(dim=0).tolist()
+    logs_H = gates_NH.log().mean(dim=0).tolist()
+    units = [
+        Memory(unit, mean, math.log(0.5) / log if log < 0 else math.inf)
+        for unit, (mean, log) in enumerate(zip(means_H, logs_H, strict=True))
+    ]
+    return sorted(units, key=lambda memory: -memory.mean_gate)
+
+
+def extremes(units: Sequence[Memory], number: int) -> list[Memory]:
+    """So many of the longest memories and of the shortest ones, in order; all of them where there are no more."""
+    return list(units) if len(units) <= 2 * number else [*units[:number], *units[-number:]]
+
+
+class LayerReader:
+    """One layer of a trained encoder, in one direction, written out gate by gate."""
+
+    def __init__(self, encoder: Encoder, kind: Cell, layer: int, direction: Direction) -> None:
+        """A reader of layer number `layer`, counted from 0, which reads in this direction."""
+        self._encoder, self._layer, self._direction = encoder.eval(), layer, direction
+        chosen = encoder.layers[layer]
+        assert isinstance(chosen, EncoderLayer)
+        fused = chosen.forwards if direction is Direction.forwards else chosen.backwards
+        assert fused is not None, "the encoder reads forwards only"
+        self.cell = WRITTEN[kind].from_fused(fused)
+
+    def read(self, source_S: Tensor) -> dict[Trace, Tensor]:
+        """Gates and states (S, H) at each position of a sentence, by position, in whatever order they are read."""
+        inputs_SI = self._inputs(source_S)
+        if self._direction is Direction.forwards:
+            return trace(self.cell, inputs_SI)
+        return {name: values_SH.flip(0) for name, values_SH in trace(self.cell, inputs_SI.flip(0)).items()}
+
+    @torch.inference_mode()
+    def _inputs(self, source_S: Tensor) -> Tensor:
+        """What the layer reads (S, I), caught on its way in."""
+        caught: list[Tensor] = []
+
+        def catch(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            caught.append(arguments[0])
+
+        handle = self._encoder.layers[self._layer].register_forward_pre_hook(catch)
+        try:
+            self._encoder(source_S[None], torch.tensor([len(source_S)]))
+        finally:
+            handle.remove()
+        return caught[0][0]

@@ -1,0 +1,134 @@
+"""`s2s-gates`: what the gates of a trained encoder do at each piece of a sentence, and which units remember long."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from s2s.analysis.gates import KEEPS, LayerReader, Memory, Trace, extremes, memories
+from s2s.analysis.heat_maps import HeatMap, plot_heat_maps
+from s2s.analysis.plots import check_drawable
+from s2s.cli.app import quote_text, run_app
+from s2s.config import Cell, Direction, GatesConfig, ModelConfig, load_config
+from s2s.data.batching import source_batch
+from s2s.data.corpora import read_pairs
+from s2s.decoding.translator import Translator
+from s2s.errors import ConfigError, RunError
+from s2s.runs import RunFolder
+
+_logger = logging.getLogger(__name__)
+_STATES = (Trace.cell, Trace.hidden)
+
+
+def main() -> None:
+    """The command; what stands after `text=` is a sentence, commas, quotes and all."""
+    sys.argv[1:] = [quote_text(argument) if argument.startswith("text=") else argument for argument in sys.argv[1:]]
+    run_app("gates", GatesConfig, gates)
+
+
+def gates(config: GatesConfig) -> None:
+    """A table of units on stderr, all values of the drawn units as one JSON object on stdout, and a picture."""
+    if config.output is not None:
+        check_drawable(Path(config.output))
+    run = RunFolder.existing(config.run)
+    model = load_config(run.config).model
+    _check(config, run, model)
+    translator = Translator.load(run.path, device="cpu")
+    reader = LayerReader(translator.model.encoder, model.cell, config.layer - 1, config.direction)
+    source_S = _pieces(translator, config.text)
+    found = reader.read(source_S)
+    texts = [config.text] if config.lines == 0 else _test_lines(run, config.lines)
+    keeps = KEEPS[model.cell]
+    units = memories(reader.read(_pieces(translator, text))[keeps] for text in texts if text.strip())
+    drawn = _drawn(config, units)
+    pieces = translator.source.pieces(source_S.tolist())
+    _print_table(keeps, extremes(units, config.num_units), len(texts))
+    if config.output is not None:
+        _draw(config, model.cell, found, drawn, pieces)
+        _logger.info("drawn in %s", config.output)
+    json.dump(_result(found, drawn, pieces, units), sys.stdout, ensure_ascii=False)
+    print()
+
+
+def _check(config: GatesConfig, run: RunFolder, model: ModelConfig) -> None:
+    """Refuse what this run does not have.
+
+    Raises:
+        RunError: its cells have no gates.
+        ConfigError: it has no such layer, direction or unit.
+    """
+    if model.cell is Cell.rnn:
+        raise RunError(f"run={run.path} has plain RNN cells, which have no gates: expected an lstm or gru run")
+    if config.layer > model.layers:
+        raise ConfigError(f"layer={config.layer}: the encoder of {run.path} has layers 1 to {model.layers}")
+    if config.direction is Direction.backwards and not model.bidirectional:
+        raise ConfigError(f"direction=backwards: the encoder of {run.path} reads forwards only")
+    size = model.hidden_size // 2 if model.bidirectional else model.hidden_size
+    if not all(0 <= unit < size for unit in config.units):
+        raise ConfigError(f"units={config.units}: this layer has units 0 to {size - 1}")
+
+
+def _test_lines(run: RunFolder, number: int) -> list[str]:
+    if not run.text("test")[0].is_file():
+        raise RunError(f"run={run.path} holds no test set, as is usual for an exported model: add lines=0")
+    return [pair.source for pair in read_pairs(*run.text("test"))][:number]
+
+
+def _pieces(translator: Translator, text: str) -> Tensor:
+    """As the encoder reads them, `</s>` included."""
+    source_1S, _ = source_batch(translator.source.encode([text]))
+    return source_1S[0]
+
+
+def _drawn(config: GatesConfig, units: list[Memory]) -> list[Memory]:
+    """The units that were asked for, or those at both ends."""
+    if not config.units:
+        return extremes(units, config.num_units)
+    by_unit = {memory.unit: memory for memory in units}
+    return [by_unit[unit] for unit in config.units]
+
+
+def _print_table(keeps: Trace, units: list[Memory], num_lines: int) -> None:
+    _logger.info("units by their mean %s over %d lines, longest memory first", keeps.value, num_lines)
+    _logger.info("%6s %10s %18s", "unit", "mean gate", "half-life (pieces)")
+    for memory in units:
+        _logger.info("%6d %10.3f %18.1f", memory.unit, memory.mean_gate, memory.half_life)
+
+
+def _draw(config: GatesConfig, cell: Cell, found: dict[Trace, Tensor], drawn: list[Memory], pieces: list[str]) -> None:
+    chosen = [memory.unit for memory in drawn]
+    maps = [
+        HeatMap(name.value, values_SH[:, chosen].T.numpy(), name not in _STATES) for name, values_SH in found.items()
+    ]
+    names = [f"unit {memory.unit} ({memory.mean_gate:.2f})" for memory in drawn]
+    is_divided = not config.units and len(drawn) == 2 * config.num_units
+    plot_heat_maps(
+        maps,
+        names,
+        pieces,
+        Path(config.output or ""),
+        title=f"{cell.name}, encoder layer {config.layer} reading {config.direction.name}; in brackets the mean "
+        f"{KEEPS[cell].value}",
+        divided_after=config.num_units if is_divided else None,
+    )
+
+
+def _result(found: dict[Trace, Tensor], drawn: list[Memory], pieces: list[str], units: list[Memory]) -> dict[str, Any]:
+    chosen = torch.tensor([memory.unit for memory in drawn])
+    traces = {
+        name.name: [[round(value, 4) for value in row] for row in values_SH[:, chosen].T.tolist()]
+        for name, values_SH in found.items()
+    }
+    return {
+        "pieces": pieces,
+        "drawn_units": chosen.tolist(),
+        **traces,
+        "units": [
+            {"unit": memory.unit, "mean_gate": round(memory.mean_gate, 4), "half_life": round(memory.half_life, 2)}
+            for memory in units
+        ],
+    }

@@ -1,0 +1,133 @@
+"""`s2s-lengths`: BLEU of runs by the length of the source, as a table and a picture."""
+
+import dataclasses
+import json
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from s2s.analysis.comparison import find_runs, short_names
+from s2s.analysis.line_plots import Line, Panel, plot_panels
+from s2s.analysis.plots import check_drawable
+from s2s.cli.app import run_app
+from s2s.cli.evaluate import scored_text
+from s2s.config import LengthsConfig, OutputFormat
+from s2s.decoding.translator import Translator
+from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
+from s2s.evaluation.scores import comparable_metrics
+from s2s.evaluation.significance import Evidence
+from s2s.evaluation.testsets import ScoredText
+from s2s.runs import RunFolder
+
+_logger = logging.getLogger(__name__)
+_APART = 0.07  # places of a group, so that intervals stand beside each other
+
+
+@dataclass(frozen=True)
+class GroupScore:
+    """BLEU of one group, 0 to 100, and how sure it is."""
+
+    bleu: float
+    evidence: Evidence
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where 95 % of the sets of sentences drawn from the group score."""
+        assert self.evidence.mean is not None
+        assert self.evidence.ci is not None
+        return self.evidence.mean - self.evidence.ci, self.evidence.mean + self.evidence.ci
+
+
+Found = dict[str, list[GroupScore]]
+"""Of each run, by its name."""
+
+
+def main() -> None:
+    """The command."""
+    run_app("lengths", LengthsConfig, lengths)
+
+
+def lengths(config: LengthsConfig) -> None:
+    """Translate with each run and score by length: a table on stderr, one JSON object on stdout, and a picture."""
+    if config.output is not None:
+        check_drawable(Path(config.output))
+    runs = find_runs(config.runs)
+    text = scored_text(config.data, runs)
+    edges = even_edges(text.sources) if config.edges is None else config.edges
+    groups = length_groups(text.sources, edges)
+    names = short_names(runs)
+    found = {name: _scores(config, run, text, groups) for name, run in zip(names, runs, strict=True)}
+    _print_table(found, groups)
+    if config.output is not None:
+        plot_panels([_panel(found, groups)], Path(config.output))
+        _logger.info("drawn in %s", config.output)
+    rows = [_row(name, group, score) for name in found for group, score in zip(groups, found[name], strict=True)]
+    json.dump({"lines": len(text.sources), "search": config.search.strategy.name, "rows": rows}, sys.stdout)
+    print()
+
+
+def _scores(config: LengthsConfig, run: RunFolder, text: ScoredText, groups: list[LengthGroup]) -> list[GroupScore]:
+    # Every line needs exactly one translation here, whatever is asked for in search.
+    search = dataclasses.replace(config.search, num_best=1, format=OutputFormat.text)
+    hypotheses = Translator.load(run.path, search=search, device=config.device).translate(text.sources)
+    metric = comparable_metrics(text.target_language)["bleu"]
+    scores = scores_by_length(groups, hypotheses, text.references, metric)
+    intervals = intervals_by_length(
+        groups,
+        hypotheses,
+        text.references,
+        metric,
+        num_samples=config.bootstrap_samples,
+        seed=config.seed,
+        labels=text.labels,
+    )
+    return [GroupScore(*each) for each in zip(scores, intervals, strict=True)]
+
+
+def _row(name: str, group: LengthGroup, score: GroupScore) -> dict[str, Any]:
+    return {
+        "run": name,
+        "words": group.name,
+        "lines": len(group.rows),
+        "mean_words": round(group.mean_words, 2),
+        "bleu": score.bleu,
+        "bleu_mean": score.evidence.mean,
+        "bleu_ci": score.evidence.ci,
+        "bleu_signature": score.evidence.signature,
+    }
+
+
+def _print_table(found: Found, groups: list[LengthGroup]) -> None:
+    width = max(map(len, found))
+    _logger.info("BLEU by words of the source, with half the width of its 95% interval")
+    _logger.info("%-*s%s", width, "words", "".join(f"{group.name:>14}" for group in groups))
+    _logger.info("%-*s%s", width, "lines", "".join(f"{len(group.rows):>14}" for group in groups))
+    for name, scores in found.items():
+        _logger.info("%-*s%s", width, name, "".join(f"{score.bleu:8.2f} ±{score.evidence.ci:4.1f}" for score in scores))
+    _logger.info("BLEU  %s", next(iter(found.values()))[0].evidence.signature)
+
+
+def _panel(found: Found, groups: list[LengthGroup]) -> Panel:
+    places = [float(index) for index in range(len(groups))]
+    lines = [
+        Line(
+            name,
+            [place + _APART * (colour - (len(found) - 1) / 2) for place in places],
+            [score.bleu for score in scores],
+            [score.interval[0] for score in scores],
+            [score.interval[1] for score in scores],
+            colour,
+        )
+        for colour, (name, scores) in enumerate(found.items())
+    ]
+    ticks = [f"{group.name}\n({len(group.rows)})" for group in groups]
+    return Panel(
+        "",
+        "words of the source (sentences of this length)",
+        "BLEU",
+        lines,
+        x_ticks=places,
+        x_tick_names=ticks,
+    )

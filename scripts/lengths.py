@@ -1,0 +1,3 @@
+from s2s.cli.lengths import main
+
+main()
