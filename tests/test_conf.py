@@ -122,4 +122,4 @@ def test_the_task_of_bench_may_be_its_first_word(monkeypatch: pytest.MonkeyPatch
     for words in (["train", "steps=3"], ["curve", "run=x"], ["steps=3"], []):
         monkeypatch.setattr(sys, "argv", ["s2s-bench", *words])
         bench_module.main()
-    assert seen == [["task=train", "steps=3"], ["task=curve", "run=x"], ["steps=3"], []]
+    assert seen == [["measure=train", "steps=3"], ["measure=curve", "run=x"], ["steps=3"], []]

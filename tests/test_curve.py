@@ -108,5 +108,5 @@ def test_what_is_no_run_is_named(tmp_path: Path, tiny_run: Path, call_command: C
 
 
 def test_only_a_curve_is_drawn() -> None:
-    with pytest.raises(ConfigError, match=r"output=x\.png is the picture of task=curve, not of task=train"):
+    with pytest.raises(ConfigError, match=r"output=x\.png is the picture of measure=curve, not of measure=train"):
         compose("bench", "output=x.png")

@@ -35,7 +35,7 @@ PIXELS_PER_INCH = 150
 _INSTALL = 'pip install "s2s[plots]"'
 _COLOURS = "Blues"
 _FIXED_TEXT = "source target attention weight 0.25"  # the letters of what every picture says besides
-_CURVE_TEXT = "BLEU loss on the dev set (nats a target piece) training (minutes) best: 0123456789.−"  # likewise
+_CURVE_TEXT = "loss on the dev set (nats a) training (minutes) best: 0123456789.−"  # likewise
 _BLUE, _VERMILION = "#0072B2", "#D55E00"  # told apart by people who see few colours (Okabe and Ito 2008)
 _ELLIPSIS = "…"
 _ESCAPE_LETTERS = "<U+0123456789ABCDEF>" + _ELLIPSIS
@@ -78,47 +78,50 @@ def plot_attention(
         ConfigError: the file's suffix names another format.
         ValueError: the weights are not finite, or of another shape than the words ask for.
     """
-    figure = _empty_figure(path)
+    figure = empty_figure(path)
     _check_weights(weights_TS, len(source_words), len(target_words))
     _draw_attention(figure, weights_TS, _typeset_all(source_words, target_words, title))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_curve(
     minutes_N: Sequence[float],
     loss_nats_N: Sequence[float],
-    bleu_N: Sequence[float],
+    score_N: Sequence[float],
     path: Path,
     *,
     best: int | None = None,
     title: str = "",
+    score_name: str = "BLEU",
+    unit: str = "target piece",
 ) -> None:
-    """Draw dev BLEU and dev loss over the minutes of training, one above the other, as .png, .svg or .pdf.
+    """Draw a score and the loss on the dev set over the minutes of training, one above the other.
 
     Args:
         loss_nats_N: NaN leaves a gap.
+        score_N: the higher the better.
         path: the file to write; its folder is made if need be.
         best: the point to mark.
+        score_name: what the score is called.
+        unit: what the loss is a mean over.
 
     Raises:
         MissingExtraError: matplotlib is not installed, or no font here can draw Korean.
         ConfigError: the file's suffix names another format.
     """
-    figure = _empty_figure(path)
-    heading, plain = typeset([" ".join(title.split()), _CURVE_TEXT])
+    figure = empty_figure(path)
+    heading, plain = typeset([" ".join(title.split()), _CURVE_TEXT + score_name + unit])
     figure.set_size_inches(7, 5.5)
     upper, lower = figure.subplots(2, 1, sharex=True)
-    _draw_curve(upper, minutes_N, bleu_N, "BLEU on the dev set", _BLUE, "o", plain.font)
-    _draw_curve(
-        lower, minutes_N, loss_nats_N, "loss on the dev set\n(nats a target piece)", _VERMILION, "s", plain.font
-    )
-    _write(lower.set_xlabel("training (minutes)", labelpad=6), plain.font, 11)
+    _draw_curve(upper, minutes_N, score_N, f"{score_name} on the dev set", _BLUE, "o", plain.font)
+    _draw_curve(lower, minutes_N, loss_nats_N, f"loss on the dev set\n(nats a {unit})", _VERMILION, "s", plain.font)
+    write(lower.set_xlabel("training (minutes)", labelpad=6), plain.font, 11)
     lower.set_xlim(left=0)
     if best is not None:
-        _mark(upper, minutes_N[best], bleu_N[best], f"best: {bleu_N[best]:.2f}", plain.font)
+        _mark(upper, minutes_N[best], score_N[best], f"best: {score_N[best]:.2f}", plain.font)
         _mark(lower, minutes_N[best], loss_nats_N[best], f"{loss_nats_N[best]:.3f}", plain.font)
-    _write(upper.set_title(heading.text, pad=12), heading.font, 12)
-    _save(figure, path)
+    write(upper.set_title(heading.text, pad=12), heading.font, 12)
+    save_figure(figure, path)
 
 
 def _draw_curve(
@@ -138,9 +141,9 @@ def _draw_curve(
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("0.6")
     axes.margins(y=0.12)
-    _write(axes.set_ylabel(name, color=colour, labelpad=8), font, 11)
+    write(axes.set_ylabel(name, color=colour, labelpad=8), font, 11)
     for tick in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        _write(tick, font, 9)
+        write(tick, font, 9)
 
 
 def _mark(axes: "Axes", minutes: float, value: float, text: str, font: Path) -> None:
@@ -157,10 +160,10 @@ def _mark(axes: "Axes", minutes: float, value: float, text: str, font: Path) -> 
         ha="right" if is_right else "left",
         va="top" if is_high else "bottom",
     )
-    _write(note, font, 10)
+    write(note, font, 10)
 
 
-def _empty_figure(path: Path) -> "Figure":
+def empty_figure(path: Path) -> "Figure":
     """A figure to draw on, once it is known that the file can be written.
 
     Raises:
@@ -175,7 +178,8 @@ def _empty_figure(path: Path) -> "Figure":
     return Figure()
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Write a picture; its folder is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # "tight" grows the picture around whatever the labels need, so that nothing is ever cut off.
     figure.savefig(path, format=path.suffix[1:].lower(), dpi=PIXELS_PER_INCH, bbox_inches="tight", pad_inches=0.15)
@@ -271,15 +275,15 @@ def _draw_attention(figure: "Figure", weights_TS: NDArray[np.floating[Any]], tex
     _label_words(axes, texts, points)
     # In letters that an eye can read even beside 200 words; 8 of them to the inch, and the margins count.
     heading = "\n".join(textwrap.wrap(texts.title.text, width=int(8 * (width + 2))))
-    _write(axes.set_title(heading, pad=12), texts.title.font, max(points, 9) + 3)
+    write(axes.set_title(heading, pad=12), texts.title.font, max(points, 9) + 3)
 
     bar_height = max(height, 1.7)  # inches: room for its own label beside a picture of few words
     bar_axes = figure.add_axes((1 + 0.25 / width, 1 - bar_height / height, 0.16 / width, bar_height / height))
     bar = figure.colorbar(cells, cax=bar_axes, ticks=[0, 0.25, 0.5, 0.75, 1])
     bar.outline.set_visible(False)
-    _write(bar_axes.set_ylabel("attention weight"), texts.plain, max(points, 9))
+    write(bar_axes.set_ylabel("attention weight"), texts.plain, max(points, 9))
     for tick in bar_axes.get_yticklabels():
-        _write(tick, texts.plain, max(points, 9) - 1)
+        write(tick, texts.plain, max(points, 9) - 1)
 
 
 def _label_words(axes: "Axes", texts: _Texts, points: float) -> None:
@@ -289,15 +293,15 @@ def _label_words(axes: "Axes", texts: _Texts, points: float) -> None:
     axes.set_xticks(np.arange(len(texts.source)) + 0.5, labels=[label.text for label in texts.source])
     axes.set_yticks(np.arange(len(texts.target)) + 0.5, labels=[label.text for label in texts.target])
     for text, label in zip(axes.get_xticklabels(), texts.source, strict=True):
-        _write(text, label.font, points)
+        write(text, label.font, points)
         text.set(rotation=45, rotation_mode="anchor", ha="left", va="center")
     for text, label in zip(axes.get_yticklabels(), texts.target, strict=True):
-        _write(text, label.font, points)
+        write(text, label.font, points)
     for axis_name in (axes.set_xlabel("source", labelpad=8), axes.set_ylabel("target", labelpad=8)):
-        _write(axis_name, texts.plain, max(points, 9) + 1)
+        write(axis_name, texts.plain, max(points, 9) + 1)
 
 
-def _write(text: "Text", font: Path, points: float) -> None:
+def write(text: "Text", font: Path, points: float) -> None:
     """Set the font of a text that is already in the picture, and take "$", "_" and "^" in it for what they are."""
     from matplotlib.font_manager import FontProperties
 

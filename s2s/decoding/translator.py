@@ -22,6 +22,7 @@ from s2s.config import (
     Score,
     SearchConfig,
     Strategy,
+    Task,
     check,
     load_config,
 )
@@ -315,7 +316,7 @@ class Translator:
 
 def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
     """The source and target subwords of runs that vote: of the first, and no other's may differ."""
-    paths = [folder.subwords(load_config(folder.config).subwords.shared) for folder in folders]
+    paths = [folder.subwords(load_config(folder.config, Task.translate).subwords.shared) for folder in folders]
     contents = [tuple(path.read_bytes() for path in pair) for pair in paths]
     for folder, content in zip(folders, contents, strict=True):
         if content != contents[0]:
