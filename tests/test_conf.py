@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, TINY, compose, file_options, write_corpus
+from conftest import ROOT, TINY, compose, file_options, labelled_options, write_corpus
 
 from s2s.cli import bench as bench_module
 from s2s.cli.bench import bench
@@ -41,6 +41,7 @@ def test_every_choice_trains(path: Path, tmp_path: Path) -> None:
         "phrasebook": ["data=phrasebook", *PHRASEBOOK],
         "multi30k": multi30k(tmp_path),
         "files": file_options(tmp_path / "files"),
+        **dict.fromkeys(("labelled", "sentiment", "sentiment_pieces"), labelled_options(tmp_path / "labelled")),
     }.get(name, file_options(tmp_path / "files"))
     choice = [] if group == "data" else [f"{group}={name}"]
     run = tmp_path / "run"
