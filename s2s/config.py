@@ -273,7 +273,9 @@ class DataConfig:
 class SubwordsConfig:
     """How text is cut into pieces."""
 
-    kind: SubwordKind = option(SubwordKind.unigram, "unigram, bpe, or word (the most frequent words, uncut)")
+    kind: SubwordKind = option(
+        SubwordKind.unigram, "unigram, bpe, or word (the most frequent words, uncut; a run of others is one <unk>)"
+    )
     shared: bool = option(True, "one vocabulary for both languages")
     vocabulary_size: int = option(8000, "pieces of each vocabulary; lowered where the corpus has fewer", low=8)
     character_coverage: float = option(0.9995, "share of the training characters that get a piece", low=0.9, high=1)
@@ -678,8 +680,6 @@ def _check_data(data: DataConfig) -> None:
                 f"data.{name} must be [{sides}], or [FILE] with a tab between the two, but has "
                 f"{len(getattr(data, name))} entries"
             )
-    if data.dev_share is not None and (data.dev or not is_own):
-        raise ConfigError("data.dev_share cuts a dev set out of files of your own; there is one already: leave it out")
     if data.corpus is Corpus.multi30k and data.source_language == data.target_language:
         raise ConfigError(f"data.source_language and data.target_language are both {data.source_language}")
 
@@ -856,6 +856,9 @@ def _check_subwords(subwords: SubwordsConfig) -> None:
 
 def _check_whole(config: Config) -> None:
     _check_task(config)
+    data = config.data
+    if data.dev_share is not None and (data.dev or data.corpus not in (Corpus.files, Corpus.labelled)):
+        raise ConfigError("data.dev_share cuts a dev set out of files of your own; there is one already: leave it out")
     if config.model.tie is Tie.all and not config.subwords.shared:
         raise ConfigError("model.tie=all needs one vocabulary: set subwords.shared=true or model.tie=output")
     if config.init_subwords is InitSubwords.new and config.init_from is None:

@@ -874,6 +874,7 @@ OPTIM_OPTIONS: list[dict[str, Any]] = [
 TRAINING_OPTIONS: list[dict[str, Any]] = [
     {"batch_tokens": 1},
     {"batch_tokens": 10**6},
+    {"batch_size": 2},
     {"accumulate": 3},
     {"max_steps": 1},
     {"max_epochs": 2, "max_steps": 99},
