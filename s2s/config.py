@@ -457,6 +457,11 @@ class Config:
     )
 
 
+def _folders(run: Any) -> list[str]:
+    """One folder or a list of them, as a list."""
+    return [str(name) for name in (run if isinstance(run, list) else [run])]
+
+
 @dataclass
 class ScoredData:
     """Which pairs to score instead of the run's own test set."""
@@ -494,14 +499,17 @@ class EvaluateConfig:
     @property
     def runs(self) -> list[str]:
         """The folders, also where there is one."""
-        return [str(name) for name in (self.run if isinstance(self.run, list) else [self.run])]
+        return _folders(self.run)
 
 
 @dataclass
 class TranslateConfig:
     """Options of `translate`."""
 
-    run: str = option("???", "folder of a trained run")
+    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER]: they vote, and have the same subwords")
+    ensemble: EnsembleMean = option(
+        EnsembleMean.log_probability, "several runs: mean of log_probability or of probability"
+    )
     device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
     precision: DecodingPrecision = option(
         DecodingPrecision.auto,
@@ -512,6 +520,11 @@ class TranslateConfig:
         None, "new file for the translations, complete or absent; a stopped job goes on; left out: standard output"
     )
     search: SearchConfig = field(default_factory=SearchConfig)
+
+    @property
+    def runs(self) -> list[str]:
+        """The folders, also where there is one."""
+        return _folders(self.run)
 
 
 @dataclass
@@ -584,6 +597,7 @@ class BenchTask(enum.Enum):
     """What to measure."""
 
     train = "train"
+    decode = "decode"
     curve = "curve"
 
 
@@ -593,13 +607,21 @@ class BenchConfig(Config):
 
     measure: BenchTask = option(
         BenchTask.train,
-        "train (speed), or curve (dev scores of a run over time); may be the first word: s2s-bench curve",
+        "train or decode (speed), or curve (dev scores of a run over time); may be the first word: s2s-bench decode",
     )
     cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells to measure, in place of model.cell")
     precisions: list[Precision] = option([Precision.fp32, Precision.bf16], "in place of precision")
     input_feeding: list[bool] = option([False, True], "in place of model.input_feeding")
     steps: int = option(20, "steps or batches measured in each round", low=1)
     rounds: int = option(3, "rounds, the median of which is printed", low=1)
+    untrained: bool = option(False, "decode: a model with random weights, in place of that in run; `</s>` comes late")
+    strategies: list[Strategy] = option([Strategy.greedy, Strategy.beam], "decode: in place of search.strategy")
+    batch_sizes: list[int] = option([1, 8, 64, 256], "decode: in place of search.batch_size")
+    decoding_precisions: list[DecodingPrecision] = option(
+        [DecodingPrecision.fp32, DecodingPrecision.bf16, DecodingPrecision.int8], "decode: those the processor has"
+    )
+    processes: list[int] = option([], "decode: numbers of processes; left out: 1, and one a core")
+    lines: int = option(1000, "decode: test lines, or 100 a sentence of the batch where that is less", low=1)
     output: str | None = option(None, "curve: a picture to draw, .png, .svg or .pdf (needs the extra s2s[plots])")
 
 
@@ -866,6 +888,9 @@ def _check_whole(config: Config) -> None:
 
 
 def _check_translate(config: TranslateConfig) -> None:
+    _check_folders("run", config.run)
+    if len(config.runs) == 1 and config.ensemble is not EnsembleMean.log_probability:
+        raise ConfigError(f"ensemble={config.ensemble.name} is a mean of several runs: run=[FOLDER,FOLDER]")
     if config.output is not None and config.output.endswith(".gz"):
         raise ConfigError(f"output={config.output} is written as plain text: choose a name without .gz")
 
@@ -880,6 +905,9 @@ def _check_bench(config: BenchConfig) -> None:
         raise ConfigError(
             f"bench measures the training of translators: expected task=translate, got {config.task.name}"
         )
+    for name in ("batch_sizes", "processes"):
+        if any(number < 1 for number in getattr(config, name)):
+            raise ConfigError(f"{name} must be numbers from 1, but is {getattr(config, name)}")
 
 
 def _check_scored(data: ScoredData) -> None:
@@ -891,16 +919,16 @@ def _check_scored(data: ScoredData) -> None:
 
 
 def _check_evaluate(config: EvaluateConfig) -> None:
-    names = config.run if isinstance(config.run, list) else [config.run]
+    _check_folders("run", config.run)
+    if config.search.columns:
+        raise ConfigError("search.columns belongs to translate: a test set holds a sentence a line and nothing else")
+
+
+def _check_folders(name: str, given: Any) -> None:
+    folders = given if isinstance(given, list) else [given]
     # Hydra reads a folder called 2025 as a number.
-    if not names or not all(isinstance(name, str | int | float) and name != "" for name in names):
-        raise ConfigError(f"run must be a folder or [FOLDER,FOLDER], but is {config.run!r}")
-
-
-def _check_gather(config: GatherConfig) -> None:
-    runs = config.runs if isinstance(config.runs, list) else [config.runs]
-    if not runs or not all(isinstance(name, str) and name for name in runs):
-        raise ConfigError(f"runs must be a folder or [FOLDER,FOLDER], but is {config.runs}")
+    if not folders or not all(isinstance(folder, str | int | float) and folder != "" for folder in folders):
+        raise ConfigError(f"{name} must be a folder or [FOLDER,FOLDER], but is {given!r}")
 
 
 def _check_align(config: AlignConfig) -> None:
@@ -936,7 +964,7 @@ _RULES: dict[type, tuple[Any, ...]] = {
     TranslateConfig: (_check_translate,),
     BenchConfig: (_check_bench,),
     EvaluateConfig: (_check_evaluate,),
-    GatherConfig: (_check_gather,),
+    GatherConfig: (lambda config: _check_folders("runs", config.runs),),
 }
 
 

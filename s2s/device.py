@@ -2,7 +2,9 @@
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,7 @@ def choose_decoding_precision(precision: DecodingPrecision, device: torch.device
     """The type of a translator's products; `auto` is fp32.
 
     bf16 and int8 round, so that a score depends a little on the batch: they are taken only where they are asked for.
+    (On a GPU fp32 rounds the inputs of products too, as `choose_device` says.)
 
     Raises:
         ConfigError: the hardware has no instructions for what was asked for.
@@ -102,10 +105,15 @@ def _bf16_gain() -> float:
 def matrix_rate(kind: torch.dtype, device: torch.device, size: int, rounds: int = 5) -> float:
     """Floating-point operations a second of a square matrix product, the best of some rounds."""
     left, right = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
+    return product_rate(partial(torch.mm, left, right), device, size, rounds)
+
+
+def product_rate(multiply: Callable[[], Any], device: torch.device, size: int, rounds: int = 5) -> float:
+    """The same of a function that multiplies two square matrices."""
     seconds = []
     for _ in range(rounds + 1):
         started_s = time.perf_counter()
-        torch.mm(left, right)
+        multiply()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - started_s)

@@ -13,6 +13,7 @@ from s2s.cli import bench as bench_module
 from s2s.cli.bench import bench
 from s2s.cli.train import train
 from s2s.config import Config
+from s2s.data.prepare import prepare
 
 GROUPS = sorted(path.relative_to(ROOT / "conf") for path in (ROOT / "conf").glob("*/*.yaml"))
 PHRASEBOOK = ("data.train_pairs=60", "data.dev_pairs=7", "data.test_pairs=5", "subwords.vocabulary_size=300")
@@ -124,3 +125,26 @@ def test_the_task_of_bench_may_be_its_first_word(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(sys, "argv", ["s2s-bench", *words])
         bench_module.main()
     assert seen == [["measure=train", "steps=3"], ["measure=curve", "run=x"], ["steps=3"], []]
+
+
+def test_bench_of_decoding_prints_shares(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = "batch_sizes=[3]", "decoding_precisions=[fp32]", "processes=[1,2]", "lines=7", "rounds=1"
+    bench(compose("bench", "measure=decode", f"run={tiny_run}", *options))
+    result = json.loads(capsys.readouterr().out)
+    found = [(row["strategy"], row["processes"], row["batch_size"], row["lines"]) for row in result["rows"]]
+    assert found == [(name, num, 3, 7) for name in ("greedy", "beam") for num in (1, 2)]
+    for row in result["rows"]:
+        assert row["lines_per_s"] > 0
+        assert 0 <= row["share_of_rate"] < 1
+
+
+def test_bench_of_an_untrained_model_says_as_many_pieces_as_it_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = "batch_sizes=[64]", "decoding_precisions=[fp32]", "strategies=[greedy]", "processes=[1]", "rounds=1"
+    config = compose("bench", "measure=decode", "untrained=true", *file_options(tmp_path), *TINY, *options)
+    bench(config)
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces)
+    num_pieces = sum(len(ids) + 1 for ids in prepared.source.encode([pair.source for pair in prepared.test]))
+    assert num_pieces <= row["target_tokens"] <= num_pieces + 2 * row["lines"]

@@ -80,6 +80,23 @@ def test_a_single_run_has_intervals_where_they_are_asked_for(runs: list[Path], c
         assert plain[search]["lowercased_bleu_signature"].startswith("nrefs:1|case:lc|")
 
 
+def test_a_single_run_is_judged_by_greedy_and_by_the_search_that_was_chosen(
+    runs: list[Path], call_command: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    options = f"run={runs[0]}", "search=sample", "search.num_best=4", "search.mbr=chrf"
+    first, again = (json.loads(call_command("evaluate", *options).out) for _ in range(2))
+    assert {"greedy", "sample"} <= first.keys()
+    assert first["sample"]["chrf"] == again["sample"]["chrf"]
+    alone = json.loads(call_command("evaluate", f"run={runs[0]}", "search.must=[two]").out)
+    assert "greedy" not in alone
+    assert "search=greedy is left out: search.must=[two] needs a beam" in caplog.text
+    texts = read_lines(runs[0] / "evaluation" / "test.source.beam.txt")
+    assert all("two" in text.split() for text in texts)
+    ended = call_command("evaluate", f"run={runs[0]}", "search.columns=[prefix]")
+    assert (ended.code, "a sentence a line" in ended.err) == (2, True)
+
+
 def test_different_test_sets_need_a_common_one(runs: list[Path], call_command: Caller, tmp_path: Path) -> None:
     shutil.copytree(runs[0], tmp_path / "run")
     source, target = RunFolder(tmp_path / "run").text("test")

@@ -137,7 +137,7 @@ def test_scores_that_cannot_be_compared(runs: Path, call_command: Caller, caplog
 
 
 def test_mistakes(tmp_path: Path, call_command: Caller) -> None:
-    ended = call_command("gather", "runs=7")
+    ended = call_command("gather", "runs=[]")
     assert ended.code == 2
     assert "[FOLDER,FOLDER]" in ended.err
     assert call_command("gather").code == 2

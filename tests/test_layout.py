@@ -258,7 +258,13 @@ def test_scripts_are_three_lines(path: Path) -> None:
 
 
 def test_every_command_has_a_script_a_config_and_an_entry_point() -> None:
-    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "app", "pairs", "sweeps"}
+    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {
+        "__init__",
+        "app",
+        "bench_decoding",
+        "pairs",
+        "sweeps",
+    }
     assert {path.stem for path in SCRIPTS} == commands
     assert {path.stem for path in (ROOT / "conf").glob("*.yaml")} == commands
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

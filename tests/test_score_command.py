@@ -18,7 +18,6 @@ from s2s.cli.pairs import read_pair_windows
 from s2s.cli.score import format_score
 from s2s.config import ScoreFormat
 from s2s.data.corpora import Pair
-from s2s.decoding import lines
 from s2s.decoding.forced import ForcedDecoder, ForcedScore
 from s2s.errors import DataError
 
@@ -137,14 +136,14 @@ def from_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> list
     with os.fdopen(writer, "wb") as file:
         file.write(content)
     with os.fdopen(reader) as stdin:
-        monkeypatch.setattr(lines, "_STDIN", stdin.fileno())
+        monkeypatch.setattr(sys, "stdin", stdin)
         return list(read_pair_windows([]))
 
 
 def test_standard_input_has_a_tab_between_the_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     windows = from_standard_input("가\ta\r\n \n\tb\n다\t\n\t\t\n라\td".encode(), monkeypatch)
-    sides = [("가", "a"), ("", ""), ("", "b"), ("다", ""), ("", "")]
-    assert windows == [(1, [Pair(*each) for each in [*sides, ("라", "d")]])]
+    sides = [("가", "a"), ("", ""), ("", "b"), ("다", ""), ("", ""), ("라", "d")]
+    assert windows == [(1, [Pair(*each) for each in sides])]
     assert from_standard_input(b"", monkeypatch) == []
 
 

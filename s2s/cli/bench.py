@@ -1,4 +1,4 @@
-"""`s2s-bench`: how close training comes to what the machine can do, and how far a run came in how many minutes."""
+"""`s2s-bench`: how close training and translation come to what the machine can do, and how far a run came when."""
 
 import dataclasses
 import json
@@ -19,6 +19,7 @@ from tqdm import tqdm
 from s2s.analysis.curve import Point, best_index, read_curve
 from s2s.analysis.plots import plot_curve
 from s2s.cli.app import run_app
+from s2s.cli.bench_decoding import bench_decoding
 from s2s.config import BenchConfig, BenchTask, Cell, Precision, Score, Task, load_config
 from s2s.data.prepare import Prepared, prepare
 from s2s.data.subwords import PAD
@@ -41,7 +42,7 @@ Row = dict[str, Any]
 
 
 def main() -> None:
-    """The command: `s2s-bench train OPTION=VALUE ...` or `s2s-bench curve run=DIR`."""
+    """The command: `s2s-bench train OPTION=VALUE ...`, `s2s-bench decode run=DIR` or `s2s-bench curve run=DIR`."""
     if len(sys.argv) > 1 and sys.argv[1] in BenchTask.__members__:
         sys.argv[1] = f"measure={sys.argv[1]}"
     run_app("bench", BenchConfig, bench)
@@ -52,6 +53,8 @@ def bench(config: BenchConfig) -> None:
     match config.measure:
         case BenchTask.train:
             result = bench_training(config)
+        case BenchTask.decode:
+            result = bench_decoding(config)
         case BenchTask.curve:
             result = show_curve(config)
     json.dump(result, sys.stdout)

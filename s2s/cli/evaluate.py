@@ -10,11 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from s2s.cli.app import run_app
-from s2s.config import EvaluateConfig, OutputFormat, SignificanceConfig, Strategy
+from s2s.config import (
+    EvaluateConfig,
+    ExpectedUtility,
+    OutputFormat,
+    SearchConfig,
+    SignificanceConfig,
+    Strategy,
+    check,
+)
 from s2s.data.batching import all_batches
 from s2s.data.corpora import Pair
 from s2s.data.prepare import encode_pairs
 from s2s.decoding.translator import Translator
+from s2s.errors import ConfigError
 from s2s.evaluation.report import Scored, table
 from s2s.evaluation.scores import comparable_metrics, corpus_scores, lowercased_metric, mean_loss_nats
 from s2s.evaluation.significance import Resampling, resample
@@ -25,7 +34,6 @@ from s2s.runs import RunFolder
 
 _logger = logging.getLogger(__name__)
 _LOSS_BATCH_TOKENS = 2000
-_SEARCHES = (Strategy.greedy, Strategy.beam)
 
 
 def main() -> None:
@@ -50,15 +58,15 @@ def _text(config: EvaluateConfig, runs: Sequence[RunFolder]) -> ScoredText:
 
 
 def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
-    """Loss, and the scores of greedy and of beam search."""
+    """Loss, and the scores of greedy search and of the search that was chosen."""
     output = Path(config.output) if config.output else run.path / "evaluation"
     translator = _load(config, run)
     loss_nats = _loss_nats(translator, text)
     _logger.info("%d lines, loss %.3f nats, perplexity %.2f", len(text.sources), loss_nats, perplexity(loss_nats))
     systems = []
-    for strategy in _SEARCHES:
-        translator.search = dataclasses.replace(translator.search, strategy=strategy)
-        systems.append(_score(strategy.name, translator, text, output))
+    for search in _searches(translator.search):
+        translator.search = search
+        systems.append(_score(search.strategy.name, translator, text, output))
     if config.significance.confidence:
         systems = [_with_evidence(Resampling.bootstrap, [system], text, config.significance)[0] for system in systems]
     for line in table("search", systems):
@@ -86,9 +94,24 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
 
 
 def _load(config: EvaluateConfig, run: RunFolder) -> Translator:
-    # Every line needs exactly one translation here, whatever is asked for in search.
-    search = dataclasses.replace(config.search, num_best=1, format=OutputFormat.text)
+    # Every line needs exactly one translation here; several are only of use to choose one from.
+    chooses = config.search.mbr is not ExpectedUtility.none
+    num_best = config.search.num_best if chooses else 1
+    search = dataclasses.replace(config.search, num_best=num_best, format=OutputFormat.text)
     return Translator.load(run.path, search=search, device=config.device, precision=config.precision)
+
+
+def _searches(chosen: SearchConfig) -> list[SearchConfig]:
+    """Greedy search, where the other options have a meaning for it, and the search that was chosen."""
+    greedy = dataclasses.replace(chosen, strategy=Strategy.greedy, num_best=1, mbr=ExpectedUtility.none)
+    if chosen == greedy:
+        return [chosen]
+    try:
+        check(greedy, "search.")
+    except ConfigError as error:
+        _logger.info("search=greedy is left out: %s", error)
+        return [chosen]
+    return [greedy, chosen]
 
 
 def _loss_nats(translator: Translator, text: ScoredText) -> float:

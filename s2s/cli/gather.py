@@ -20,7 +20,7 @@ def main() -> None:
 
 def gather(config: GatherConfig) -> None:
     """Print one table of all runs that have ended on stdout; on stderr, what to know about it."""
-    folders = config.runs if isinstance(config.runs, list) else [config.runs]
+    folders = [str(name) for name in (config.runs if isinstance(config.runs, list) else [config.runs])]
     results = [read_result(run) for run in find_runs(folders)]
     ended = [result for result in results if result.is_ended]
     for result in results:

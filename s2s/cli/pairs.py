@@ -29,10 +29,9 @@ def read_pair_windows(files: list[str]) -> Iterator[tuple[int, list[Pair]]]:
             yield chunk.first_line, [Pair(*(decode(side, number) for side in pair)) for number, pair in lines]
         return
     with open_input(None) as source:
-        for window in read_windows(source):
-            if window is not None:
-                numbered = enumerate(window.lines, window.first_line)
-                yield window.first_line, [_split(decode(line, number), number) for number, line in numbered]
+        for window in filter(None, read_windows(source)):
+            numbered = enumerate(window.lines, window.first_line)
+            yield window.first_line, [_split(decode(line, number), number) for number, line in numbered]
 
 
 def _split(line: str, number: int) -> Pair:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from s2s.cli.app import run_app
-from s2s.config import DecodingPrecision, Device, SearchConfig, TranslateConfig, flatten, load_config
+from s2s.config import DecodingPrecision, Device, EnsembleMean, SearchConfig, TranslateConfig, flatten, load_config
 from s2s.data.corpora import sha256_of
 from s2s.decoding.crew import Crew
 from s2s.decoding.line_translator import LineTranslator
@@ -71,24 +71,27 @@ def _crew(config: TranslateConfig, ranks: Ranks) -> Crew:
         is_shared_out = ranks.size > 1 or choose_device(config.device).type == "cuda"
         num_workers = 1 if is_shared_out else num_cores()
     return Crew(
-        partial(_load, config.run, config.search, config.device, config.precision),
+        partial(_load, config.runs, config.search, config.device, config.precision, config.ensemble),
         num_workers,
         num_threads=None if "OMP_NUM_THREADS" in os.environ else max(1, all_cores() // num_workers),
         enough_bytes=WINDOW_BYTES // 2 if config.search.workers is None else 0,
     )
 
 
-def _load(run: str, search: SearchConfig, device: Device, precision: DecodingPrecision) -> LineTranslator:
-    return LineTranslator(Translator.load(run, search=search, device=device, precision=precision))
+def _load(
+    runs: list[str], search: SearchConfig, device: Device, precision: DecodingPrecision, ensemble: EnsembleMean
+) -> LineTranslator:
+    return LineTranslator(Translator.load(runs, search=search, device=device, precision=precision, ensemble=ensemble))
 
 
 def _made_of(config: TranslateConfig) -> MadeOf:
     """What decides the text."""
-    run = RunFolder.existing(config.run)
-    subwords = sorted(set(run.subwords(load_config(run.config).subwords.shared)))
+    runs = [RunFolder.existing(run) for run in config.runs]
+    subwords = sorted(set(runs[0].subwords(load_config(runs[0].config).subwords.shared)))
     options = flatten(config.search, "search.")
     return {
-        "weights": sha256_of(best_path(run)),
+        "weights": [sha256_of(best_path(run)) for run in runs],
+        "ensemble": config.ensemble.name,
         "subwords": [sha256_of(path) for path in subwords],
         "precision": config.precision.name,
         **{name: value for name, value in options.items() if name not in _DECIDES_NOTHING},

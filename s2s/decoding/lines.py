@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import select
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,7 +20,6 @@ WINDOW_BYTES = 2**17
 _MOST_LINE_BYTES = 2**20  # of a longer line the rest is dropped, so that input without line ends needs no huge memory
 _PATIENCE_S = 0.01  # nobody notices it at a terminal, and a program that writes without a break fills a window
 _LONGEST_WAIT_S = 0.1  # for the rest of a window when lines come in drops
-_STDIN = 0
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def open_input(path: Path | None) -> Iterator[Input]:
     """
     with ExitStack() as stack:
         if path is None:
-            yield pipe(_STDIN)
+            yield pipe(sys.stdin.fileno())
             return
         with reading_errors(path):
             if path.is_fifo() or path.is_char_device():

@@ -93,9 +93,10 @@ class Must:
 class AllocatedWords:
     """The best extensions of all kinds: hypotheses that still need as many words compete among themselves only.
 
-    Candidates are the likeliest words of each beam, the words that bring it on with a phrase, and `</s>`. In turn, from
-    those that need the least to those that need the most, each kind gives its best candidate, then its second best, and
-    so on, until all places are taken. (Post and Vilar divide the places beforehand; taken in turn, none stays empty.)
+    Candidates are the likeliest words of each beam, and those that bring it on with a phrase, or `</s>` where it lacks
+    none. In turn, from those that need the least to those that need the most, each kind gives its best candidate, then
+    its second best, and so on, until all places are taken. (Post and Vilar divide the places beforehand; taken in turn,
+    none stays empty.)
     """
 
     must: Must
@@ -125,8 +126,7 @@ class AllocatedWords:
         count = min(beams.places.most_free, log_probabilities_BKV.shape[2])
         likeliest_BKN = log_probabilities_BKV.topk(count, dim=2).indices
         wanted_BKC = self.must.next_words(beams.words_BKT, beams.sentence_B)
-        end_BK1 = torch.full_like(likeliest_BKN[:, :, :1], EOS)
-        words_BKN = torch.cat([likeliest_BKN, wanted_BKC, end_BK1], dim=2)
+        words_BKN = torch.cat([likeliest_BKN, wanted_BKC], dim=2)
         is_same_BKNN = words_BKN[..., :, None] == words_BKN[..., None, :]
         is_again_BKN = is_same_BKNN.tril(-1).any(-1)
         return words_BKN, log_probabilities_BKV.gather(2, words_BKN).masked_fill(is_again_BKN, -math.inf)

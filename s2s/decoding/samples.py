@@ -3,6 +3,7 @@
 N rows, B sentences, K samples of a sentence, T positions, V words, C candidates.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from torch import Tensor
 
 from s2s.decoding.beams import Beams, Choice, allowed_words
 from s2s.decoding.rules import Rules
+
+_MANY = 256
+"""Candidates of a nucleus that are tried before all words."""
 
 
 @dataclass(frozen=True)
@@ -29,40 +33,73 @@ class Sampling:
     top_k: int = 0
     top_p: float = 1.0
 
-    def draw(self, log_probabilities_NV: Tensor, uniform_N: Tensor) -> Tensor:
-        """A word a row: where the distribution function of the words passes a number in [0, 1)."""
-        candidate_NC, words_NC = self._candidates(log_probabilities_NV)
-        # float64: over thousands of words float32 would lose the unlikely ones, and depend on the batch.
-        probability_NC = torch.softmax(candidate_NC.double() / self.temperature, dim=1)
-        up_to_NC = probability_NC.cumsum(dim=1)
-        if self.top_p < 1:
-            is_out_NC = up_to_NC - probability_NC >= self.top_p
-            is_out_NC[:, 0] = False
-            up_to_NC = probability_NC.masked_fill(is_out_NC, 0).cumsum(dim=1)
-        choice_N1 = torch.searchsorted(up_to_NC, uniform_N[:, None] * up_to_NC[:, -1:], right=True)
-        choice_N1 = choice_N1.clamp(max=candidate_NC.shape[1] - 1)
-        return choice_N1[:, 0] if words_NC is None else words_NC.gather(1, choice_N1)[:, 0]
+    def draw(self, log_probabilities_NV: Tensor, key_N: Tensor) -> Tensor:
+        """A word a row, by the noise that belongs to a key: the likeliest after Gumbel noise is a sample.
 
-    def _candidates(self, log_probabilities_NV: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Log probabilities of the words to draw from, and the words, the likeliest first; None: all, by number."""
-        num_words = log_probabilities_NV.shape[1]
+        A word's noise does not depend on the other words. So rounding, which differs from batch to batch, matters only
+        where two words come out almost equal; in a sum over thousands of words it would matter much more often.
+        """
+        worth_NC, words_NC = self._candidates(log_probabilities_NV / self.temperature)
+        chosen_N = (worth_NC + gumbel_noise(key_N, words_NC)).argmax(dim=1)
+        return words_NC.gather(1, chosen_N[:, None])[:, 0]
+
+    def _candidates(self, worth_NV: Tensor) -> tuple[Tensor, Tensor]:
+        """Log probabilities, but for a constant, of the words to draw from, -inf for others; and these words."""
+        num_words = worth_NV.shape[1]
         if self.top_k:
-            return log_probabilities_NV.topk(min(self.top_k, num_words), dim=1)
-        if self.top_p < 1:
-            return log_probabilities_NV.sort(dim=1, descending=True)
-        return log_probabilities_NV, None
+            worth_NC, words_NC = worth_NV.topk(min(self.top_k, num_words), dim=1)
+            if self.top_p < 1:
+                worth_NC, _ = self._nucleus(worth_NC, worth_NC)
+            return worth_NC, words_NC
+        if self.top_p == 1:
+            return worth_NV, torch.arange(num_words, device=worth_NV.device).expand_as(worth_NV)
+        # Some hundred words nearly always have top_p together; to sort all takes many times as long.
+        for count in (min(_MANY, num_words), num_words):
+            worth_NC, words_NC = worth_NV.topk(count, dim=1)
+            nucleus_NC, is_enough = self._nucleus(worth_NC, worth_NV)
+            if is_enough:
+                break
+        return nucleus_NC, words_NC
+
+    def _nucleus(self, worth_NC: Tensor, worth_NV: Tensor) -> tuple[Tensor, bool]:
+        """Only the first of sorted candidates that have `top_p` of all words together; and whether there are enough."""
+        probability_NC = (worth_NC - worth_NV.logsumexp(dim=1, keepdim=True)).exp()
+        up_to_NC = probability_NC.cumsum(dim=1)
+        is_out_NC = up_to_NC - probability_NC >= self.top_p
+        is_out_NC[:, 0] = False
+        return worth_NC.masked_fill(is_out_NC, -math.inf), bool((up_to_NC[:, -1] >= self.top_p).all())
 
 
-def random_numbers(seed: int, lines: Sequence[int], num_samples: int, length: int) -> Tensor:
-    """Numbers in [0, 1) for each sentence, sample and position: (B, K, T), float64.
+def gumbel_noise(key_N: Tensor, words_NC: Tensor) -> Tensor:
+    """A number of Gumbel's distribution for each word: a function of the key (int32) and the word alone.
+
+    The integers are those of a Weyl sequence, mixed by the finalizer of MurmurHash3.
+    """
+    bits_NC = key_N[:, None] + words_NC.int() * _signed(0x9E3779B9)
+    bits_NC ^= (bits_NC >> 16) & 0xFFFF
+    bits_NC *= _signed(0x85EBCA6B)
+    bits_NC ^= (bits_NC >> 13) & 0x7FFFF
+    bits_NC *= _signed(0xC2B2AE35)
+    bits_NC ^= (bits_NC >> 16) & 0xFFFF
+    # 31 bits, so that float32 is exact where it matters: near 0, where the noise is large.
+    uniform_NC = ((bits_NC & 0x7FFFFFFF).float() + 0.5) * 2**-31
+    return -torch.log(-torch.log1p(-uniform_NC))
+
+
+def _signed(bits: int) -> int:
+    """An unsigned number of 32 bits as the int32 of the same bits."""
+    return bits - 2**32 if bits >= 2**31 else bits
+
+
+def random_keys(seed: int, lines: Sequence[int], num_samples: int, length: int) -> Tensor:
+    """A key of each sentence, sample and position: (B, K, T), int32.
 
     Each is a function of the seed, the number of the line, the sample and the position alone, so what is drawn for a
     sentence does not depend on what stands beside it.
     """
-    numbers = [
-        [np.random.default_rng((seed, line, sample)).random(length) for sample in range(num_samples)] for line in lines
-    ]
-    return torch.tensor(np.array(numbers)).reshape(len(lines), num_samples, length)
+    generators = [[np.random.default_rng((seed, line, sample)) for sample in range(num_samples)] for line in lines]
+    keys = [[each.integers(-(2**31), 2**31, length, dtype=np.int32) for each in row] for row in generators]
+    return torch.from_numpy(np.array(keys, dtype=np.int32).reshape(len(lines), num_samples, length))
 
 
 @dataclass(frozen=True)
@@ -70,14 +107,14 @@ class DrawnWords:
     """Each beam goes on by itself, by a word that is drawn."""
 
     sampling: Sampling
-    uniform_BKT: Tensor
+    key_BKT: Tensor
     rules: Rules | None
 
     def __call__(self, scores_BKV: Tensor, beams: Beams) -> Choice:
         log_probabilities_BKV = allowed_words(scores_BKV, beams, self.rules)
         num_beams = log_probabilities_BKV.shape[1]
-        uniform_BK = self.uniform_BKT[beams.sentence_B, :, beams.length]
-        word_N = self.sampling.draw(log_probabilities_BKV.flatten(0, 1), uniform_BK.flatten())
+        key_BK = self.key_BKT[beams.sentence_B, :, beams.length]
+        word_N = self.sampling.draw(log_probabilities_BKV.flatten(0, 1), key_BK.flatten())
         word_BK = word_N.unflatten(0, (-1, num_beams))
         log_probability_BK = log_probabilities_BKV.gather(2, word_BK[:, :, None])[:, :, 0]
         origin_BK = torch.arange(num_beams, device=word_BK.device).expand_as(word_BK)

@@ -25,7 +25,7 @@ from s2s.decoding.must import AllocatedWords, Must
 from s2s.decoding.places import Places
 from s2s.decoding.ranking import Ranking, coverage
 from s2s.decoding.rules import Rules
-from s2s.decoding.samples import DrawnWords, Sampling, random_numbers
+from s2s.decoding.samples import DrawnWords, Sampling, random_keys
 from s2s.decoding.trellis import Column, Path, read_attention, read_paths
 
 
@@ -160,8 +160,8 @@ def sample_search(
         The samples of each sentence, the best first.
     """
     max_lengths = max_lengths_B.tolist()
-    uniform_BKT = random_numbers(seed, lines, num_samples, max(max_lengths, default=0)).to(max_lengths_B.device)
-    choose = DrawnWords(sampling, uniform_BKT, rules)
+    key_BKT = random_keys(seed, lines, num_samples, max(max_lengths, default=0)).to(max_lengths_B.device)
+    choose = DrawnWords(sampling, key_BKT, rules)
     places = Places.start(max_lengths, num_samples, 1, num_samples)
     beams = Beams.start(places, max_lengths_B.device, has_words=rules is not None)
     columns = _run(step, state, beams, choose, ranking or Ranking(), source_lengths_B, keep_attention)

@@ -96,7 +96,7 @@ class Translator:
         precision: torch.dtype = torch.float32,
         ensemble: EnsembleMean = EnsembleMean.log_probability,
     ) -> None:
-        """A translator with the weights that the models have now.
+        """A translator with the weights that the models have when it is first used.
 
         Args:
             models: one, or several that vote.
@@ -108,9 +108,14 @@ class Translator:
         """
         self.model, self.source, self.target, self.search = models[0], source, target, search
         self.device = device
+        self._models, self._precision, self._ensemble = models, precision, ensemble
         _check_attention(search, models)
-        banned = [piece for piece in NO_TEXT if piece != UNK or not search.replace_unknown]
-        self.engine = Engine(models, precision, banned=banned, mean=ensemble)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The models made ready for search, which commands that only read given text have no need of."""
+        banned = [piece for piece in NO_TEXT if piece != UNK or not self.search.replace_unknown]
+        return Engine(self._models, self._precision, banned=banned, mean=self._ensemble)
 
     @classmethod
     def load(
