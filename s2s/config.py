@@ -21,12 +21,20 @@ from s2s.errors import ConfigError, RunError
 from s2s.files import write_text
 
 
+class Task(enum.Enum):
+    """What a run learns."""
+
+    translate = "translate"
+    classify = "classify"
+
+
 class Corpus(enum.Enum):
-    """Where sentence pairs come from."""
+    """Where sentence pairs, or texts with their labels, come from."""
 
     phrasebook = "phrasebook"
     multi30k = "multi30k"
     files = "files"
+    labelled = "labelled"
 
 
 class Split(enum.Enum):
@@ -42,6 +50,7 @@ class SubwordKind(enum.Enum):
 
     unigram = "unigram"
     bpe = "bpe"
+    word = "word"
 
 
 class Cell(enum.Enum):
@@ -59,6 +68,15 @@ class Score(enum.Enum):
     general = "general"
     additive = "additive"
     none = "none"
+
+
+class Pooling(enum.Enum):
+    """How a classifier makes one vector of the states of a text."""
+
+    last = "last"
+    mean = "mean"
+    max = "max"
+    attention = "attention"
 
 
 class Tie(enum.Enum):
@@ -92,6 +110,8 @@ class StopMetric(enum.Enum):
     loss = "loss"
     perplexity = "perplexity"
     bleu = "bleu"
+    accuracy = "accuracy"
+    f1 = "f1"
 
 
 class InitSubwords(enum.Enum):
@@ -229,32 +249,42 @@ def option(default: Any, doc: str, low: float | None = None, high: float | None 
 
 @dataclass
 class DataConfig:
-    """Which sentence pairs to learn from."""
+    """Which sentence pairs, or labelled texts, to learn from."""
 
-    corpus: Corpus = option(Corpus.phrasebook, "phrasebook (built in), multi30k (public), or files (your own)")
+    corpus: Corpus = option(
+        Corpus.phrasebook,
+        "phrasebook (built in), multi30k (public), files (your own), or labelled (your own, for task=classify)",
+    )
     source_language: str = option("ko", "language of the source; for files only a label")
     target_language: str = option("en", "language of the target; for files only a label")
-    train: list[str] = option([], "files: [source, target], plain or .gz")
-    dev: list[str] = option([], "files: [source, target]; left out: cut from train")
-    test: list[str] = option([], "files: [source, target]; left out: cut from train")
+    train: list[str] = option(
+        [], "files: [source, target], labelled: [text, label], plain or .gz; or [one file], a tab between the two"
+    )
+    dev: list[str] = option([], "likewise; left out: cut from train")
+    test: list[str] = option([], "likewise; left out: cut from train")
     root: str | None = option(None, "multi30k: a folder that holds its files; left out: download into the cache")
     cache: str | None = option(
         None, "folder for downloads and prepared text; left out: $S2S_CACHE, or s2s in the user's cache folder"
     )
     train_pairs: int = option(150_000, "phrasebook: distinct training pairs", low=1)
-    dev_pairs: int = option(1000, "phrasebook and files: pairs of a dev set that is made or cut", low=1)
-    test_pairs: int = option(1000, "phrasebook and files: pairs of a test set that is made or cut", low=1)
+    dev_pairs: int = option(1000, "pairs of a dev set that is made or cut", low=1)
+    dev_share: float | None = option(
+        None, "files and labelled: share of train that is cut as dev, in place of dev_pairs", low=0.001, high=0.9
+    )
+    test_pairs: int = option(1000, "pairs of a test set that is made or cut", low=1)
     clean: bool = option(True, "drop bad training pairs; dev and test are never filtered")
-    max_words: int = option(100, "cleaning: longest side in words", low=1)
-    max_characters: int = option(600, "cleaning: longest side in characters", low=1)
-    max_length_ratio: float = option(6.0, "cleaning: longest side over shortest, in UTF-8 bytes", low=1)
+    max_words: int = option(100, "cleaning of pairs: longest side in words", low=1)
+    max_characters: int = option(600, "cleaning of pairs: longest side in characters", low=1)
+    max_length_ratio: float = option(6.0, "cleaning of pairs: longest side over shortest, in UTF-8 bytes", low=1)
 
 
 @dataclass
 class SubwordsConfig:
     """How text is cut into pieces."""
 
-    kind: SubwordKind = option(SubwordKind.unigram, "unigram or bpe")
+    kind: SubwordKind = option(
+        SubwordKind.unigram, "unigram, bpe, or word (the most frequent words, uncut; a run of others is one <unk>)"
+    )
     shared: bool = option(True, "one vocabulary for both languages")
     vocabulary_size: int = option(8000, "pieces of each vocabulary; lowered where the corpus has fewer", low=8)
     character_coverage: float = option(0.9995, "share of the training characters that get a piece", low=0.9, high=1)
@@ -287,6 +317,16 @@ class ModelConfig:
     scale_attention: bool = option(False, "divide dot-product scores by the square root of hidden_size")
     input_feeding: bool = option(False, "feed the last attentional state into the next step (a slow step loop)")
     tie: Tie = option(Tie.none, "none, output (decoder embedding = output layer), all (encoder embedding too)")
+    pooling: Pooling = option(
+        Pooling.last, "classifier: the last state, the mean or max of all, or attention, with which the last one asks"
+    )
+
+    @property
+    def dropout_rates(self) -> tuple[float, float, float]:
+        """Of embeddings, layer outputs, and what the output layer reads."""
+        given = self.embedding_dropout, self.layer_dropout, self.output_dropout
+        embedding, layer, output = (self.dropout if rate is None else rate for rate in given)
+        return embedding, layer, output
 
 
 @dataclass
@@ -320,16 +360,17 @@ class TrainingConfig:
     """How long to train, and what to do on the way."""
 
     batch_tokens: int = option(1000, "budget of a batch: sentences times longest sentence, in pieces", low=1)
+    batch_size: int | None = option(None, "most sentences of a batch; left out: batch_tokens alone decides", low=1)
     accumulate: int = option(1, "batches whose gradients make up one update of the weights", low=1)
     max_steps: int = option(100_000, "updates of the weights", low=1)
     max_epochs: int | None = option(None, "passes over the training text; left out: no limit", low=1)
     max_minutes: float | None = option(None, "minutes of training, validation included, over all starts", low=0)
-    max_pieces: int = option(256, "training pairs with a longer side are left out", low=2)
+    max_pieces: int = option(256, "training pairs with a longer side are left out; labelled texts are cut", low=2)
     log_every: int = option(50, "steps between two lines of training metrics", low=1)
     validate_every: int = option(500, "steps between two validations", low=1)
     save_every: int = option(500, "steps between two checkpoints", low=1)
     keep: int = option(2, "checkpoints kept in last/: the newest and those to fall back on", low=1)
-    stop_metric: StopMetric = option(StopMetric.bleu, "loss, perplexity or bleu of the dev set")
+    stop_metric: StopMetric = option(StopMetric.bleu, "loss, perplexity, bleu, accuracy or f1 of the dev set")
     patience: int = option(20, "validations without a better stop_metric before the run ends", low=1)
     max_bad_steps: int = option(10, "steps in a row whose loss or gradient is not finite, before an error", low=0)
     tensorboard: bool = option(False, "write the metrics as TensorBoard events too (needs the extra s2s[tensorboard])")
@@ -414,6 +455,7 @@ class SearchConfig:
 class Config:
     """Everything that a training run is made of."""
 
+    task: Task = option(Task.translate, "translate, or classify (labels of texts; needs data=labelled)")
     run: str = option("", "folder of the run; the same folder goes on where it stopped")
     seed: int = option(1, "seed of data, weights, order and dropout", low=0)
     device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
@@ -511,6 +553,27 @@ class TranslateConfig:
 
 
 @dataclass
+class GivenTexts:
+    """Which labelled texts to judge."""
+
+    test: list[str] = option(
+        [],
+        "[text, label], plain or .gz, or [one file], a tab between the two; left out: standard input is labelled",
+    )
+
+
+@dataclass
+class ClassifyConfig:
+    """Options of `classify`."""
+
+    run: str = option("???", "folder of a run trained with task=classify")
+    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    data: GivenTexts = field(default_factory=GivenTexts)
+    batch_size: int = option(64, "texts labelled at once", low=1)
+    output: str | None = option(None, "data.test: folder for pictures; left out: RUN/evaluation")
+
+
+@dataclass
 class GivenPairs:
     """Which sentence pairs to read."""
 
@@ -593,7 +656,7 @@ class BenchTask(enum.Enum):
 class BenchConfig(Config):
     """Options of `bench`: those of training, plus what and how much to measure."""
 
-    task: BenchTask = option(
+    measure: BenchTask = option(
         BenchTask.train,
         "train or decode (speed), or curve (dev scores of a run over time); may be the first word: s2s-bench decode",
     )
@@ -750,14 +813,33 @@ def _check_range(name: str, value: float, low: float | None, high: float | None)
 
 
 def _check_data(data: DataConfig) -> None:
-    if data.corpus is Corpus.files and not data.train:
-        raise ConfigError("data=files needs data.train=[SOURCE_FILE,TARGET_FILE]; nothing was given")
-    if data.corpus is not Corpus.files and (data.train or data.dev or data.test):
+    is_own = data.corpus in (Corpus.files, Corpus.labelled)
+    sides = "TEXT_FILE,LABEL_FILE" if data.corpus is Corpus.labelled else "SOURCE_FILE,TARGET_FILE"
+    if is_own and not data.train:
+        raise ConfigError(f"data={data.corpus.name} needs data.train=[{sides}]; nothing was given")
+    if not is_own and (data.train or data.dev or data.test):
         raise ConfigError(f"data.train, data.dev and data.test belong to data=files, not to data={data.corpus.name}")
     for name in ("train", "dev", "test"):
-        _check_pair(f"data.{name}", getattr(data, name))
+        if len(getattr(data, name)) > 2:
+            raise ConfigError(
+                f"data.{name} must be [{sides}], or [FILE] with a tab between the two, but has "
+                f"{len(getattr(data, name))} entries"
+            )
     if data.corpus is Corpus.multi30k and data.source_language == data.target_language:
         raise ConfigError(f"data.source_language and data.target_language are both {data.source_language}")
+
+
+def _check_texts(data: GivenTexts) -> None:
+    if len(data.test) > 2:
+        raise ConfigError(
+            f"data.test must be [TEXT_FILE,LABEL_FILE], or [FILE] with a tab between the two, but has "
+            f"{len(data.test)} entries"
+        )
+
+
+def _check_classify(config: ClassifyConfig) -> None:
+    if config.output is not None and not config.data.test:
+        raise ConfigError(f"output={config.output} is for the pictures of data.test, which is not given")
 
 
 def _check_pair(name: str, files: list[str]) -> None:
@@ -881,7 +963,47 @@ def _check_words(search: SearchConfig) -> None:
         raise ConfigError(f"{both[0]} must not occur (search.avoid) and must occur (search.must); leave one out")
 
 
+_MODEL_OPTIONS_OF = {
+    Task.translate: ("input_feeding", "target_word_dropout", "tie"),
+    Task.classify: ("pooling",),
+}
+_METRICS_OF = {
+    Task.translate: (StopMetric.loss, StopMetric.perplexity, StopMetric.bleu),
+    Task.classify: (StopMetric.loss, StopMetric.perplexity, StopMetric.accuracy, StopMetric.f1),
+}
+
+
+def _check_task(config: Config) -> None:
+    """Options that another task has no use for."""
+    task, metrics = config.task, _METRICS_OF[config.task]
+    if (task is Task.classify) != (config.data.corpus is Corpus.labelled):
+        raise ConfigError(
+            f"task=classify and data=labelled belong together, but task={task.name} and data={config.data.corpus.name} "
+            "were given"
+        )
+    for other, names in _MODEL_OPTIONS_OF.items():
+        for name in names:
+            if other is not task and getattr(config.model, name) != getattr(ModelConfig(), name):
+                raise ConfigError(f"model.{name} belongs to task={other.name}, not to task={task.name}; leave it out")
+    if config.training.stop_metric not in metrics:
+        raise ConfigError(
+            f"training.stop_metric={config.training.stop_metric.name} does not belong to task={task.name}, which has "
+            f"{', '.join(metric.name for metric in metrics)}"
+        )
+    if config.model.pooling is Pooling.attention and config.model.attention is Score.none:
+        raise ConfigError("model.pooling=attention needs model.attention=dot, general or additive, not none")
+
+
+def _check_subwords(subwords: SubwordsConfig) -> None:
+    if subwords.sampling and subwords.kind is SubwordKind.word:
+        raise ConfigError("subwords.sampling=true cuts words in other ways, and subwords.kind=word cuts none")
+
+
 def _check_whole(config: Config) -> None:
+    _check_task(config)
+    data = config.data
+    if data.dev_share is not None and (data.dev or data.corpus not in (Corpus.files, Corpus.labelled)):
+        raise ConfigError("data.dev_share cuts a dev set out of files of your own; there is one already: leave it out")
     if config.model.tie is Tie.all and not config.subwords.shared:
         raise ConfigError("model.tie=all needs one vocabulary: set subwords.shared=true or model.tie=output")
     if config.init_subwords is InitSubwords.new and config.init_from is None:
@@ -898,11 +1020,17 @@ def _check_translate(config: TranslateConfig) -> None:
 
 def _check_bench(config: BenchConfig) -> None:
     _check_whole(config)
+    if config.output is not None and config.measure is not BenchTask.curve:
+        raise ConfigError(
+            f"output={config.output} is the picture of measure=curve, not of measure={config.measure.name}"
+        )
+    if config.task is not Task.translate:
+        raise ConfigError(
+            f"bench measures the training of translators: expected task=translate, got {config.task.name}"
+        )
     for name in ("batch_sizes", "processes"):
         if any(number < 1 for number in getattr(config, name)):
             raise ConfigError(f"{name} must be numbers from 1, but is {getattr(config, name)}")
-    if config.output is not None and config.task is not BenchTask.curve:
-        raise ConfigError(f"output={config.output} is the picture of task=curve, not of task={config.task.name}")
 
 
 def _check_scored(data: ScoredData) -> None:
@@ -998,7 +1126,10 @@ def _check_align(config: AlignConfig) -> None:
 
 _RULES: dict[type, tuple[Any, ...]] = {
     DataConfig: (_check_data,),
+    SubwordsConfig: (_check_subwords,),
     ScoredData: (_check_scored,),
+    GivenTexts: (_check_texts,),
+    ClassifyConfig: (_check_classify,),
     GivenPairs: (lambda data: _check_pair("data.test", data.test),),
     AlignConfig: (_check_align,),
     ModelConfig: (_check_model,),
@@ -1050,11 +1181,18 @@ def save_config(config: Config, path: Path) -> None:
     write_text(path, OmegaConf.to_yaml(OmegaConf.structured(kept)))
 
 
-def load_config(path: Path) -> Config:
+_COMMAND_OF = {Task.translate: "s2s-translate and s2s-evaluate", Task.classify: "s2s-classify"}
+
+
+def load_config(path: Path, task: Task | None = None) -> Config:
     """Read what `save_config` wrote; options that are not there take their defaults.
 
+    Args:
+        path: of the file, in the folder of its run.
+        task: what the run must have learnt; None: anything.
+
     Raises:
-        RunError: the file is missing, is no YAML, or holds unknown options or wrong types.
+        RunError: the file is missing, is no YAML, holds unknown options or wrong types, or is of another task.
     """
     try:
         merged = OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.load(path))
@@ -1068,6 +1206,11 @@ def load_config(path: Path) -> Config:
         check(config)
     except ConfigError as error:
         raise RunError(f"{path}: {error}; the file was changed since the run was made") from error
+    if task is not None and config.task is not task:
+        raise RunError(
+            f"run={path.parent} was trained with task={config.task.name}, and task={task.name} is needed here: "
+            f"give it to {_COMMAND_OF[config.task]}"
+        )
     return config
 
 

@@ -113,6 +113,16 @@ class RunFolder:
         """Folder of the newest checkpoints, from which training goes on."""
         return self.path / "last"
 
+    @property
+    def text_subwords(self) -> Path:
+        """Subword model of the texts of a run that classifies."""
+        return self.path / "subwords.model"
+
+    @property
+    def labels(self) -> Path:
+        """The classes of such a run, by name, one a line."""
+        return self.path / "labels.txt"
+
     def subwords(self, is_shared: bool) -> tuple[Path, Path]:
         """Subword models of source and target; one file where they share it."""
         if is_shared:

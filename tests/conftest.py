@@ -6,7 +6,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from s2s.config import (
     AttentionConfig,
     AverageConfig,
     BenchConfig,
+    ClassifyConfig,
     Config,
     EvaluateConfig,
     ExportConfig,
@@ -43,6 +44,7 @@ SCHEMAS = {
     "train": Config,
     "evaluate": EvaluateConfig,
     "translate": TranslateConfig,
+    "classify": ClassifyConfig,
     "score": ScoreConfig,
     "align": AlignConfig,
     "attention": AttentionConfig,
@@ -101,6 +103,22 @@ def file_options(folder: Path) -> list[str]:
     """`data=files` with a corpus that is written into a folder."""
     source, target = write_corpus(folder)
     return ["data=files", f"data.train=[{source},{target}]", "data.dev_pairs=20", "data.test_pairs=15"]
+
+
+def write_labelled(folder: Path, num_lines: int = 300, labels: Sequence[str] = ("bad", "good")) -> tuple[Path, Path]:
+    """Number words, and a label for each line that depends on its first word, in two files."""
+    text, _ = write_corpus(folder, num_lines)
+    firsts = [line.split()[0] for line in text.read_text(encoding="utf-8").splitlines()]
+    names = sorted(set(firsts))
+    path = folder / "train.label"
+    path.write_text("".join(f"{labels[names.index(first) % len(labels)]}\n" for first in firsts), encoding="utf-8")
+    return text, path
+
+
+def labelled_options(folder: Path, **kind: Any) -> list[str]:
+    """`data=labelled` with texts that are written into a folder."""
+    text, label = write_labelled(folder, **kind)
+    return ["data=labelled", f"data.train=[{text},{label}]", "data.dev_pairs=20", "data.test_pairs=15"]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2s.data.batching import Indices, batch_indices, pad, pair_batch, read_batch, source_batch
+from s2s.data.batching import Indices, batch_indices, labelled_batch, pad, pair_batch, read_batch, source_batch
 from s2s.data.store import TokenStore
 from s2s.data.subwords import BOS, EOS, PAD
 
@@ -86,6 +86,18 @@ def test_what_is_not_padding_is_the_sentence(rows: list[tuple[list[int], list[in
     assert batch.num_tokens == int((batch.target_out_BT != PAD).sum())
 
 
+def test_a_label_is_a_target_of_one_position() -> None:
+    """Class 0 has the number of padding, and is a target all the same."""
+    batch = labelled_batch([[4, 5, 6], [7], []], [[0], [2], [1]])
+    assert batch.source_BS.tolist() == [[4, 5, 6, EOS], [7, EOS, PAD, PAD], [EOS, PAD, PAD, PAD]]
+    assert batch.source_lengths_B.tolist() == [4, 2, 1]
+    assert (batch.target_in_BT.shape, batch.target_out_BT.tolist()) == ((3, 0), [[0], [2], [1]])
+    assert batch.num_tokens == 3
+    first, second = batch.halves()
+    assert (first.target_out_BT.tolist(), second.target_out_BT.tolist()) == ([[0]], [[2], [1]])
+    assert (first.real_N.tolist(), second.real_N.tolist()) == ([0], [0, 1])
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 # Which sentences go together
 
@@ -100,6 +112,15 @@ def test_batches_on_paper() -> None:
 def test_a_sentence_beyond_the_budget_is_a_batch_of_its_own() -> None:
     batches = batch_indices(array(50, 1, 1), array(60, 1, 1), batch_tokens=7, seed=1, epoch=0)
     assert sorted(sorted(batch.tolist()) for batch in batches) == [[0], [1, 2]]
+
+
+def test_a_batch_has_no_more_sentences_than_allowed() -> None:
+    """Seven of one length in threes; the budget alone would put five together."""
+    lengths = array(*[1] * 7)
+    batches = batch_indices(lengths, lengths, batch_tokens=10, seed=1, epoch=0, batch_size=3)
+    assert sorted(len(batch) for batch in batches) == [1, 3, 3]
+    batches = batch_indices(lengths, lengths, batch_tokens=4, seed=1, epoch=0, batch_size=3)
+    assert sorted(len(batch) for batch in batches) == [1, 2, 2, 2]
 
 
 def test_an_empty_corpus_has_no_batches() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, TINY, compose, file_options, write_corpus
+from conftest import ROOT, TINY, compose, file_options, labelled_options, write_corpus
 
 from s2s.cli import bench as bench_module
 from s2s.cli.bench import bench
@@ -42,6 +42,7 @@ def test_every_choice_trains(path: Path, tmp_path: Path) -> None:
         "phrasebook": ["data=phrasebook", *PHRASEBOOK],
         "multi30k": multi30k(tmp_path),
         "files": file_options(tmp_path / "files"),
+        **dict.fromkeys(("labelled", "sentiment", "sentiment_pieces"), labelled_options(tmp_path / "labelled")),
     }.get(name, file_options(tmp_path / "files"))
     choice = [] if group == "data" else [f"{group}={name}"]
     run = tmp_path / "run"
@@ -123,12 +124,12 @@ def test_the_task_of_bench_may_be_its_first_word(monkeypatch: pytest.MonkeyPatch
     for words in (["train", "steps=3"], ["curve", "run=x"], ["steps=3"], []):
         monkeypatch.setattr(sys, "argv", ["s2s-bench", *words])
         bench_module.main()
-    assert seen == [["task=train", "steps=3"], ["task=curve", "run=x"], ["steps=3"], []]
+    assert seen == [["measure=train", "steps=3"], ["measure=curve", "run=x"], ["steps=3"], []]
 
 
 def test_bench_of_decoding_prints_shares(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = "batch_sizes=[3]", "decoding_precisions=[fp32]", "processes=[1,2]", "lines=7", "rounds=1"
-    bench(compose("bench", "task=decode", f"run={tiny_run}", *options))
+    bench(compose("bench", "measure=decode", f"run={tiny_run}", *options))
     result = json.loads(capsys.readouterr().out)
     found = [(row["strategy"], row["processes"], row["batch_size"], row["lines"]) for row in result["rows"]]
     assert found == [(name, num, 3, 7) for name in ("greedy", "beam") for num in (1, 2)]
@@ -141,7 +142,7 @@ def test_bench_of_an_untrained_model_says_as_many_pieces_as_it_reads(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = "batch_sizes=[64]", "decoding_precisions=[fp32]", "strategies=[greedy]", "processes=[1]", "rounds=1"
-    config = compose("bench", "task=decode", "untrained=true", *file_options(tmp_path), *TINY, *options)
+    config = compose("bench", "measure=decode", "untrained=true", *file_options(tmp_path), *TINY, *options)
     bench(config)
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces)

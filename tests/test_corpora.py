@@ -179,7 +179,24 @@ def test_empty_corpus(tmp_path: Path) -> None:
         list(read_pairs(empty, empty))
 
 
-def all_chunks(source: Path, target: Path, num_pairs: int) -> list[Pair]:
+def test_one_file_may_hold_both_sides(tmp_path: Path) -> None:
+    """Ends of lines are those of any text file."""
+    path = written(tmp_path / "pairs.tsv.gz", gzip.compress("\ufeff하나\tone\r\n\ttwo\nthree\t3".encode()))
+    expected = [("하나", "one"), ("", "two"), ("three", "3")]
+    assert list(read_pairs(path, None)) == expected
+    for num_pairs in (1, 2, 3, 4):
+        assert all_chunks(path, None, num_pairs) == expected
+
+
+@pytest.mark.parametrize(("line", "num"), [(b"one", 1), (b"one\ttwo\tthree", 3), (b"", 1)])
+def test_lines_without_two_columns_are_named(tmp_path: Path, line: bytes, num: int) -> None:
+    path = written(tmp_path / "pairs.tsv", b"a\tb\n" + line + b"\nc\td\n")
+    for read in (lambda: list(read_pairs(path, None)), lambda: all_chunks(path, None, 9)):
+        with pytest.raises(DataError, match=rf"pairs\.tsv, line 2: expected two columns .* found {num}"):
+            read()
+
+
+def all_chunks(source: Path, target: Path | None, num_pairs: int) -> list[Pair]:
     return [pair for chunk in read_chunks(source, target, num_pairs) for pair in decode_chunk(chunk, source, target)]
 
 

@@ -45,12 +45,14 @@ def test_the_validations_are_read(tmp_path: Path) -> None:
         (1.5, 30, 2),
         (2.0, 40, 2),
     ]
-    assert points[1].validation == Validation(2.0, 30.0)
+    assert points[1].validation == Validation(2.0, {"bleu": 30.0})
     assert math.isnan(points[3].validation.loss_nats)
 
 
 def test_the_best_is_the_first_of_equals_as_in_training() -> None:
-    points = [Point(0, 0, 0, Validation(*pair)) for pair in ((2.0, 30.0), (1.9, 30.0), (math.nan, 0.0))]
+    points = [
+        Point(0, 0, 0, Validation(loss, {"bleu": bleu})) for loss, bleu in ((2.0, 30.0), (1.9, 30.0), (math.nan, 0.0))
+    ]
     assert best_index(points, StopMetric.bleu) == 0
     assert best_index(points, StopMetric.loss) == best_index(points, StopMetric.perplexity) == 1
     assert best_index(points[2:], StopMetric.loss) is None
@@ -108,5 +110,5 @@ def test_what_is_no_run_is_named(tmp_path: Path, tiny_run: Path, call_command: C
 
 
 def test_only_a_curve_is_drawn() -> None:
-    with pytest.raises(ConfigError, match=r"output=x\.png is the picture of task=curve, not of task=train"):
+    with pytest.raises(ConfigError, match=r"output=x\.png is the picture of measure=curve, not of measure=train"):
         compose("bench", "output=x.png")

@@ -60,6 +60,20 @@ def test_the_shares_of_the_ranks_make_up_the_batch(size: int, batch_tokens: int,
             assert sorted(found) == expected
 
 
+@pytest.mark.parametrize("size", [1, 3])
+def test_texts_with_labels_are_shared_out_and_counted_by_the_text(size: int) -> None:
+    texts, labels = TokenStore([[4] * (1 + n % 5) for n in range(20)], 9), TokenStore([[n % 3] for n in range(20)], 3)
+    shares = [
+        one_epoch(Updates(texts, labels, 999, 1, 3, Ranks(rank, size), CPU, batch_size=7, is_labelled=True))
+        for rank in range(size)
+    ]
+    assert sorted(update.num_tokens for update in shares[0]) == [6, 7, 7]
+    said = [
+        label for share in shares for update in share for label in update.batches[0].target_out_BT.flatten().tolist()
+    ]
+    assert sorted(said) == sorted(n % 3 for n in range(20))
+
+
 def test_shares_hold_about_as_many_tokens() -> None:
     """Of sentences in the order of their length every second one; so shares differ by a sentence at most."""
     for pair in zip(*(one_epoch(updates(Ranks(rank, 2), 200)) for rank in (0, 1)), strict=True):

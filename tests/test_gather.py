@@ -18,7 +18,8 @@ SIGNATURE = "nrefs:1|case:mixed|version:2"
 
 def result(cell: str, seed: int, bleu: float, **options: Any) -> Result:
     measures = {"bleu": bleu, "chrf": 2 * bleu, "dev_loss_nats": bleu / 10, "minutes": 1.0}
-    return Result(Path("r"), {"seed": seed, "model.cell": cell, **options}, 9, measures, {"bleu": "b", "chrf": "c"})
+    signatures = {"bleu": "b", "chrf": "c"}
+    return Result(Path("r"), {"seed": seed, "model.cell": cell, **options}, 9, measures, signatures, is_ended=True)
 
 
 def write_run(path: Path, bleu: float | None, seed: int, hidden: int, signature: str = SIGNATURE) -> None:

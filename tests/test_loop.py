@@ -19,7 +19,8 @@ from s2s.config import Config, ModelConfig, OptimConfig, Optimizer, Schedule, St
 from s2s.data.batching import Batch, batch_indices, pair_batch
 from s2s.data.store import TokenStore
 from s2s.errors import CheckpointError, Interrupted, TrainingError
-from s2s.models.seq2seq import Loss, build_seq2seq
+from s2s.models.loss import Loss
+from s2s.models.seq2seq import build_seq2seq
 from s2s.runs import RunFolder
 from s2s.training.checkpoint import checkpoints, load_checkpoint, weights_path, without_prefix
 from s2s.training.loop import Progress, Trainer, Validation
@@ -70,7 +71,7 @@ def trainer(
         with torch.no_grad():
             batch = pair_batch([[4, 5, 6], [7]], [[4, 5, 6], [7]])
             loss_nats = float(network.loss(batch).loss_nats) / batch.num_tokens
-        return Validation(loss_nats, 100 * math.exp(-loss_nats))
+        return Validation(loss_nats, {"bleu": 100 * math.exp(-loss_nats)})
 
     made = Trainer(network, *stores(), validate or measure, RunFolder(folder), config, CPU, in_step)
     return made
@@ -721,7 +722,7 @@ def told(results: list[Validation]) -> Callable[[], Validation]:
 
 def test_early_stopping_on_loss(tmp_path: Path) -> None:
     """Losses 3, 2, 2, 2.5: two validations in a row were no better than the second."""
-    results = [Validation(loss, bleu) for loss, bleu in ((3, 1), (2, 2), (2, 3), (2.5, 4), (1, 5))]
+    results = [Validation(loss, {"bleu": bleu}) for loss, bleu in ((3, 1), (2, 2), (2, 3), (2.5, 4), (1, 5))]
     made = trainer(
         tmp_path, validate=told(results), stop_metric=StopMetric.loss, patience=2, validate_every=2, max_steps=99
     )
@@ -733,14 +734,14 @@ def test_early_stopping_on_loss(tmp_path: Path) -> None:
 
 def test_early_stopping_on_bleu(tmp_path: Path) -> None:
     """BLEU 0, 7, 6, 8, 8, 8: two in a row were no better than the fourth. No validation is no worse than BLEU 0."""
-    results = [Validation(9 - bleu, bleu) for bleu in (0, 7, 6, 8, 8, 8, 9)]
+    results = [Validation(9 - bleu, {"bleu": bleu}) for bleu in (0, 7, 6, 8, 8, 8, 9)]
     made = trainer(tmp_path, validate=told(results), patience=2, validate_every=1, max_steps=99)
     assert made.run() == "no better bleu in training.patience=2 validations"
     assert (made.progress.step, made.progress.best_step, made.progress.best_score) == (6, 4, 8)
 
 
 def test_early_stopping_on_perplexity(tmp_path: Path) -> None:
-    results = [Validation(loss, 0.0) for loss in (3, 2, 2.5, 1)]
+    results = [Validation(loss, {"bleu": 0.0}) for loss in (3, 2, 2.5, 1)]
     made = trainer(
         tmp_path, validate=told(results), stop_metric=StopMetric.perplexity, patience=1, validate_every=1, max_steps=99
     )
@@ -758,7 +759,7 @@ def test_passes_over_the_corpus_are_counted(tmp_path: Path) -> None:
 
 
 def test_patience_lasts_over_a_stop(tmp_path: Path) -> None:
-    flat = [Validation(2.0, 5.0)] * 9
+    flat = [Validation(2.0, {"bleu": 5.0})] * 9
     options: dict[str, Any] = {"patience": 3, "validate_every": 2, "max_steps": 99}
     with pytest.raises(Interrupted):
         trainer(tmp_path, validate=told(flat), before_step=send(signal.SIGTERM, 5), **options).run()
@@ -768,7 +769,7 @@ def test_patience_lasts_over_a_stop(tmp_path: Path) -> None:
 
 
 def test_a_dev_loss_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
-    results = [Validation(math.nan, 0.0), Validation(3.0, 0.0), Validation(math.nan, 0.0)]
+    results = [Validation(math.nan, {"bleu": 0.0}), Validation(3.0, {"bleu": 0.0}), Validation(math.nan, {"bleu": 0.0})]
     made = trainer(tmp_path, validate=told(results), stop_metric=StopMetric.loss, validate_every=1, max_steps=3)
     made.run()
     assert (made.progress.best_step, made.progress.best_score) == (2, -3)
@@ -796,7 +797,7 @@ def test_the_plateau_lowers_the_rate(tmp_path: Path) -> None:
     optim = OptimConfig(
         learning_rate=0.08, warmup_steps=2, schedule=Schedule.plateau, plateau_factor=0.5, plateau_patience=0
     )
-    losses = told([Validation(loss, 1.0) for loss in (3, 2, 2, 1, 1, 1)])
+    losses = told([Validation(loss, {"bleu": 1.0}) for loss in (3, 2, 2, 1, 1, 1)])
     made = trainer(tmp_path, optim=optim, validate=losses, log_every=1, validate_every=1, max_steps=6)
     made.run()
     rates = [line["learning_rate"] for line in lines(tmp_path, "train")]
@@ -815,7 +816,7 @@ def test_the_average_is_validated_and_kept_as_the_best(tmp_path: Path) -> None:
     def look() -> Validation:
         assert not made.model.training
         seen.append(weights(made))
-        return Validation(1.0, 1.0)
+        return Validation(1.0, {"bleu": 1.0})
 
     made.measure = look
     made.run()
@@ -873,6 +874,7 @@ OPTIM_OPTIONS: list[dict[str, Any]] = [
 TRAINING_OPTIONS: list[dict[str, Any]] = [
     {"batch_tokens": 1},
     {"batch_tokens": 10**6},
+    {"batch_size": 2},
     {"accumulate": 3},
     {"max_steps": 1},
     {"max_epochs": 2, "max_steps": 99},
@@ -882,7 +884,7 @@ TRAINING_OPTIONS: list[dict[str, Any]] = [
     {"validate_every": 1},
     {"save_every": 1},
     {"keep": 1},
-    *({"stop_metric": metric} for metric in StopMetric),
+    *({"stop_metric": metric} for metric in (StopMetric.loss, StopMetric.perplexity, StopMetric.bleu)),
     {"patience": 1},
     {"max_bad_steps": 0},
     {"tensorboard": True},

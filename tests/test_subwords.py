@@ -28,7 +28,7 @@ def trained(kind: SubwordKind, lines: list[str] = TEXT, vocabulary_size: int = 5
     return train_subwords(lines, vocabulary_size=vocabulary_size, kind=kind, character_coverage=1.0)
 
 
-@pytest.fixture(scope="module", params=SubwordKind, ids=lambda kind: kind.name)
+@pytest.fixture(scope="module", params=(SubwordKind.unigram, SubwordKind.bpe), ids=lambda kind: kind.name)
 def kind(request: pytest.FixtureRequest) -> SubwordKind:
     assert isinstance(request.param, SubwordKind)
     return request.param
@@ -298,3 +298,24 @@ def test_no_rows_give_no_rows(rich: Subwords) -> None:
 def test_rows_may_be_arrays(rich: Subwords, rows: list[list[int]]) -> None:
     arrays = [np.array(row, dtype=np.uint16) for row in rows]
     assert rich.resample(arrays, alpha=0.2, seed=1) == rich.resample(rows, alpha=0.2, seed=1)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Whole words
+
+
+def test_the_most_frequent_words_stay_whole() -> None:
+    """Room for three words beside the four special ids; other words that follow one another are one unknown piece."""
+    lines = ["a bc d e"] + ["bc d"] * 2 + ["bc e 漢 e"] * 3 + ["漢 f"]
+    found, message = train_subwords(lines, vocabulary_size=7, kind=SubwordKind.word, character_coverage=0.9995)
+    assert message is None
+    assert found.all_pieces()[4:] == ["▁e", "▁bc", "▁漢"]
+    assert found.encode(["bc  a d 漢", " "]) == [[5, UNK, 6], []]
+    assert found.decode([4, 5]) == "e bc"
+
+
+def test_a_text_of_few_words_has_few_pieces() -> None:
+    found, message = train_subwords(["a b", "b"], vocabulary_size=99, kind=SubwordKind.word, character_coverage=1.0)
+    assert len(found) == 6
+    assert message is not None
+    assert "lowered from 99 to 6" in message

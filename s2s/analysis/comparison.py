@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s.config import flatten, load_config
+from s2s.config import Task, flatten, load_config
 from s2s.errors import RunError
 from s2s.runs import RunFolder
 from s2s.training.checkpoint import checkpoints, step_of
 from s2s.training.metrics import read_metrics
 
-MEASURES = ("bleu", "chrf", "dev_loss_nats", "minutes")
-_SCORES = ("bleu", "chrf")
+_SCORES_OF = {Task.translate: ("bleu", "chrf"), Task.classify: ("accuracy", "f1", "calibration_error")}
+_SIGNED = _SCORES_OF[Task.translate]
+MEASURES = (*_SIGNED, *_SCORES_OF[Task.classify], "dev_loss_nats", "minutes")
+"""All that a run may be measured by, in the order of a table's columns."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,10 @@ class Result:
         path: its folder.
         options: every option by its full name.
         step: updates made.
-        measures: test-set `bleu` and `chrf`, lowest `dev_loss_nats`, `minutes` of training; those that are known.
-        signatures: what makes `bleu` and `chrf` comparable; empty for a run that has not ended.
+        measures: test-set `bleu` and `chrf`, or of a classifier `accuracy`, `f1` and `calibration_error`; lowest
+            `dev_loss_nats`, `minutes` of training; those that are known.
+        signatures: what makes `bleu` and `chrf` comparable; empty for a run that has not ended, and for a classifier.
+        is_ended: whether the run has been scored.
     """
 
     path: Path
@@ -34,11 +38,7 @@ class Result:
     step: int
     measures: dict[str, float]
     signatures: dict[str, str]
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether the run has been scored."""
-        return bool(self.signatures)
+    is_ended: bool
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,18 @@ def read_result(run: RunFolder) -> Result:
     Raises:
         RunError: a file of it cannot be read.
     """
-    options = flatten(load_config(run.config))
+    config = load_config(run.config)
     try:
         rows = read_metrics(run.metrics)
         test = json.loads(run.summary.read_text(encoding="utf-8"))["test"] if run.summary.exists() else {}
-        measures = {name: float(test[name]) for name in _SCORES if test}
-        signatures = {name: str(test[f"{name}_signature"]) for name in _SCORES if test}
+        scores = _SCORES_OF[config.task] if test else ()
+        measures = {name: float(test[name]) for name in scores}
+        signatures = {name: str(test[f"{name}_signature"]) for name in scores if name in _SIGNED}
         losses = [row["loss_nats"] for row in rows if row["kind"] == "dev" and row["loss_nats"] is not None]
         measures |= {"dev_loss_nats": min(losses)} if losses else {}
         measures |= {"minutes": rows[-1]["elapsed_s"] / 60} if rows else {}
         step = max([row["step"] for row in rows] + [step_of(path) for path in checkpoints(run)], default=0)
-        return Result(run.path, options, step, measures, signatures)
+        return Result(run.path, flatten(config), step, measures, signatures, bool(test))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{run.path}: expected the scores and metrics of a run, but they cannot be read: {error!r}"
@@ -139,4 +140,5 @@ def _row(options: dict[str, Any], group: list[Result]) -> Row:
 def signatures(results: Iterable[Result]) -> dict[str, list[str]]:
     """The different signatures of each score; more than one means that the scores must not be compared."""
     results = list(results)
-    return {name: sorted({result.signatures[name] for result in results}) for name in _SCORES}
+    found = {name: {result.signatures[name] for result in results if name in result.signatures} for name in _SIGNED}
+    return {name: sorted(different) for name, different in found.items()}

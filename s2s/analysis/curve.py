@@ -4,11 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from s2s.config import StopMetric
+from s2s.config import StopMetric, Task, load_config
 from s2s.errors import RunError
 from s2s.runs import RunFolder
 from s2s.training.loop import Validation
 from s2s.training.metrics import read_metrics
+
+_SCORES_OF = {Task.translate: (StopMetric.bleu,), Task.classify: (StopMetric.accuracy, StopMetric.f1)}
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,19 @@ def read_curve(run: RunFolder) -> list[Point]:
     """Every validation of a run so far, at least one.
 
     Raises:
-        RunError: there is none yet, or the metrics cannot be read.
+        RunError: there is none yet, or the options or metrics cannot be read.
     """
+    scores = _SCORES_OF[load_config(run.config).task]
     try:
         points = [
             Point(
                 row["elapsed_s"] / 60,
                 row["step"],
                 row["epoch"],
-                Validation(math.nan if row["loss_nats"] is None else float(row["loss_nats"]), float(row["bleu"])),
+                Validation(
+                    math.nan if row["loss_nats"] is None else float(row["loss_nats"]),
+                    {metric.name: float(row[metric.name]) for metric in scores},
+                ),
             )
             for row in read_metrics(run.metrics)
             if row["kind"] == "dev"

@@ -36,7 +36,7 @@ PIXELS_PER_INCH = 150
 _INSTALL = 'pip install "s2s[plots]"'
 _COLOURS = "Blues"
 _FIXED_TEXT = "source target attention weight 0.25"  # the letters of what every picture says besides
-_CURVE_TEXT = "BLEU loss on the dev set (nats a target piece) training (minutes) best: 0123456789.−"  # likewise
+_CURVE_TEXT = "loss on the dev set (nats a) training (minutes) best: 0123456789.−"  # likewise
 _BLUE, _VERMILION = "#0072B2", "#D55E00"  # told apart by people who see few colours (Okabe and Ito 2008)
 _ELLIPSIS = "…"
 _ESCAPE_LETTERS = "<U+0123456789ABCDEF>" + _ELLIPSIS
@@ -88,35 +88,38 @@ def plot_attention(
 def plot_curve(
     minutes_N: Sequence[float],
     loss_nats_N: Sequence[float],
-    bleu_N: Sequence[float],
+    score_N: Sequence[float],
     path: Path,
     *,
     best: int | None = None,
     title: str = "",
+    score_name: str = "BLEU",
+    unit: str = "target piece",
 ) -> None:
-    """Draw dev BLEU and dev loss over the minutes of training, one above the other, as .png, .svg or .pdf.
+    """Draw a score and the loss on the dev set over the minutes of training, one above the other.
 
     Args:
         loss_nats_N: NaN leaves a gap.
+        score_N: the higher the better.
         path: the file to write; its folder is made if need be.
         best: the point to mark.
+        score_name: what the score is called.
+        unit: what the loss is a mean over.
 
     Raises:
         MissingExtraError: matplotlib is not installed, or no font here can draw Korean.
         ConfigError: the file's suffix names another format.
     """
     figure = empty_figure(path)
-    heading, plain = typeset([" ".join(title.split()), _CURVE_TEXT])
+    heading, plain = typeset([" ".join(title.split()), _CURVE_TEXT + score_name + unit])
     figure.set_size_inches(7, 5.5)
     upper, lower = figure.subplots(2, 1, sharex=True)
-    _draw_curve(upper, minutes_N, bleu_N, "BLEU on the dev set", _BLUE, "o", plain.font)
-    _draw_curve(
-        lower, minutes_N, loss_nats_N, "loss on the dev set\n(nats a target piece)", _VERMILION, "s", plain.font
-    )
+    _draw_curve(upper, minutes_N, score_N, f"{score_name} on the dev set", _BLUE, "o", plain.font)
+    _draw_curve(lower, minutes_N, loss_nats_N, f"loss on the dev set\n(nats a {unit})", _VERMILION, "s", plain.font)
     write(lower.set_xlabel("training (minutes)", labelpad=6), plain.font, 11)
     lower.set_xlim(left=0)
     if best is not None:
-        _mark(upper, minutes_N[best], bleu_N[best], f"best: {bleu_N[best]:.2f}", plain.font)
+        _mark(upper, minutes_N[best], score_N[best], f"best: {score_N[best]:.2f}", plain.font)
         _mark(lower, minutes_N[best], loss_nats_N[best], f"{loss_nats_N[best]:.3f}", plain.font)
     write(upper.set_title(heading.text, pad=12), heading.font, 12)
     save_figure(figure, path)

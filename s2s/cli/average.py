@@ -5,7 +5,8 @@ import shlex
 from pathlib import Path
 
 from s2s.cli.app import run_app
-from s2s.config import AverageConfig, Config, Weights, load_config
+from s2s.config import AverageConfig, Config, Task, Weights, load_config
+from s2s.data.vocabularies import vocabulary_files
 from s2s.errors import CheckpointError
 from s2s.files import write_bytes
 from s2s.runs import RunFolder, check_free
@@ -36,7 +37,8 @@ def average(config: AverageConfig) -> None:
     save_checkpoint(weights_path(output), with_prefix("model", weights), state)
     _copy(run, output, options)
     _logger.info("%s: the mean of steps %s", output.path, ", ".join(map(str, steps)))
-    _logger.info("\nevaluate with\n  s2s-evaluate run=%s", shlex.quote(str(output.path)))
+    command = "classify" if options.task is Task.classify else "evaluate"
+    _logger.info("\n%s with\n  s2s-%s run=%s", command, command, shlex.quote(str(output.path)))
 
 
 def _newest(run: RunFolder, number: int) -> list[Path]:
@@ -59,6 +61,6 @@ def _copy(run: RunFolder, output: RunFolder, options: Config) -> None:
 
     Metrics, scores and samples stay behind: they tell of other weights.
     """
-    kept = {*run.subwords(options.subwords.shared), *run.text("dev"), *run.text("test")}
+    kept = {*vocabulary_files(run, options), *run.text("dev"), *run.text("test")}
     for path in [*sorted(kept), run.corpus, run.config]:
         write_bytes(output.path / path.relative_to(run.path), path.read_bytes())

@@ -20,11 +20,12 @@ from s2s.analysis.curve import Point, best_index, read_curve
 from s2s.analysis.plots import plot_curve
 from s2s.cli.app import run_app
 from s2s.cli.bench_decoding import bench_decoding
-from s2s.config import BenchConfig, BenchTask, Cell, Precision, Score, load_config
+from s2s.config import BenchConfig, BenchTask, Cell, Precision, Score, Task, load_config
 from s2s.data.prepare import Prepared, prepare
 from s2s.data.subwords import PAD
 from s2s.device import autocast, choose_device, choose_precision, matrix_rate
 from s2s.errors import ConfigError
+from s2s.models.loss import Learner
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq, flops_per_target_token
 from s2s.runs import RunFolder
 from s2s.training.loop import Trainer, Validation
@@ -34,6 +35,7 @@ _logger = logging.getLogger(__name__)
 _MATRIX_SIZE = 2048
 _NUM_WARM_UP = 3
 _STATUS = Path("/proc/self/status")  # of Linux
+_SCORE_OF = {Task.translate: "BLEU", Task.classify: "accuracy"}
 _HEADS = ("of rate", "of fp32", "padding", "peak GB")
 _COLUMNS = ("cell", "input_feeding", "precision", "target_tokens_per_s", "share_of_rate", "share_of_fp32_rate")
 Row = dict[str, Any]
@@ -42,13 +44,13 @@ Row = dict[str, Any]
 def main() -> None:
     """The command: `s2s-bench train OPTION=VALUE ...`, `s2s-bench decode run=DIR` or `s2s-bench curve run=DIR`."""
     if len(sys.argv) > 1 and sys.argv[1] in BenchTask.__members__:
-        sys.argv[1] = f"task={sys.argv[1]}"
+        sys.argv[1] = f"measure={sys.argv[1]}"
     run_app("bench", BenchConfig, bench)
 
 
 def bench(config: BenchConfig) -> None:
     """Measure what was asked for: a table on stderr, one JSON object on stdout."""
-    match config.task:
+    match config.measure:
         case BenchTask.train:
             result = bench_training(config)
         case BenchTask.decode:
@@ -62,31 +64,43 @@ def bench(config: BenchConfig) -> None:
 def show_curve(config: BenchConfig) -> Row:
     """The validations of a run as a table, with the best one marked, and as a picture where one was asked for."""
     run = RunFolder.existing(config.run)
-    points, metric = read_curve(run), load_config(run.config).training.stop_metric
+    points, options = read_curve(run), load_config(run.config)
+    metric, score = options.training.stop_metric, _SCORE_OF[options.task]
     best = best_index(points, metric)
-    rows = [_point_row(point, index == best) for index, point in enumerate(points)]
+    rows = [_point_row(point, score, index == best) for index, point in enumerate(points)]
     if config.output is not None:
         validations = [point.validation for point in points]
-        losses, bleus = [each.loss_nats for each in validations], [each.bleu for each in validations]
+        losses, values = [each.loss_nats for each in validations], [each.scores[score.lower()] for each in validations]
         minutes = [point.minutes for point in points]
-        plot_curve(minutes, losses, bleus, Path(config.output), best=best, title=run.path.name)
+        plot_curve(
+            minutes,
+            losses,
+            values,
+            Path(config.output),
+            best=best,
+            title=run.path.name,
+            score_name=score,
+            unit="target piece" if options.task is Task.translate else "text",
+        )
         _logger.info("drawn in %s", config.output)
-    _logger.info("%8s %8s %6s %9s %9s", "minutes", "step", "epoch", "dev loss", "dev BLEU")
+    _logger.info("%8s %8s %6s %9s %9s", "minutes", "step", "epoch", "dev loss", f"dev {score}")
     for row in rows:
         loss = "-" if row["loss_nats"] is None else f"{row['loss_nats']:.3f}"
         mark = f"  best {metric.name}" if row["is_best"] else ""
-        _logger.info("%8.2f %8d %6d %9s %9.2f%s", row["minutes"], row["step"], row["epoch"], loss, row["bleu"], mark)
+        _logger.info(
+            "%8.2f %8d %6d %9s %9.2f%s", row["minutes"], row["step"], row["epoch"], loss, row[score.lower()], mark
+        )
     return {"run": str(run.path), "stop_metric": metric.name, "points": rows}
 
 
-def _point_row(point: Point, is_best: bool) -> Row:
-    loss_nats, bleu = point.validation.loss_nats, point.validation.bleu
+def _point_row(point: Point, score: str, is_best: bool) -> Row:
+    loss_nats = point.validation.loss_nats
     return {
         "minutes": round(point.minutes, 3),
         "step": point.step,
         "epoch": point.epoch,
         "loss_nats": loss_nats if math.isfinite(loss_nats) else None,
-        "bleu": bleu,
+        score.lower(): point.validation.scores[score.lower()],
         "is_best": is_best,
     }
 
@@ -176,7 +190,8 @@ def _measure(trainer: Trainer, updates: list[Update], device: torch.device) -> d
     }
 
 
-def _mflop_per_token(model: Seq2Seq, updates: list[Update]) -> float:
+def _mflop_per_token(model: Learner, updates: list[Update]) -> float:
+    assert isinstance(model, Seq2Seq)
     num_source = sum(int(batch.source_lengths_B.sum()) for update in updates for batch in update.batches)
     return flops_per_target_token(model, num_source / sum(update.num_tokens for update in updates)) / 1e6
 

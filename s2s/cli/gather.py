@@ -10,7 +10,7 @@ from s2s.cli.app import run_app
 from s2s.config import GatherConfig, TableFormat
 
 _logger = logging.getLogger(__name__)
-_DIGITS = {"bleu": 2, "chrf": 2, "dev_loss_nats": 3, "minutes": 1}
+_DIGITS = {"bleu": 2, "chrf": 2, "accuracy": 2, "f1": 2, "calibration_error": 2, "dev_loss_nats": 3, "minutes": 1}
 
 
 def main() -> None:
@@ -33,28 +33,37 @@ def gather(config: GatherConfig) -> None:
             _logger.info("%s  %s", name, signature)
     rows = compare(ended)
     if config.format is TableFormat.json:
-        json.dump({"rows": [_object(row) for row in rows], "signatures": found}, sys.stdout, ensure_ascii=False)
+        json.dump(
+            {"rows": [_object(row, _measured(rows)) for row in rows], "signatures": found},
+            sys.stdout,
+            ensure_ascii=False,
+        )
         print()
     else:
         _print_table(_cells(rows), config.format)
 
 
-def _object(row: Row) -> dict[str, Any]:
-    """A row as JSON."""
-    measures = {name: {"mean": row.means.get(name), "sd": row.deviations.get(name)} for name in MEASURES}
+def _measured(rows: list[Row]) -> list[str]:
+    """What any of the runs is measured by."""
+    return [name for name in MEASURES if any(name in row.means for row in rows)]
+
+
+def _object(row: Row, names: list[str]) -> dict[str, Any]:
+    """A row as JSON, with the measures of these names."""
+    measures = {name: {"mean": row.means.get(name), "sd": row.deviations.get(name)} for name in names}
     return {"options": row.options, "runs": row.num_runs, **measures}
 
 
 def _cells(rows: list[Row]) -> list[list[str]]:
     """The table as text, a line of names first."""
     options = list(rows[0].options) if rows else []
-    names = [*options, "runs"]
-    for name in MEASURES:
+    names, measures = [*options, "runs"], _measured(rows)
+    for name in measures:
         names += [name, f"{name}_sd"]
     table = [names]
     for row in rows:
         cells = [_shown(row.options[name]) for name in options] + [str(row.num_runs)]
-        for name in MEASURES:
+        for name in measures:
             cells += [_rounded(row.means.get(name), name), _rounded(row.deviations.get(name), name)]
         table.append(cells)
     return table

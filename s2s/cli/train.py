@@ -15,6 +15,7 @@ import torch
 from s2s.analysis.attention import attention_of_pairs, middling, piece_pairs
 from s2s.analysis.plots import plot_attention
 from s2s.cli.app import run_app
+from s2s.cli.classify import classifier_validation, sum_up_classifier
 from s2s.config import (
     Config,
     Differences,
@@ -24,6 +25,7 @@ from s2s.config import (
     Score,
     SearchConfig,
     Strategy,
+    Task,
     check,
     differences,
     load_config,
@@ -32,13 +34,17 @@ from s2s.config import (
 )
 from s2s.data.batching import all_batches
 from s2s.data.corpora import Pair
+from s2s.data.labels import Labels
 from s2s.data.prepare import Prepared, encode_pairs, prepare
 from s2s.data.subwords import Subwords
+from s2s.data.vocabularies import Vocabularies, load_vocabularies, vocabulary_files
 from s2s.decoding.translator import Translator
 from s2s.device import autocast, choose_device, choose_precision
 from s2s.errors import ConfigError, MissingExtraError, RunError
 from s2s.evaluation.scores import bleu, corpus_scores, mean_loss_nats
 from s2s.files import write_bytes, write_json, write_lines
+from s2s.models.classifier import build_classifier
+from s2s.models.loss import Learner
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
 from s2s.runs import RunFolder
 from s2s.training.checkpoint import checkpoints, load_best
@@ -164,6 +170,10 @@ def _taken_over(config: Config, before: Config | None, init_from: str) -> Config
     if origin is None:
         run = RunFolder.existing(init_from, "init_from")
         origin = load_config(run.config)
+        if origin.task is not config.task:
+            raise RunError(
+                f"init_from={init_from} was trained with task={origin.task.name}, which is not task={config.task.name}"
+            )
         load_best(run)  # now, before this run is begun: see that there are weights, and whole ones
     subwords = origin.subwords if config.init_subwords is InitSubwords.old else config.subwords
     settled = dataclasses.replace(config, model=same_network(origin.model, config.model), subwords=subwords)
@@ -178,17 +188,17 @@ def _train(run: RunFolder, config: Config, device: torch.device, ranks: Ranks) -
     """From text to the summary, in the run's own folder."""
     prepared = _prepare(run, config, ranks)
     sides = prepared.source, prepared.target
+    precision = choose_precision(config.precision, device)
     torch.manual_seed(config.seed)
-    model = build_seq2seq(config.model, len(sides[0]), len(sides[1])).to(device)
+    model, validate = _learner(sides, prepared.dev, config, device, precision)
     is_started_from = config.init_from is not None and not checkpoints(run)
     if is_started_from:
         _init_weights(model, RunFolder.existing(str(config.init_from), "init_from"), sides)
-    precision = choose_precision(config.precision, device)
     trainer = Trainer(
         model,
         prepared.train_source,
         prepared.train_target,
-        _validation(model, sides, prepared.dev, config, device, precision),
+        validate,
         run,
         config,
         device,
@@ -216,23 +226,47 @@ def _train(run: RunFolder, config: Config, device: torch.device, ranks: Ranks) -
     progress = trainer.progress
     _logger.info("ended after %d steps and %.1f minutes: %s", progress.step, progress.elapsed_s / 60, reason)
     if ranks.is_first:
-        _sum_up(run, prepared.test, config)
+        match config.task:
+            case Task.translate:
+                _sum_up(run, prepared.test, config)
+            case Task.classify:
+                sum_up_classifier(run, prepared.test, config)
 
 
-def _init_weights(model: Seq2Seq, origin: RunFolder, sides: tuple[Subwords, Subwords]) -> None:
+def _learner(
+    sides: Vocabularies, pairs: list[Pair], config: Config, device: torch.device, precision: torch.dtype
+) -> tuple[Learner, Callable[[], Validation]]:
+    """A new model for the task of the run, and what scores the dev set with its present weights."""
+    source, target = sides
+    if isinstance(target, Labels):
+        classifier = build_classifier(config.model, len(source), len(target)).to(device)
+        return classifier, classifier_validation(classifier, source, target, pairs, config, device)
+    model = build_seq2seq(config.model, len(source), len(target)).to(device)
+    return model, _validation(model, (source, target), pairs, config, device, precision)
+
+
+def _init_weights(model: Learner, origin: RunFolder, sides: Vocabularies) -> None:
     """Start from another run's best weights; the vectors of pieces that both runs know go along."""
     weights, _, path = load_best(origin)
-    before = _subwords(origin, load_config(origin.config))
+    before = load_vocabularies(origin, load_config(origin.config))
+    if isinstance(sides[1], Labels) and before[1].all_pieces() != sides[1].all_pieces():
+        raise RunError(
+            f"{origin.path} tells apart {', '.join(before[1].all_pieces()[:10])}, and this text has other labels: "
+            "expected the same ones; leave init_from out, to begin with random weights"
+        )
     known = start_from(model, weights, path, *([each.all_pieces() for each in pair] for pair in (before, sides)))
     _logger.info("starting from the weights of %s, which knows %d of %d target pieces", path, known, len(sides[1]))
 
 
-def _recut(sides: tuple[Subwords, Subwords], alpha: float) -> Recut:
-    """Subword regularisation: the text of a batch cut anew, as a function of the seed."""
+def _recut(sides: Vocabularies, alpha: float) -> Recut:
+    """Subword regularisation: the text of a batch cut anew, as a function of the seed; a label is no text."""
 
     def recut(sources: Rows, targets: Rows, seed: int) -> tuple[Rows, Rows]:
         source, target = sides
-        return source.resample(sources, alpha=alpha, seed=seed), target.resample(targets, alpha=alpha, seed=seed + 1)
+        recut_sources = source.resample(sources, alpha=alpha, seed=seed)
+        if isinstance(target, Labels):
+            return recut_sources, targets
+        return recut_sources, target.resample(targets, alpha=alpha, seed=seed + 1)
 
     return recut
 
@@ -252,7 +286,7 @@ def _prepare(run: RunFolder, config: Config, ranks: Ranks) -> Prepared:
         return made[0].sha256
 
     sha256 = ranks.from_first(first)
-    prepared = made[0] if ranks.is_first else _prepared(config, _subwords(run, config))
+    prepared = made[0] if ranks.is_first else _prepared(config, load_vocabularies(run, config))
     if prepared.sha256 != sha256:
         raise RunError("this machine reads other text than the first rank: give all of them the same files")
     return prepared
@@ -266,9 +300,9 @@ def _prepare_first(run: RunFolder, config: Config) -> Prepared:
     """
     given = None
     if run.corpus.is_file():
-        given = _subwords(run, config)
+        given = load_vocabularies(run, config)
     elif config.init_from is not None and config.init_subwords is InitSubwords.old:
-        given = _subwords(RunFolder.existing(config.init_from, "init_from"), config)
+        given = load_vocabularies(RunFolder.existing(config.init_from, "init_from"), config)
     prepared = _prepared(config, given)
     for note in prepared.notes:
         _logger.info(note)
@@ -276,8 +310,8 @@ def _prepare_first(run: RunFolder, config: Config) -> Prepared:
     if run.corpus.is_file():
         _check_corpus(run, facts)
         return prepared
-    for path, subwords in zip(run.subwords(config.subwords.shared), (prepared.source, prepared.target), strict=True):
-        write_bytes(path, subwords.model)
+    for path, side in zip(vocabulary_files(run, config), (prepared.source, prepared.target), strict=True):
+        write_bytes(path, side.model)
     for split, pairs in (("dev", prepared.dev), ("test", prepared.test)):
         for path, lines in zip(run.text(split), zip(*pairs, strict=True), strict=True):
             write_lines(path, lines)
@@ -285,13 +319,8 @@ def _prepare_first(run: RunFolder, config: Config) -> Prepared:
     return prepared
 
 
-def _prepared(config: Config, given: tuple[Subwords, Subwords] | None) -> Prepared:
+def _prepared(config: Config, given: Vocabularies | None) -> Prepared:
     return prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces, given=given)
-
-
-def _subwords(run: RunFolder, config: Config) -> tuple[Subwords, Subwords]:
-    source, target = (Subwords.load(path) for path in run.subwords(config.subwords.shared))
-    return source, target
 
 
 def _check_corpus(run: RunFolder, facts: dict[str, str | int]) -> None:
@@ -323,9 +352,9 @@ def _validation(
 
     def validate() -> Validation:
         hypotheses = Translator([model], *sides, search, device, precision).translate(sources)
-        result = Validation(mean_loss_nats(model, batches, device), bleu(hypotheses, references))
+        result = Validation(mean_loss_nats(model, batches, device), {"bleu": bleu(hypotheses, references)})
         if not sys.stderr.isatty():
-            _logger.info("validated: loss %.3f nats, BLEU %.2f", result.loss_nats, result.bleu)
+            _logger.info("validated: loss %.3f nats, BLEU %.2f", result.loss_nats, result.scores["bleu"])
         return result
 
     return validate

@@ -23,13 +23,13 @@ Lengths = npt.NDArray[np.integer]
 
 @dataclass(frozen=True)
 class Batch:
-    """Sentence pairs as ids, padded at the end with PAD.
+    """Sentence pairs as ids, padded at the end with PAD; or texts with labels, each a target of one position.
 
     Attributes:
         source_BS: source pieces, then `</s>`.
         source_lengths_B: real source positions, `</s>` included; each at least 1.
         target_in_BT: `<s>`, then the target pieces: what the decoder reads.
-        target_out_BT: the target pieces, then `</s>`: what it has to say.
+        target_out_BT: the target pieces, then `</s>`: what it has to say. Of a text with a label: its class.
         real_N: where the real positions stand in `target_out_BT.flatten()`, counted on the host, so that no step waits
             for a GPU.
     """
@@ -96,6 +96,13 @@ def pair_batch(sources: Sequence[npt.ArrayLike], targets: Sequence[npt.ArrayLike
     return Batch(source_BS, source_lengths_B, target_in_BT, target_out_BT, real_N)
 
 
+def labelled_batch(texts: Sequence[npt.ArrayLike], labels: Sequence[npt.ArrayLike]) -> Batch:
+    """Texts and their classes (rows of one id) as a `Batch`: there is nothing to read but the text."""
+    source_BS, source_lengths_B = source_batch(texts)
+    label_B1 = torch.from_numpy(np.asarray(labels, dtype=np.int64).reshape(len(texts), 1))
+    return Batch(source_BS, source_lengths_B, label_B1[:, :0], label_B1, torch.arange(len(texts)))
+
+
 class EpochBatches(Sequence[Indices]):
     """Which sentences make up each batch of an epoch: 4 bytes a sentence and 16 a batch, whatever is asked of it.
 
@@ -120,7 +127,13 @@ class EpochBatches(Sequence[Indices]):
 
 
 def batch_indices(
-    source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens: int, seed: int, epoch: int
+    source_lengths: Lengths,
+    target_lengths: Lengths,
+    *,
+    batch_tokens: int,
+    seed: int,
+    epoch: int,
+    batch_size: int | None = None,
 ) -> EpochBatches:
     """Which sentences make up each batch of an epoch; a function of its arguments alone.
 
@@ -138,6 +151,7 @@ def batch_indices(
         batch_tokens: budget of a batch; a single sentence longer than that is a batch of its own.
         seed: of the run.
         epoch: counted from 0.
+        batch_size: most sentences of a batch; None: the budget alone decides.
 
     Returns:
         Index arrays that together hold every sentence once.
@@ -146,15 +160,18 @@ def batch_indices(
     num = len(source_lengths)
     order: Lengths = generator.permutation(num).astype(np.uint32 if num <= 2**32 else np.int64)
     order = order[np.lexsort((source_lengths[order], target_lengths[order]))]
-    starts = _cuts(np.maximum(source_lengths, target_lengths)[order], batch_tokens)
+    starts = _cuts(np.maximum(source_lengths, target_lengths)[order], batch_tokens, batch_size or max(num, 1))
     return EpochBatches(order, starts, generator.permutation(len(starts) - 1))
 
 
 _BLOCK = 1 << 16
 
 
-def _cuts(lengths: Lengths, budget: int) -> Indices:
-    """Where to cut a row of sentences so that count times widest stays within the budget: from 0 to their number."""
+def _cuts(lengths: Lengths, budget: int, most: int) -> Indices:
+    """Where to cut a row of sentences so that count times widest stays within the budget: from 0 to their number.
+
+    No more than `most` of them stay together.
+    """
     starts, start, widest = array("q", [0]), 0, 0
     # Python's integers are several times as fast here as NumPy's, and would fill the memory all at once.
     for first in range(0, len(lengths), _BLOCK):
@@ -162,7 +179,8 @@ def _cuts(lengths: Lengths, budget: int) -> Indices:
             width = length + 1  # `</s>`, or `<s>`
             if width > widest:
                 widest = width
-            if position > start and widest * (position - start + 1) > budget:
+            is_full = widest * (position - start + 1) > budget or position - start == most
+            if position > start and is_full:
                 starts.append(position)
                 start, widest = position, width
     if len(lengths):

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import chain, count, islice, zip_longest
+from itertools import chain, count, islice, tee, zip_longest
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -318,19 +318,49 @@ def decode_line(line: bytes, path: Path, number: int) -> str:
         ) from error
 
 
-def read_pairs(source: Path, target: Path) -> Iterator[Pair]:
+def read_pairs(source: Path, target: Path | None) -> Iterator[Pair]:
     """Yield line i of one file with line i of the other.
+
+    Args:
+        target: None: every line of `source` holds both sides, a tab between them.
 
     Raises:
         DataError: as in `read_lines`; and, after the last pair, if one file is longer or both are empty.
     """
     num_source = num_target = 0
-    for source_line, target_line in zip_longest(read_lines(source), read_lines(target)):
-        num_source += source_line is not None
-        num_target += target_line is not None
-        if source_line is not None and target_line is not None:
-            yield Pair(source_line, target_line)
-    check_counts(source, target, num_source, num_target)
+    target_path = target or source
+    for number, (source_line, target_line) in enumerate(zip_longest(*raw_sides(source, target)), start=1):
+        source_text = None if source_line is None else decode_line(source_line, source, number)
+        target_text = None if target_line is None else decode_line(target_line, target_path, number)
+        num_source += source_text is not None
+        num_target += target_text is not None
+        if source_text is not None and target_text is not None:
+            yield Pair(source_text, target_text)
+    check_counts(source, target_path, num_source, num_target)
+
+
+def raw_sides(source: Path, target: Path | None) -> tuple[Iterator[bytes], Iterator[bytes]]:
+    """The lines of both sides, to be read side by side, as `read_raw_lines` gives them."""
+    if target is not None:
+        return read_raw_lines(source), read_raw_lines(target)
+    first, second = tee(split_at_tabs(source))
+    return (side for side, _ in first), (side for _, side in second)
+
+
+def split_at_tabs(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """What stands before and after the tab of each line, both with the line's end.
+
+    Raises:
+        DataError: a line holds no tab, or several.
+    """
+    for number, line in enumerate(read_raw_lines(path), start=1):
+        sides = line.removesuffix(b"\n").removesuffix(b"\r").split(b"\t")
+        if len(sides) != 2:
+            raise DataError(
+                f"{path}, line {number}: expected two columns with a tab between them, found {len(sides)}; "
+                "text that holds tabs itself can be given as two files"
+            )
+        yield sides[0] + b"\n", sides[1] + b"\n"
 
 
 class RawChunk(NamedTuple):
@@ -349,13 +379,13 @@ class RawChunk(NamedTuple):
     target: bytes
 
 
-def read_chunks(source: Path, target: Path, num_pairs: int) -> Iterator[RawChunk]:
+def read_chunks(source: Path, target: Path | None, num_pairs: int) -> Iterator[RawChunk]:
     """The pairs of `read_pairs`, not yet decoded, `num_pairs` at a time.
 
     Raises:
         DataError: as in `read_pairs`, but for lines that are not UTF-8: those are found by `decode_chunk`.
     """
-    paths, sides = (source, target), (read_raw_lines(source), read_raw_lines(target))
+    paths, sides = (source, target or source), raw_sides(source, target)
     num_read = 0
     for number in count():
         blocks = [list(islice(side, num_pairs)) for side in sides]
@@ -374,11 +404,11 @@ def read_chunks(source: Path, target: Path, num_pairs: int) -> Iterator[RawChunk
         for line in chain(block[num:], side):  # what one file has more than the other
             counts[index] += 1
             decode_line(line, path, counts[index])
-    check_counts(source, target, *counts)
+    check_counts(*paths, *counts)
 
 
-def decode_chunk(chunk: RawChunk, source: Path, target: Path) -> "list[Pair]":
-    """The pairs of a chunk.
+def decode_chunk(chunk: RawChunk, source: Path, target: Path | None) -> "list[Pair]":
+    """The pairs of a chunk of these files, the second of which may be None as in `read_pairs`.
 
     Raises:
         DataError: a line is not UTF-8; the first one, with its file and number.
@@ -388,7 +418,7 @@ def decode_chunk(chunk: RawChunk, source: Path, target: Path) -> "list[Pair]":
     except UnicodeDecodeError:
         lines = zip(chunk.source.split(b"\n"), chunk.target.split(b"\n"), strict=True)
         for number, pair in enumerate(lines, start=chunk.first_line):
-            for line, path in zip(pair, (source, target), strict=True):
+            for line, path in zip(pair, (source, target or source), strict=True):
                 decode_line(line, path, number)
         raise
     return [Pair(source.removesuffix("\r"), target.removesuffix("\r")) for source, target in zip(*sides, strict=True)]

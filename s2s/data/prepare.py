@@ -44,8 +44,10 @@ from s2s.data.corpora import (
     sift,
     take_distinct,
 )
+from s2s.data.labels import Labels
 from s2s.data.store import Shard, TokenStore, build_shard, join_shards, write_shard
 from s2s.data.subwords import VERSION, Subwords, sample_stride, train_subwords
+from s2s.data.vocabularies import Vocabularies
 from s2s.errors import DataError, RunError
 from s2s.files import write_bytes
 from s2s.workers import Workers
@@ -56,7 +58,8 @@ CHUNK_PAIRS = 50_000
 SHARD_TOKENS = 1 << 24
 """Ids of a side in a shard, more or less: few files, each of which takes a file handle for as long as it is mapped."""
 
-Files = tuple[Path, Path]
+Files = tuple[Path, Path | None]
+"""Of source and target, or, with None, one file that holds both, a tab between them; see `read_pairs`."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class Prepared:
         dev: pairs as text, unfiltered.
         test: likewise.
         source: subwords of the sources.
-        target: of the targets; the same object where they are shared.
+        target: of the targets; the same object where they are shared. Of a labelled corpus: the labels, which are ids
+            of one class each in `train_target`.
         num_train: training pairs before any was left out as too long.
         sha256: of all pairs in their order.
         notes: what a user should know about how all this came to be.
@@ -80,7 +84,7 @@ class Prepared:
     dev: list[Pair]
     test: list[Pair]
     source: Subwords
-    target: Subwords
+    target: Subwords | Labels
     num_train: int
     sha256: str
     notes: list[str]
@@ -92,14 +96,14 @@ def prepare(
     *,
     seed: int,
     max_pieces: int,
-    given: tuple[Subwords, Subwords] | None = None,
+    given: Vocabularies | None = None,
 ) -> Prepared:
     """Get the pairs, learn subwords, and encode the training text; or find all that in the cache.
 
     Args:
         seed: of what is generated or held out.
-        max_pieces: training pairs with a longer side are left out.
-        given: subwords to encode with, instead of learning new ones.
+        max_pieces: training pairs with a longer side are left out; labelled texts are cut.
+        given: subwords (and labels) to encode with, instead of learning new ones.
 
     Raises:
         DataError: a file is missing, malformed, empty, or cannot be downloaded; nothing is left after cleaning or
@@ -107,11 +111,15 @@ def prepare(
     """
     corpus = build_corpus(config, seed)
     notes = list(corpus.notes)
-    source, target, learnt_notes = _learnt(subwords, corpus) if given is None else (*given, [])
-    notes += learnt_notes
+    if given is None:
+        source, target, learnt_notes = _learnt(subwords, corpus, is_labelled=config.corpus is Corpus.labelled)
+        notes += learnt_notes
+    else:
+        source, target = given
     train_source, train_target, num_dropped = _encoded(corpus, source, target, max_pieces)
     if num_dropped:
-        notes.append(f"left out {num_dropped} pairs longer than training.max_pieces={max_pieces}")
+        what = "texts without a piece" if isinstance(target, Labels) else f"pairs longer than training.{max_pieces=}"
+        notes.append(f"left out {num_dropped} {what}")
     return Prepared(
         train_source, train_target, corpus.dev, corpus.test, source, target, corpus.num_train, corpus.sha256, notes
     )
@@ -178,14 +186,20 @@ def _recipe(config: DataConfig, folder: Path, seed: int) -> tuple[dict[str, Any]
             root = Path(config.root) if config.root else None
             splits = ("train", "val", "test_2016_flickr")
             return _files(config, seed, *(multi30k_paths(root, folder, split, *languages) for split in splits))
-        case Corpus.files:
+        case Corpus.files | Corpus.labelled:
             given = (config.train, config.dev, config.test)
-            return _files(config, seed, *((Path(names[0]), Path(names[1])) if names else None for names in given))
+            return _files(config, seed, *(_paths(names) if names else None for names in given))
+
+
+def _paths(names: list[str]) -> Files:
+    return Path(names[0]), Path(names[1]) if len(names) == 2 else None
 
 
 def _rules(config: DataConfig) -> CleaningRules | None:
     if not config.clean:
         return None
+    if config.corpus is Corpus.labelled:  # a text may be of any length, and a label is no translation of it
+        return CleaningRules(max_words=None, max_characters=None, max_length_ratio=None)
     return CleaningRules(
         max_words=config.max_words,
         max_characters=config.max_characters,
@@ -229,7 +243,7 @@ def _files(
 ) -> tuple[dict[str, Any], Callable[[Path], dict[str, Any]]]:
     assert train is not None
     num_dev, num_test = (0 if dev else config.dev_pairs), (0 if test else config.test_pairs)
-    cuts_any = bool(num_dev or num_test)
+    cuts_any, share = bool(num_dev or num_test), config.dev_share
 
     def build(folder: Path) -> dict[str, Any]:
         sift_chunk = partial(_sift_files, folder, train, _rules(config), seed if cuts_any else None)
@@ -239,20 +253,21 @@ def _files(
             given_dev, given_test = ([] if files is None else list(read_pairs(*files)) for files in (dev, test))
             notes = _cleaned(draft, config)
             if cuts_any:
-                notes.append(_cut(draft, num_dev, num_test, seed))
+                num = num_dev if share is None else max(1, round(share * draft.report.num_kept))
+                notes.append(_cut(draft, num, num_test, seed))
             facts = _write_text(folder, workers, draft, notes, given_dev, given_test)
         if _hashes(train, dev, test) != hashes:  # what was read may not be what the entry is named after
             raise DataError("a text file changed while it was read; give the command again")
         return facts
 
     hashes = _hashes(train, dev, test)
-    cut = {"num_dev": num_dev, "num_test": num_test, "seed": seed} if cuts_any else None
+    cut = {"num_dev": num_dev if share is None else share, "num_test": num_test, "seed": seed} if cuts_any else None
     return {**hashes, "cut": cut}, build
 
 
 def _hashes(train: Files, dev: Files | None, test: Files | None) -> dict[str, list[str] | None]:
     names = {"train": train, "dev": dev, "test": test}
-    return {name: files and [sha256_of(path) for path in files] for name, files in names.items()}
+    return {name: files and [sha256_of(path) for path in files if path] for name, files in names.items()}
 
 
 class Draft(NamedTuple):
@@ -382,30 +397,37 @@ def read_chunk(path: Path) -> list[Pair]:
 # Pieces
 
 
-def _learnt(config: SubwordsConfig, corpus: ParallelCorpus) -> tuple[Subwords, Subwords, list[str]]:
-    """`build_subwords`, or what it gave before."""
+def _learnt(
+    config: SubwordsConfig, corpus: ParallelCorpus, *, is_labelled: bool
+) -> tuple[Subwords, Subwords | Labels, list[str]]:
+    """`build_subwords`, or `build_labelled`, or what it gave before."""
     names = ("source", "target")
+    learn = build_labelled if is_labelled else build_subwords
 
     def build(folder: Path) -> dict[str, Any]:
         _logger.info("learning subwords from %s pairs", f"{corpus.num_train:,}")
         chunks = map(read_chunk, corpus.chunks)
-        source, target, notes = build_subwords(config, chunks, corpus.num_train)
-        for name, subwords in zip(names, (source, target), strict=True):
-            write_bytes(folder / name, subwords.model)
+        source, target, notes = learn(config, chunks, corpus.num_train)
+        for name, vocabulary in zip(names, (source, target), strict=True):
+            write_bytes(folder / name, vocabulary.model)
         return {"notes": notes}
 
     key = {
         "text": corpus.entry.name,
         "library": VERSION,
         "kind": config.kind.name,
-        "shared": config.shared,
+        "shared": "labelled" if is_labelled else config.shared,
         "vocabulary_size": config.vocabulary_size,
         "character_coverage": config.character_coverage,
     }
     entry = corpus.cache.entry("subwords", key, build)
     try:
         source = Subwords.load(entry.path / "source")
-        target = source if config.shared else Subwords.load(entry.path / "target")
+        target: Subwords | Labels = source
+        if is_labelled:
+            target = Labels.load(entry.path / "target")
+        elif not config.shared:
+            target = Subwords.load(entry.path / "target")
     except RunError as error:
         raise DataError(
             f"{error}\nIt vanished from the cache, or was damaged there; remove {entry.path}, if it is still "
@@ -438,17 +460,33 @@ def build_subwords(
         for side in (0, 1):
             sides[side].extend(pair[side] for pair in pairs[-starts[side] % stride :: stride])
             starts[side] += len(pairs)
-    trained = [
-        train_subwords(
-            text,
-            vocabulary_size=config.vocabulary_size,
-            kind=config.kind,
-            character_coverage=config.character_coverage,
-        )
-        for text in ([[*sides[0], *sides[1]]] if config.shared else sides)
-    ]
+    trained = [_trained(config, text) for text in ([[*sides[0], *sides[1]]] if config.shared else sides)]
     notes = [message for _, message in trained if message]
     return trained[0][0], trained[-1][0], notes
+
+
+def build_labelled(
+    config: SubwordsConfig, chunks: Iterable[Sequence[Pair]], num_texts: int
+) -> tuple[Subwords, Labels, list[str]]:
+    """Learn the pieces of texts, and the labels that there are; arguments and errors as in `build_subwords`."""
+    stride, start = sample_stride(num_texts), 0
+    texts: list[str] = []
+    labels: set[str] = set()
+    for pairs in chunks:
+        texts.extend(pair.source for pair in pairs[-start % stride :: stride])
+        labels.update(pair.target for pair in pairs)
+        start += len(pairs)
+    subwords, message = _trained(config, texts)
+    return subwords, Labels.of(labels), [message] if message else []
+
+
+def _trained(config: SubwordsConfig, text: list[str]) -> tuple[Subwords, str | None]:
+    return train_subwords(
+        text,
+        vocabulary_size=config.vocabulary_size,
+        kind=config.kind,
+        character_coverage=config.character_coverage,
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -456,15 +494,16 @@ def build_subwords(
 
 
 def _encoded(
-    corpus: ParallelCorpus, source: Subwords, target: Subwords, max_pieces: int
+    corpus: ParallelCorpus, source: Subwords, target: Subwords | Labels, max_pieces: int
 ) -> tuple[TokenStore, TokenStore, int]:
     """Ids of the training pairs, mapped from the cache, and how many pairs were left out."""
     models = source.model, target.model
+    encode_chunk = _encode_labelled_chunk if isinstance(target, Labels) else _encode_chunk
 
     def build(folder: Path) -> dict[str, Any]:
         writers = [_ShardWriter(folder, name) for name in ("source", "target")]
         num_kept = 0
-        encode = partial(_encode_chunk, models, max_pieces)
+        encode = partial(encode_chunk, models, max_pieces)
         with (
             Workers() as workers,
             tqdm(
@@ -532,6 +571,17 @@ def _encode_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> t
         build_shard(ids, len(subwords)) for ids, subwords in zip(sides, (source, target), strict=True)
     )
     return len(pairs), source_shard, target_shard
+
+
+def _encode_labelled_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> tuple[int, Shard, Shard]:
+    """How many texts a chunk has, and the ids of those that are not empty, cut, and of their labels."""
+    texts, labels = _loaded(models[0]), Labels(models[1])
+    pairs = read_chunk(path)
+    rows = texts.encode([pair.source for pair in pairs])
+    classes = labels.ids([pair.target for pair in pairs])
+    kept = [(row[:max_pieces], [label]) for row, label in zip(rows, classes, strict=True) if row]
+    text_shard = build_shard([row for row, _ in kept], len(texts))
+    return len(pairs), text_shard, build_shard([label for _, label in kept], len(labels))
 
 
 @lru_cache(maxsize=2)

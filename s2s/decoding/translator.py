@@ -20,6 +20,7 @@ from s2s.config import (
     Score,
     SearchConfig,
     Strategy,
+    Task,
     check,
     load_config,
 )
@@ -367,7 +368,7 @@ class Translator:
 
 def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
     """The source and target subwords of runs that vote: of the first, and no other's may differ."""
-    paths = [folder.subwords(load_config(folder.config).subwords.shared) for folder in folders]
+    paths = [folder.subwords(load_config(folder.config, Task.translate).subwords.shared) for folder in folders]
     sides = [(Subwords.load(source), Subwords.load(target)) for source, target in paths]
     for folder, (source, target) in zip(folders, sides, strict=True):
         if (source.model, target.model) != (sides[0][0].model, sides[0][1].model):

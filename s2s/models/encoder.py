@@ -6,7 +6,7 @@ B sentences, S source positions, E embedding units, H units of an encoder state 
 import torch
 from torch import Tensor, nn
 
-from s2s.config import Cell
+from s2s.config import Cell, ModelConfig
 from s2s.models.cells import fused_layer, run_fused
 from s2s.models.dropout import Dropout
 
@@ -103,3 +103,19 @@ class Encoder(nn.Module):
             states = states + outputs_BSH if self.is_residual and index > 0 else outputs_BSH
             last.append(last_BH)
         return states, last
+
+
+def build_encoder(config: ModelConfig, embedding: nn.Embedding) -> Encoder:
+    """An encoder with new random weights, drawn from torch's global generator."""
+    embedding_dropout, layer_dropout, _ = config.dropout_rates
+    return Encoder(
+        embedding,
+        config.cell,
+        config.hidden_size,
+        layers=config.layers,
+        is_bidirectional=config.bidirectional,
+        is_residual=config.residual,
+        embedding_dropout=embedding_dropout,
+        layer_dropout=layer_dropout,
+        is_locked=config.locked_dropout,
+    )

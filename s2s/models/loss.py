@@ -6,13 +6,38 @@ Here the forward pass turns the logits into their own gradient, in place, in sli
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from s2s.data.batching import Batch
 
 _SLICE_BYTES = 4 * 2**20
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of a batch, as sums over its real target positions (`</s>` included).
+
+    Attributes:
+        smoothed_nats: cross-entropy against the smoothed target; what training minimises.
+        loss_nats: cross-entropy against the target itself, without gradient; what metrics and perplexity use.
+    """
+
+    smoothed_nats: Tensor
+    loss_nats: Tensor
+
+
+class Learner(nn.Module, ABC):
+    """What can be trained: a model that tells its loss."""
+
+    @abstractmethod
+    def loss(self, batch: Batch, label_smoothing: float = 0.0) -> Loss:
+        """The loss of a batch; `label_smoothing` is the share of the target that is spread evenly over all words."""
 
 
 class _OutputLoss(torch.autograd.Function):

@@ -4,8 +4,6 @@ B sentences, S source positions, T target positions, K beams, H units of a state
 V pieces of the target vocabulary, N real target positions of a batch.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
@@ -16,24 +14,11 @@ from s2s.models.attention import Attention, Memory
 from s2s.models.decoder import Decoder, DecoderState
 from s2s.models.dropout import drop_words
 from s2s.models.embedding import embedding
-from s2s.models.encoder import Encoder
-from s2s.models.loss import output_loss
+from s2s.models.encoder import Encoder, build_encoder
+from s2s.models.loss import Learner, Loss, output_loss
 
 
-@dataclass(frozen=True)
-class Loss:
-    """The loss of a batch, as sums over its real target positions (`</s>` included).
-
-    Attributes:
-        smoothed_nats: cross-entropy against the smoothed target; what training minimises.
-        loss_nats: cross-entropy against the target itself, without gradient; what metrics and perplexity use.
-    """
-
-    smoothed_nats: Tensor
-    loss_nats: Tensor
-
-
-class Seq2Seq(nn.Module):
+class Seq2Seq(Learner):
     """An attention sequence-to-sequence model.
 
     In training it may read a share of the words on either side as unknown; those that it has to say stay.
@@ -106,21 +91,8 @@ def build_seq2seq(config: ModelConfig, source_vocabulary: int, target_vocabulary
         target_embedding if config.tie is Tie.all else embedding(source_vocabulary, config.embedding_size)
     )
     attentional_size = config.hidden_size if config.tie is Tie.none else config.embedding_size
-    embedding_dropout, layer_dropout, output_dropout = (
-        config.dropout if rate is None else rate
-        for rate in (config.embedding_dropout, config.layer_dropout, config.output_dropout)
-    )
-    encoder = Encoder(
-        source_embedding,
-        config.cell,
-        config.hidden_size,
-        layers=config.layers,
-        is_bidirectional=config.bidirectional,
-        is_residual=config.residual,
-        embedding_dropout=embedding_dropout,
-        layer_dropout=layer_dropout,
-        is_locked=config.locked_dropout,
-    )
+    embedding_dropout, layer_dropout, output_dropout = config.dropout_rates
+    encoder = build_encoder(config, source_embedding)
     decoder = Decoder(
         target_embedding,
         config.cell,

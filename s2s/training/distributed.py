@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from s2s.data.batching import Batch
 from s2s.errors import RankEnded, TrainingError
-from s2s.models.seq2seq import Seq2Seq
+from s2s.models.loss import Learner
 
 T = TypeVar("T")
 _LONGEST_WAIT = datetime.timedelta(hours=2)  # the others wait while the first rank prepares text or validates
@@ -140,7 +140,7 @@ def _is_lost_peer(error: RuntimeError) -> bool:
 class _Loss(nn.Module):
     """The loss as a forward pass, which is what DistributedDataParallel watches."""
 
-    def __init__(self, model: Seq2Seq) -> None:
+    def __init__(self, model: Learner) -> None:
         super().__init__()
         self.model = model
 
@@ -152,7 +152,7 @@ class _Loss(nn.Module):
 class ParallelLoss:
     """The loss of a model whose gradients are added up over the ranks; with one rank, that of the model itself."""
 
-    def __init__(self, model: Seq2Seq, ranks: Ranks) -> None:
+    def __init__(self, model: Learner, ranks: Ranks) -> None:
         self.model, self.ranks = model, ranks
         self._parallel: DistributedDataParallel | None = None
         if ranks.size > 1:

@@ -8,7 +8,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +18,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from s2s.config import Config, OptimConfig, StopMetric, flatten
+from s2s.config import Config, OptimConfig, StopMetric, Task, flatten
 from s2s.data.store import TokenStore
 from s2s.errors import CheckpointError, DamagedCheckpointError, Interrupted, TrainingError
 from s2s.files import flush
-from s2s.models.loss import perplexity
-from s2s.models.seq2seq import Seq2Seq
+from s2s.models.loss import Learner, perplexity
 from s2s.runs import RunFolder
 from s2s.training.checkpoint import (
     checkpoint_path,
@@ -47,6 +46,8 @@ from s2s.training.signals import stop_signals
 from s2s.training.updates import Recut, Update, Updates
 
 _logger = logging.getLogger(__name__)
+_UNITS = {Task.translate: "target tokens", Task.classify: "texts"}
+"""What a loss is a mean over, and speed counted in."""
 _LOOK_EVERY = {"cpu": 1, "cuda": 25}
 """Steps between two looks at what the device has counted: a look makes a GPU wait for the host."""
 
@@ -61,7 +62,7 @@ class Progress:
         position: batches of this epoch used.
         elapsed_s: seconds of training over all starts, validation included.
         window_nats: summed loss since the last line of metrics.
-        window_tokens: target tokens since then.
+        window_tokens: target tokens, or texts, since then.
         window_s: seconds since then.
         num_bad_steps: steps in a row that were skipped for a loss or gradient that was not finite.
         num_skipped_steps: all steps that were skipped for that.
@@ -101,12 +102,13 @@ class Validation:
     """How well a model does on the dev set.
 
     Attributes:
-        loss_nats: cross-entropy a target token.
-        bleu: of greedy translations, 0 to 100.
+        loss_nats: cross-entropy a target token, or a text.
+        scores: by their names, all of which are those of stop metrics: `bleu` of greedy translations, 0 to 100; or of
+            labels `accuracy` and `f1`, likewise.
     """
 
     loss_nats: float
-    bleu: float
+    scores: Mapping[str, float]
 
     def score(self, metric: StopMetric) -> float:
         """The value of a stop metric, turned so that higher is better."""
@@ -115,8 +117,8 @@ class Validation:
                 return -self.loss_nats
             case StopMetric.perplexity:
                 return -perplexity(self.loss_nats)
-            case StopMetric.bleu:
-                return self.bleu
+            case StopMetric.bleu | StopMetric.accuracy | StopMetric.f1:
+                return self.scores[metric.name]
 
 
 class Trainer:
@@ -124,7 +126,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: Seq2Seq,
+        model: Learner,
         source: TokenStore,
         target: TokenStore,
         validate: Callable[[], Validation],
@@ -140,7 +142,16 @@ class Trainer:
         self.device, self.autocast, self.ranks = device, autocast, ranks
         training = config.training
         self.updates = Updates(
-            source, target, training.batch_tokens, training.accumulate, config.seed, ranks, device, recut
+            source,
+            target,
+            training.batch_tokens,
+            training.accumulate,
+            config.seed,
+            ranks,
+            device,
+            recut,
+            batch_size=training.batch_size,
+            is_labelled=config.task is Task.classify,
         )
         self.loss = ParallelLoss(model, ranks)
         self.parameters = list(model.parameters())
@@ -322,12 +333,13 @@ class Trainer:
         progress.plateau.update(result.loss_nats, factor=optim.plateau_factor, patience=optim.plateau_patience)
         progress.elapsed_s += self._tick_s()  # not part of the window, whose speed is that of training
         self._write_metrics(
-            kind="dev", loss_nats=result.loss_nats, perplexity=perplexity(result.loss_nats), bleu=result.bleu
+            kind="dev", loss_nats=result.loss_nats, perplexity=perplexity(result.loss_nats), **result.scores
         )
 
     def _keep_as_best(self, result: Validation) -> None:
         if self.ranks.is_first:
-            kept = {"step": self.progress.step, "dev_loss_nats": result.loss_nats, "dev_bleu": result.bleu}
+            scores = {f"dev_{name}": score for name, score in result.scores.items()}
+            kept = {"step": self.progress.step, "dev_loss_nats": result.loss_nats, **scores}
             save_checkpoint(weights_path(self.run_folder), with_prefix("model", model_tensors(self.model)), kept)
 
     def _log(self) -> str:
@@ -341,11 +353,11 @@ class Trainer:
             loss_nats=loss_nats,
             learning_rate=self.optimizer.param_groups[0]["lr"],
             skipped_steps=progress.num_skipped_steps,
-            target_tokens_per_s=round(tokens_per_s),
+            **{f"{_UNITS[self.config.task].replace(' ', '_')}_per_s": round(tokens_per_s)},
         )
         progress.window_nats, progress.window_tokens, progress.window_s = 0.0, 0, 0.0
         self._window.zero_()
-        return f"loss {loss_nats:.3f}, {tokens_per_s:,.0f} target tokens/s"
+        return f"loss {loss_nats:.3f}, {tokens_per_s:,.0f} {_UNITS[self.config.task]}/s"
 
     def _read_window(self) -> None:
         nats, num_tokens = self.ranks.sum(self._window).tolist()

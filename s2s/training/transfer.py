@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from s2s.errors import CheckpointError
-from s2s.models.seq2seq import Seq2Seq
+from s2s.models.loss import Learner
 from s2s.training.checkpoint import Tensors, load_weights, model_tensors
 
 _SIDE_OF = {"encoder.embedding.weight": 0, "decoder.embedding.weight": 1, "output.weight": 1, "output.bias": 1}
@@ -12,7 +12,7 @@ _SIDE_OF = {"encoder.embedding.weight": 0, "decoder.embedding.weight": 1, "outpu
 
 
 def start_from(
-    model: Seq2Seq,
+    model: Learner,
     weights: Tensors,
     origin: Path,
     old_pieces: Sequence[Sequence[str]],

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from s2s.data.batching import Batch, Indices, batch_indices, pair_batch
+from s2s.data.batching import Batch, Indices, batch_indices, labelled_batch, pair_batch
 from s2s.data.store import TokenStore
 from s2s.training.distributed import Ranks
 
@@ -31,7 +31,7 @@ class Update:
         batches: this rank's share of each batch.
         is_counted: whether each is more than a stand-in: a batch may have fewer sentences than there are ranks, and
             every rank has to take part.
-        num_tokens: target tokens of the whole update, over all ranks.
+        num_tokens: target tokens (or texts, where each has a label) of the whole update, over all ranks.
         epoch: passes over the corpus that are complete once this update is made.
         position: batches of that epoch which are used then.
     """
@@ -59,13 +59,14 @@ class Updates:
 
     Attributes:
         source, target: the corpus, line by line.
-        batch_tokens: budget of a batch, see `batch_indices`.
+        batch_tokens, batch_size: budget of a batch, see `batch_indices`.
         accumulate: batches an update.
         seed: of the run.
         ranks: among which the sentences of every batch are shared out. Those of a batch have nearly one length, so
             taking every n-th gives each rank about as many tokens, and all finish together.
         device: where the batches go; for a GPU they are read ahead by a thread.
         recut: cuts the text of every batch anew, or None.
+        is_labelled: the targets are labels.
     """
 
     source: TokenStore
@@ -76,6 +77,8 @@ class Updates:
     ranks: Ranks
     device: torch.device
     recut: Recut | None = None
+    batch_size: int | None = None
+    is_labelled: bool = False
 
     def starting_at(self, epoch: int, position: int) -> Iterator[Update]:
         """Updates without end, from a place in an epoch on."""
@@ -85,7 +88,13 @@ class Updates:
     def _read(self, epoch: int, position: int) -> Iterator[Update]:
         lengths = self.source.lengths, self.target.lengths
         while True:
-            batches = batch_indices(*lengths, batch_tokens=self.batch_tokens, seed=self.seed, epoch=epoch)
+            batches = batch_indices(
+                *lengths,
+                batch_tokens=self.batch_tokens,
+                seed=self.seed,
+                epoch=epoch,
+                batch_size=self.batch_size,
+            )
             while position < len(batches):
                 end = min(position + self.accumulate, len(batches))
                 rows = [(self.seed, epoch, index, batches[index]) for index in range(position, end)]
@@ -99,16 +108,17 @@ class Updates:
 
     def _update(self, rows: list[tuple[int, int, int, Indices]], epoch: int, position: int) -> Update:
         batches, flags, num_tokens = [], [], 0
+        to_batch = labelled_batch if self.is_labelled else pair_batch
         for seed, of_epoch, index, indices in rows:
             sources: Sequence[npt.ArrayLike] = [self.source[row] for row in indices]
             targets: Sequence[npt.ArrayLike] = [self.target[row] for row in indices]
             if self.recut is not None:
                 cut_seed = int(np.random.default_rng((seed, of_epoch, index)).integers(2**31))
                 sources, targets = self.recut(_lists(sources), _lists(targets), cut_seed)
-            num_tokens += sum(len(np.asarray(target)) + 1 for target in targets)
+            num_tokens += len(targets) if self.is_labelled else sum(len(np.asarray(target)) + 1 for target in targets)
             flags.append(len(indices) > self.ranks.rank)
             share = slice(self.ranks.rank, None, self.ranks.size) if flags[-1] else slice(0, 1)
-            batches.append(pair_batch(sources[share], targets[share]).to(self.device))
+            batches.append(to_batch(sources[share], targets[share]).to(self.device))
         return Update(tuple(batches), tuple(flags), num_tokens, epoch, position)
 
 

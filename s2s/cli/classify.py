@@ -1,0 +1,146 @@
+"""`s2s-classify`: lines in, labels and their probabilities out; or, of labelled text, how many labels are right."""
+
+import json
+import logging
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from s2s.analysis.label_plots import plot_confusion, plot_reliability
+from s2s.cli.app import run_app
+from s2s.config import ClassifyConfig, Config
+from s2s.data.corpora import Pair, read_pairs
+from s2s.data.labels import Labels
+from s2s.data.subwords import Subwords
+from s2s.decoding.labeller import Labeller
+from s2s.decoding.lines import decode, open_input, read_windows
+from s2s.errors import MissingExtraError
+from s2s.evaluation.classification import Judgement, judge
+from s2s.files import write_json, write_lines
+from s2s.models.classifier import Classifier
+from s2s.runs import RunFolder
+from s2s.training.loop import Validation
+
+_logger = logging.getLogger(__name__)
+_NUM_SAMPLES = 5
+_MOST_PRINTED = 12  # labels of a table that fits a terminal
+LogProbabilities = npt.NDArray[np.float32]
+
+
+def main() -> None:
+    """The command."""
+    run_app("classify", ClassifyConfig, classify)
+
+
+def classify(config: ClassifyConfig) -> None:
+    """Label standard input line by line, N lines in, N lines out, in order; or judge the labels of given texts."""
+    labeller = Labeller.load(config.run, device=config.device, batch_size=config.batch_size)
+    if config.data.test:
+        output = Path(config.output) if config.output else Path(config.run) / "evaluation"
+        text, *label = map(Path, config.data.test)
+        pairs = list(read_pairs(text, label[0] if label else None))
+        json.dump(_judged(labeller, pairs, output), sys.stdout, ensure_ascii=False)
+        print()
+        return
+    with open_input(None) as source:
+        for window in read_windows(source):
+            if window is not None:
+                numbered = enumerate(window.lines, start=window.first_line)
+                lines = [decode(line, number) for number, line in numbered]
+                sys.stdout.buffer.write("".join(_labelled(labeller, lines, window.first_line)).encode())
+                sys.stdout.buffer.flush()
+
+
+def _labelled(labeller: Labeller, lines: Sequence[str], first_line: int) -> list[str]:
+    """A line of output for each line; a blank one for a blank one."""
+    rows = labeller.encode(lines)
+    for number, row in enumerate(rows, start=first_line):
+        if len(row) > labeller.max_pieces:
+            message = "line %d: %d pieces are more than this run's training.max_pieces=%d; cut"
+            _logger.warning(message, number, len(row), labeller.max_pieces)
+    written = format_labels(labeller.log_probabilities(rows), labeller.labels)
+    return [f"{text}\n" if line.strip() else "\n" for line, text in zip(lines, written, strict=True)]
+
+
+def format_labels(log_probabilities_NC: LogProbabilities, labels: Labels) -> list[str]:
+    """The likeliest label of each text, a tab, and its probability."""
+    given_N = log_probabilities_NC.argmax(axis=1)
+    probability_N = np.exp(log_probabilities_NC.max(axis=1))
+    return [f"{labels.names[given]}\t{value:.6f}" for given, value in zip(given_N, probability_N, strict=True)]
+
+
+def classifier_validation(
+    model: Classifier, subwords: Subwords, labels: Labels, pairs: list[Pair], config: Config, device: torch.device
+) -> Callable[[], Validation]:
+    """A function that scores the dev set with the model's present weights: loss, accuracy and F1."""
+    labeller = Labeller(model, subwords, labels, config.training.max_pieces, device)
+    rows, classes = labeller.encode([pair.source for pair in pairs]), labels.ids([pair.target for pair in pairs])
+
+    def validate() -> Validation:
+        found = judge(labeller.log_probabilities(rows), np.array(classes))
+        if not sys.stderr.isatty():
+            _logger.info("validated: loss %.3f nats, accuracy %.2f, F1 %.2f", found.loss_nats, found.accuracy, found.f1)
+        return Validation(found.loss_nats, {"accuracy": found.accuracy, "f1": found.f1})
+
+    return validate
+
+
+def sum_up_classifier(run: RunFolder, pairs: list[Pair], config: Config) -> None:
+    """Judge the labels of the test set with the best weights, show some, and the way to get more."""
+    labeller = Labeller.load(run.path, device=config.device)
+    shown = pairs[:_NUM_SAMPLES]
+    given = format_labels(labeller.log_probabilities(labeller.encode([pair.source for pair in shown])), labeller.labels)
+    samples = [
+        {"text": pair.source, "label": pair.target, "given": line.split("\t")[0], "probability": line.split("\t")[1]}
+        for pair, line in zip(shown, given, strict=True)
+    ]
+    write_lines(run.path / "samples.txt", [f"{name}: {text}" for sample in samples for name, text in sample.items()])
+    for sample in samples:
+        _logger.info("\n  text   %(text)s\n  label  %(label)s\n  given  %(given)s (%(probability)s)", sample)
+    write_json(run.summary, {"test": _judged(labeller, pairs, run.path), "samples": samples})
+    _logger.info("\nclassify with\n  s2s-classify run=%s < IN > OUT", shlex.quote(str(run.path)))
+
+
+def _judged(labeller: Labeller, pairs: list[Pair], folder: Path) -> dict[str, Any]:
+    """Judge the labels that texts are given: a table on stderr, and pictures in a folder."""
+    classes = labeller.labels.ids([pair.target for pair in pairs])
+    found = judge(labeller.log_probabilities(labeller.encode([pair.source for pair in pairs])), np.array(classes))
+    _logger.info(
+        "\n%d texts: accuracy %.2f %%, F1 %.2f (mean of the labels), calibration error %.2f points, loss %.3f nats",
+        len(pairs),
+        found.accuracy,
+        found.f1,
+        found.calibration_error,
+        found.loss_nats,
+    )
+    for line in _table(found, labeller.labels.names):
+        _logger.info("%s", line)
+    _draw(found, labeller.labels.names, folder)
+    return {"lines": len(pairs), **found.as_json(labeller.labels.names)}
+
+
+def _table(found: Judgement, names: list[str]) -> list[str]:
+    """F1 of each label, and how many of its texts were given which one."""
+    shown = names[:_MOST_PRINTED]
+    rows = [["label", "F1", *(f"as {name}" for name in shown)]]
+    for name, f1, counts in zip(shown, found.f1_C, found.confusion_CC, strict=False):
+        rows.append([name, f"{f1:.2f}", *(f"{count:,}" for count in counts[:_MOST_PRINTED])])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  " + "  ".join(map(str.rjust, row, widths)) for row in rows]
+
+
+def _draw(found: Judgement, names: list[str], folder: Path) -> None:
+    """The confusion matrix and the reliability of the probabilities, where the extra for pictures is installed."""
+    try:
+        plot_confusion(found.confusion_CC, names, folder / "confusion.png")
+        plot_reliability(found.bins_M, folder / "reliability.png")
+    except MissingExtraError as error:
+        _logger.info("no pictures: %s", error)
+        return
+    _logger.info("drawn in %s and reliability.png", folder / "confusion.png")

@@ -1,0 +1,80 @@
+"""Labels to ids and back: the classes of a labelled corpus."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from s2s.errors import DataError, RunError
+
+_MOST_LABELS = 1000
+"""More of them are no labels: most likely the two files, or columns, were given the wrong way round."""
+
+
+class Labels:
+    """The classes of a labelled corpus, numbered in the order of their names.
+
+    Of two classes the second is the one whose probability a sigmoid unit gives: 1 of 0 and 1, `positive` of `negative`
+    and `positive`.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self.model = model
+        self.names = model.decode("utf-8").split("\n")[:-1]
+        self._ids = {name: index for index, name in enumerate(self.names)}
+
+    @classmethod
+    def of(cls, found: Iterable[str]) -> "Labels":
+        """The classes of these labels, in which white space counts as little as in any other text.
+
+        Raises:
+            DataError: there are none, or fewer or more than can be told apart; or one is blank.
+        """
+        names = sorted({_tidy(label) for label in found})
+        if not 2 <= len(names) <= _MOST_LABELS:
+            raise DataError(
+                f"expected from 2 to {_MOST_LABELS} different labels, found {len(names):,}; the text comes first and "
+                "the label second: data.train=[TEXT_FILE,LABEL_FILE]"
+            )
+        if not names[0]:
+            raise DataError("expected a label for each text, found a blank one; mend the files")
+        return cls("".join(f"{name}\n" for name in names).encode())
+
+    @classmethod
+    def load(cls, path: Path) -> "Labels":
+        """Read a file of names, one a line.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        try:
+            labels = cls(path.read_bytes())
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"{path}: expected the labels of a run, but they cannot be read ({error})") from error
+        if len(labels) < 2:
+            raise RunError(f"{path}: expected the labels of a run, one a line, found {len(labels)}")
+        return labels
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def all_pieces(self) -> list[str]:
+        """The names, by id, as `Subwords` gives its pieces."""
+        return list(self.names)
+
+    def ids(self, labels: Sequence[str]) -> list[int]:
+        """The class of each label.
+
+        Raises:
+            DataError: a label is none of the names.
+        """
+        tidied = [_tidy(label) for label in labels]
+        unknown = next((label for label in tidied if label not in self._ids), None)
+        if unknown is not None:
+            raise DataError(
+                f"expected one of the labels {', '.join(self.names[:10])}, found {unknown!r}, which the run has not "
+                "learnt; mend the file, or train a new run with text that has this label"
+            )
+        return [self._ids[label] for label in tidied]
+
+
+def _tidy(label: str) -> str:
+    return " ".join(label.split())

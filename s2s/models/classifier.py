@@ -1,0 +1,112 @@
+"""The other use of an encoder: the states of a text become one vector, and the vector a class.
+
+B texts, S positions, H units of an encoder state, C classes.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from s2s.config import ModelConfig, Pooling, Score
+from s2s.data.batching import Batch
+from s2s.data.subwords import EOS
+from s2s.models.attention import Attention
+from s2s.models.dropout import Dropout, drop_words
+from s2s.models.embedding import embedding
+from s2s.models.encoder import Encoder, build_encoder
+from s2s.models.loss import Learner, Loss
+
+
+class Pool(nn.Module):
+    """Makes one vector of the states of each text.
+
+    Padding has no part in it: what a recurrent layer says there has nothing to do with the text any more, and the more
+    of it there is, the less.
+    """
+
+    def __init__(self, pooling: Pooling, hidden_size: int, score: Score, *, is_scaled: bool = False) -> None:
+        super().__init__()
+        self.pooling = pooling
+        if pooling is Pooling.attention:
+            self.attention = Attention(hidden_size, hidden_size, score, is_scaled=is_scaled)
+
+    def forward(self, states_BSH: Tensor, last_BH: Tensor, is_token_BS: Tensor) -> Tensor:
+        """Pool the states.
+
+        Args:
+            states_BSH: of the encoder's last layer, meaningless at padding.
+            last_BH: its state at the last real token; read in both directions, the backward half of it at the first.
+            is_token_BS: True at real tokens, False at padding; every row holds at least one True.
+
+        Returns:
+            A vector a text (B, H).
+        """
+        is_token_BS1 = is_token_BS[:, :, None]
+        match self.pooling:
+            case Pooling.last:
+                return last_BH
+            case Pooling.mean:
+                return states_BSH.masked_fill(~is_token_BS1, 0).sum(1) / is_token_BS1.sum(1)
+            case Pooling.max:
+                return states_BSH.masked_fill(~is_token_BS1, -math.inf).amax(1)
+            case Pooling.attention:
+                # The six steps, in which the last state asks instead of a decoder's.
+                pooled_B1H, _ = self.attention(last_BH[:, None, :], self.attention.remember(states_BSH, is_token_BS))
+                return pooled_B1H.squeeze(1)  # type: ignore[no-any-return]
+
+
+class Classifier(Learner):
+    """The probabilities of a text's classes.
+
+    Two classes share one sigmoid unit. With z its input, sigmoid(z) = exp(z) / (exp(0) + exp(z)) is the softmax over
+    the scores 0 and z, and binary cross-entropy the cross-entropy of that: from the scores on there is one way for all.
+    """
+
+    def __init__(
+        self, encoder: Encoder, pool: Pool, to_scores: nn.Linear, *, output_dropout: float, word_dropout: float
+    ) -> None:
+        """A classifier.
+
+        Args:
+            encoder, pool: they read the text.
+            to_scores: from the pooled vector to a score a class, or to the score of the second of two.
+            output_dropout: share of the pooled vector's units dropped.
+            word_dropout: share of words read as unknown in training.
+        """
+        super().__init__()
+        self.word_dropout = word_dropout
+        self.encoder = encoder
+        self.pool = pool
+        self.output_dropout = Dropout(output_dropout)
+        self.to_scores = to_scores
+
+    def forward(self, source_BS: Tensor, lengths_B: Tensor) -> Tensor:
+        """Scores of the classes (B, C) in fp32, whose softmax is their probabilities; arguments as for the encoder."""
+        if self.training:
+            source_BS = drop_words(source_BS, self.word_dropout, spared=EOS)
+        states_BSH, last = self.encoder(source_BS, lengths_B)
+        is_token_BS = torch.arange(states_BSH.shape[1], device=states_BSH.device) < lengths_B[:, None]
+        pooled_BH = self.pool(states_BSH, last[-1], is_token_BS)
+        scores_BC = self.to_scores(self.output_dropout(pooled_BH[:, None, :]).squeeze(1)).float()
+        if self.to_scores.out_features > 1:
+            return scores_BC  # type: ignore[no-any-return]
+        return torch.cat([torch.zeros_like(scores_BC), scores_BC], dim=1)
+
+    def loss(self, batch: Batch, label_smoothing: float = 0.0) -> Loss:
+        """The loss of texts and their classes, of which every text has one."""
+        scores_BC, class_B = self(batch.source_BS, batch.source_lengths_B), batch.target_out_BT.squeeze(1)
+        smoothed_nats = nn.functional.cross_entropy(
+            scores_BC, class_B, reduction="sum", label_smoothing=label_smoothing
+        )
+        return Loss(smoothed_nats, nn.functional.cross_entropy(scores_BC.detach(), class_B, reduction="sum"))
+
+
+def build_classifier(config: ModelConfig, vocabulary: int, num_classes: int) -> Classifier:
+    """A classifier with new random weights, drawn from torch's global generator."""
+    encoder = build_encoder(config, embedding(vocabulary, config.embedding_size))
+    pool = Pool(config.pooling, config.hidden_size, config.attention, is_scaled=config.scale_attention)
+    to_scores = nn.Linear(config.hidden_size, 1 if num_classes == 2 else num_classes)
+    nn.init.zeros_(to_scores.bias)
+    _, _, output_dropout = config.dropout_rates
+    return Classifier(encoder, pool, to_scores, output_dropout=output_dropout, word_dropout=config.source_word_dropout)

@@ -1,0 +1,3 @@
+from s2s.cli.classify import main
+
+main()

@@ -1,0 +1,266 @@
+"""Classifiers through the commands: trained, resumed, asked, judged, compared, and refused where they do not belong."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT, TINY, Caller, compose, environment, labelled_options, run_command, write_labelled
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from s2s.cli.train import train
+from s2s.config import load_config
+from s2s.decoding.labeller import Labeller
+from s2s.errors import RunError
+from s2s.runs import RunFolder
+from s2s.training.checkpoint import checkpoints, load_checkpoint, without_prefix
+
+SMALL = [option for option in TINY if not option.startswith("training.batch_tokens")]
+LEARNS = (
+    *SMALL,
+    "training.batch_size=16",
+    "training.batch_tokens=999",
+    "optim.learning_rate=0.02",
+    "optim.ema_decay=0",
+)
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has learnt which words begin a good text."""
+    folder = tmp_path_factory.mktemp("labelled")
+    run = folder / "run"
+    options = [*labelled_options(folder / "corpus"), *LEARNS, f"run={run}", "training.max_steps=80"]
+    train(compose("train", *options, "training.validate_every=20"))
+    return run
+
+
+def test_a_run_tells_how_it_did(labelled: Path) -> None:
+    summary = json.loads((labelled / "summary.json").read_text(encoding="utf-8"))
+    test = summary["test"]
+    assert test["lines"] == sum(map(sum, test["confusion"])) == 15
+    assert test["labels"] == ["bad", "good"]
+    assert test["accuracy"] == round(100 * (test["confusion"][0][0] + test["confusion"][1][1]) / 15, 2) > 90
+    assert summary["samples"][0].keys() == {"text", "label", "given", "probability"}
+    assert {"confusion.png", "reliability.png", "labels.txt", "samples.txt"} <= {
+        path.name for path in labelled.iterdir()
+    }
+    assert (labelled / "labels.txt").read_text() == "bad\ngood\n"
+    rows = [json.loads(line) for line in (labelled / "metrics.jsonl").read_text().splitlines()]
+    assert {"accuracy", "f1", "loss_nats", "perplexity"} <= next(row for row in rows if row["kind"] == "dev").keys()
+    assert "texts_per_s" in next(row for row in rows if row["kind"] == "train")
+
+
+@pytest.mark.parametrize("labels", [("a", "b"), ("0", "1", "2")])
+def test_a_stopped_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, labels: tuple[str, ...]) -> None:
+    options = [*labelled_options(tmp_path / "corpus", labels=labels), *TINY, "subwords.sampling=true"]
+    for run, stops in (("whole", [12]), ("parts", [6, 12])):
+        for steps in stops:
+            train(compose("train", *options, f"run={tmp_path / run}", f"training.max_steps={steps}"))
+    found = []
+    for run in ("whole", "parts"):
+        folder = RunFolder(tmp_path / run)
+        tensors, state = load_checkpoint(checkpoints(folder)[0])
+        rows = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+        for row in rows:
+            row.pop("elapsed_s")
+            row.pop("texts_per_s", None)
+        assert state["progress"]["step"] == 12
+        found.append((tensors, rows))
+    (whole, whole_rows), (parts, parts_rows) = found
+    assert whole_rows == parts_rows
+    assert all(torch.equal(tensor, parts[name]) for name, tensor in whole.items())
+    assert without_prefix("model", whole).keys() >= {"to_scores.weight", "to_scores.bias"}
+
+
+def test_one_file_with_tabs_is_as_good_as_two(tmp_path: Path) -> None:
+    two = labelled_options(tmp_path / "corpus")
+    text, label = write_labelled(tmp_path / "corpus")
+    sides = zip(text.read_text().splitlines(), label.read_text().splitlines(), strict=True)
+    table = tmp_path / "table.tsv"
+    table.write_text("".join(f"{one}\t{other}\n" for one, other in sides), encoding="utf-8")
+    one = [f"data.train=[{table}]" if option.startswith("data.train") else option for option in two]
+    for name, options in (("two", two), ("one", one)):
+        train(compose("train", *options, *TINY, f"run={tmp_path / name}", "training.max_steps=2"))
+    assert (tmp_path / "one" / "corpus.json").read_bytes() == (tmp_path / "two" / "corpus.json").read_bytes()
+    weights = [load_checkpoint(tmp_path / name / "best" / "weights.safetensors")[0] for name in ("one", "two")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_share_is_held_out(tmp_path: Path) -> None:
+    """A fifth of 285 pairs that are left when none is a repetition; equal texts stay together."""
+    options = [*labelled_options(tmp_path / "corpus"), *TINY, f"run={tmp_path / 'run'}", "training.max_steps=1"]
+    train(compose("train", *options, "data.dev_share=0.2", "data.clean=false"))
+    lines = (tmp_path / "run" / "text" / "dev.source").read_text().splitlines()
+    assert 56 <= len(lines) <= 60
+    assert json.loads((tmp_path / "run" / "corpus.json").read_text())["num_train"] == 300 - 15 - len(lines)
+
+
+def test_long_texts_are_cut_and_not_left_out(tmp_path: Path) -> None:
+    text, label = tmp_path / "text", tmp_path / "label"
+    text.write_text("".join(f"{'아주 ' * number}긴 글 {number % 7}\n" for number in range(1, 200)), encoding="utf-8")
+    label.write_text("".join(f"{number % 2}\n" for number in range(1, 200)))
+    options = ["data=labelled", f"data.train=[{text},{label}]", "data.dev_pairs=10", "data.test_pairs=10"]
+    options += [*TINY, f"run={tmp_path / 'run'}", "training.max_pieces=9", "training.max_steps=2"]
+    train(compose("train", *options))
+    assert json.loads((tmp_path / "run" / "corpus.json").read_text())["num_train"] == 179
+    labeller = Labeller.load(tmp_path / "run")
+    rows = labeller.encode(["아주 " * 30 + "끝", "아주 " * 30])
+    assert len(rows[0]) > 9
+    assert labeller.log_probabilities(rows)[0].tolist() == labeller.log_probabilities(rows)[1].tolist()
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Lines
+
+
+NAUGHTY = ["", " ", "\t\u3000 ", "하나 둘", "a\u2028b\u0085c\x0cd", "🙂" * 30, "\x00\x01", "하나 " * 400]
+
+
+def test_every_line_is_labelled_once_and_in_order(labelled: Path) -> None:
+    content = "".join(f"{line}\n" for line in NAUGHTY).encode() + b"\xff\xfe\r\n" + "둘".encode()
+    ended = run_command("classify", f"run={labelled}", stdin=content)
+    assert ended.code == 0, ended.err
+    lines = ended.out.decode().split("\n")
+    assert len(lines) == len(NAUGHTY) + 3
+    assert [lines[0], lines[1], lines[2], lines[-1]] == [""] * 4
+    for line in lines[3:-1]:
+        label, probability = line.split("\t")
+        assert label in ("bad", "good")
+        assert 0.5 <= float(probability) <= 1
+    assert "line 8: 400 pieces are more than this run's training.max_pieces=256; cut" in ended.err
+    assert "line 9: not valid UTF-8" in ended.err
+
+
+def test_a_closed_pipe_ends_quietly(labelled: Path) -> None:
+    command = f"yes 하나 | head -20000 | {sys.executable} {ROOT}/scripts/classify.py run={labelled} | head -1"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, env=environment())
+    assert (ended.stdout.count(b"\n"), ended.stderr) == (1, b"")
+
+
+def test_a_typed_line_is_answered_at_once(labelled: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts/classify.py"), f"run={labelled}"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), cwd=ROOT)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for text in ("하나\n", "둘 셋\n"):
+        process.stdin.write(text.encode())
+        process.stdin.flush()
+        assert os.read(process.stdout.fileno(), 1000).count(b"\n") == 1
+    process.stdin.close()
+    assert process.wait(timeout=30) == 0
+    process.stdout.close()
+
+
+@settings(deadline=None, max_examples=15)
+@given(lines=st.lists(st.text(max_size=12), min_size=1, max_size=7))
+def test_a_label_does_not_depend_on_its_batch(labelled: Path, lines: list[str]) -> None:
+    alone, together = Labeller.load(labelled, batch_size=1), Labeller.load(labelled, batch_size=3)
+    rows = alone.encode(lines)
+    assert abs(alone.log_probabilities(rows) - together.log_probabilities(rows)).max() < 1e-4
+
+
+def test_given_texts_are_judged(labelled: Path, tmp_path: Path, call_command: Caller) -> None:
+    text, label = write_labelled(tmp_path, num_lines=40)
+    output = tmp_path / "pictures"
+    ended = call_command("classify", f"run={labelled}", f"data.test=[{text},{label}]", f"output={output}")
+    assert ended.code == 0, ended.err
+    found = json.loads(ended.out)
+    assert found["lines"] == 40
+    assert found["accuracy"] > 90
+    assert {path.name for path in output.iterdir()} == {"confusion.png", "reliability.png"}
+
+
+def test_an_unknown_label_is_named(labelled: Path, tmp_path: Path, call_command: Caller) -> None:
+    (tmp_path / "table").write_text("하나\tgood\n둘\tugly\n", encoding="utf-8")
+    ended = call_command("classify", f"run={labelled}", f"data.test=[{tmp_path / 'table'}]")
+    assert ended.code == 1
+    assert "expected one of the labels bad, good, found 'ugly'" in ended.err
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Where a classifier does not belong, and where it does
+
+
+@pytest.mark.parametrize("command", ["translate", "evaluate", "score"])
+def test_a_classifier_is_no_translator(labelled: Path, call_command: Caller, command: str) -> None:
+    ended = call_command(command, f"run={labelled}")
+    assert ended.code == 1
+    assert "was trained with task=classify, and task=translate is needed here: give it to s2s-classify" in ended.err
+
+
+def test_a_translator_is_no_classifier(tiny_run: Path, call_command: Caller) -> None:
+    ended = call_command("classify", f"run={tiny_run}")
+    assert ended.code == 1
+    assert "was trained with task=translate, and task=classify is needed here" in ended.err
+
+
+def test_a_classifier_starts_from_another(labelled: Path, tmp_path: Path) -> None:
+    options = [*labelled_options(tmp_path / "corpus"), *LEARNS, f"init_from={labelled}", "training.max_steps=1"]
+    train(compose("train", *options, f"run={tmp_path / 'run'}", "optim.learning_rate=1e-6"))
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["test"]["accuracy"] > 90
+    train(compose("train", *options, f"run={tmp_path / 'new'}", "init_subwords=new", "optim.learning_rate=1e-6"))
+    assert json.loads((tmp_path / "new" / "summary.json").read_text())["test"]["accuracy"] > 90
+
+
+def test_what_a_classifier_cannot_start_from(labelled: Path, tiny_run: Path, tmp_path: Path) -> None:
+    options = [*LEARNS, f"run={tmp_path / 'run'}", "training.max_steps=1"]
+    with pytest.raises(RunError, match="was trained with task=translate, which is not task=classify"):
+        train(compose("train", *labelled_options(tmp_path / "corpus"), *options, f"init_from={tiny_run}"))
+    other = labelled_options(tmp_path / "other", labels=("no", "yes"))
+    with pytest.raises(RunError, match="tells apart bad, good, and this text has other labels"):
+        train(compose("train", *other, *options, f"init_from={labelled}", "init_subwords=new"))
+
+
+def test_runs_are_gathered_averaged_and_shown(labelled: Path, tmp_path: Path, call_command: Caller) -> None:
+    table = call_command("gather", f"runs=[{labelled}]", "format=tsv").out.decode().splitlines()
+    assert table[0].split("\t")[:5] == ["runs", "accuracy", "accuracy_sd", "f1", "f1_sd"]
+    points = json.loads(call_command("bench", "curve", f"run={labelled}").out)["points"]
+    assert [point["step"] for point in points] == [20, 40, 60, 80]
+    assert 0 <= points[0]["accuracy"] <= points[-1]["accuracy"] <= 100
+    assert call_command("average", f"run={labelled}", f"output={tmp_path / 'mean'}", "last=2").code == 0
+    assert Labeller.load(tmp_path / "mean").labels.names == ["bad", "good"]
+
+
+def test_options_of_the_other_task_are_refused(tmp_path: Path, call_command: Caller) -> None:
+    for options, message in (
+        (["task=classify"], "task=classify and data=labelled belong together, but task=classify and data=phrasebook"),
+        ([*labelled_options(tmp_path), "model.tie=output"], "model.tie belongs to task=translate"),
+        (["model.pooling=max"], "model.pooling belongs to task=classify"),
+        (["training.stop_metric=f1"], "training.stop_metric=f1 does not belong to task=translate"),
+        ([*labelled_options(tmp_path), "training.stop_metric=bleu"], "which has loss, perplexity, accuracy, f1"),
+        (
+            [*labelled_options(tmp_path), "model.pooling=attention", "model.attention=none"],
+            "model.pooling=attention needs model.attention=dot, general or additive",
+        ),
+        ([*labelled_options(tmp_path), "subwords.kind=word", "subwords.sampling=true"], "subwords.kind=word cuts none"),
+        (["data=labelled"], "data=labelled needs data.train=[TEXT_FILE,LABEL_FILE]"),
+        (["data=labelled", "data.train=[a,b,c]"], "but has 3 entries"),
+        (["data.dev_share=0.2"], "data.dev_share cuts a dev set out of files of your own"),
+    ):
+        ended = call_command("train", f"run={tmp_path / 'run'}", *options)
+        assert ended.code == 2, options
+        assert message in ended.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["model.pooling=mean", "model=gru", "subwords.kind=word"],
+        ["model.pooling=max", "model=rnn", "subwords.kind=bpe"],
+        ["model.pooling=attention", "model.attention=additive", "model.layers=2", "model.residual=true"],
+        ["model.bidirectional=false", "model.source_word_dropout=0.2", "optim.label_smoothing=0.1"],
+        ["training.stop_metric=f1", "training.accumulate=2", "optim=plateau", "model.locked_dropout=true"],
+    ],
+    ids=" ".join,
+)
+def test_options_train(options: list[str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    corpus = labelled_options(tmp_path, labels=("a", "b", "c"))
+    train(compose("train", *corpus, *TINY, f"run={run}", "training.max_steps=3", *options))
+    assert load_config(run / "config.yaml").task.name == "classify"
+    assert len(json.loads((run / "summary.json").read_text())["test"]["confusion"]) == 3
