@@ -736,7 +736,7 @@ class MemoryConfig:
     distances: list[int] = option([1, 3, 10, 30, 100], "fillers between a word and its copy, from 1 to 1000")
     word_length: int = option(2, "letters of a word, out of 10", low=1)
     hidden_size: int = option(64, "units of a state; half of them in an embedding", low=2)
-    steps: int = option(600, "updates of each model", low=1)
+    steps: int = option(2000, "updates of each model", low=1)
     batch_size: int = option(32, "words of a batch", low=1)
     seeds: int = option(1, "models trained for each kind and distance; the spread is over them", low=1)
     output: str | None = option("memory.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
