@@ -32,7 +32,7 @@ def story(name: str, blind: bool = False, **measures: float) -> RunStory:
         {"step": 100, "kind": "dev", "loss_nats": None, "bleu": 12.25, "elapsed_s": 18.0},
         {"step": 200, "kind": "dev", "loss_nats": 2.5, "bleu": 11.0, "elapsed_s": 36.0},
     ]
-    return RunStory(name, Result(Path(name), options, 200, measures, signatures), metrics)
+    return RunStory(name, Result(Path(name), options, 200, measures, signatures, bool(signatures)), metrics)
 
 
 def said(run: int, name: str, hypotheses: list[str], p_value: float | None, attention: WordAttention | None) -> Said:
