@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2s.analysis.chart import COLOURS, Line, legend, line_chart, swatch, ticks
+from s2s.analysis.chart import Line, legend, line_chart, swatch, ticks
+from s2s.analysis.colours import COLOURS
 
 
 def svg_of(*lines: Line) -> ElementTree.Element:

@@ -92,6 +92,7 @@ ORDER = [
     "evaluation.alignment",
     "evaluation.aligner",
     "analysis.terminal",
+    "analysis.colours",
     "analysis.plots",
     "analysis.attention",
     "analysis.six_steps",

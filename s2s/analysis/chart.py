@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Told apart by people who see few colours (Okabe and Ito 2008); marks and dashes tell lines apart as well."""
+from s2s.analysis.colours import COLOURS
 
 _DASHES = ("none", "7 3", "2 3", "9 3 2 3")
 _MARKS = (

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from s2s.analysis.colours import BLUE
 from s2s.analysis.plots import empty_figure, save_figure, typeset, write
 from s2s.evaluation.classification import Bin
 
 _COLOURS = "Blues"
-_BLUE, _GREY = "#0072B2", "0.45"
+_GREY = "0.45"
 _TEXT = "label: true given share of the true label's texts confidence accuracy texts mean 0123456789.,% −"
 _MOST_NUMBERED = 20  # classes: among more, the numbers in the cells could not be read
 
@@ -71,12 +72,12 @@ def plot_reliability(bins_M: Sequence[Bin], path: Path) -> None:
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     upper.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1.2)
     upper.plot(
-        [each.confidence for each in filled], [each.accuracy for each in filled], color=_BLUE, marker="o", linewidth=1.6
+        [each.confidence for each in filled], [each.accuracy for each in filled], color=BLUE, marker="o", linewidth=1.6
     )
     upper.set_ylim(0, 1.02)
     middles = [(each.low + each.high) / 2 for each in bins_M]
     width = 0.9 * (bins_M[0].high - bins_M[0].low)
-    lower.bar(middles, [each.num_texts for each in bins_M], width=width, color=_BLUE)
+    lower.bar(middles, [each.num_texts for each in bins_M], width=width, color=BLUE)
     lower.set_xlim(0, 1.02)
     write(upper.set_ylabel("accuracy", labelpad=8), plain.font, 11)
     write(lower.set_ylabel("texts", labelpad=8), plain.font, 11)

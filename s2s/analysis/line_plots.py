@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from s2s.analysis.colours import COLOURS
 from s2s.analysis.plots import empty_figure, lay_grid, save_figure, typeset, write
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
-COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Told apart by people who see few colours (Okabe and Ito 2008)."""
 MARKERS = "osD^vPX"
 """One for each colour, for those who see none, and for print."""
 

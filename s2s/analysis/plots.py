@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from s2s.analysis.colours import BLUE, VERMILION
 from s2s.analysis.terminal import letter_columns
 from s2s.errors import ConfigError, MissingExtraError
 
@@ -37,7 +38,6 @@ _INSTALL = 'pip install "s2s[plots]"'
 _COLOURS = "Blues"
 _FIXED_TEXT = "source target attention weight 0.25"  # the letters of what every picture says besides
 _CURVE_TEXT = "loss on the dev set (nats a) training (minutes) best: 0123456789.−"  # likewise
-_BLUE, _VERMILION = "#0072B2", "#D55E00"  # told apart by people who see few colours (Okabe and Ito 2008)
 _ELLIPSIS = "…"
 _ESCAPE_LETTERS = "<U+0123456789ABCDEF>" + _ELLIPSIS
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control, format (such as direction marks), surrogates, line separators
@@ -114,8 +114,8 @@ def plot_curve(
     heading, plain = typeset([" ".join(title.split()), _CURVE_TEXT + score_name + unit])
     figure.set_size_inches(7, 5.5)
     upper, lower = figure.subplots(2, 1, sharex=True)
-    _draw_curve(upper, minutes_N, score_N, f"{score_name} on the dev set", _BLUE, "o", plain.font)
-    _draw_curve(lower, minutes_N, loss_nats_N, f"loss on the dev set\n(nats a {unit})", _VERMILION, "s", plain.font)
+    _draw_curve(upper, minutes_N, score_N, f"{score_name} on the dev set", BLUE, "o", plain.font)
+    _draw_curve(lower, minutes_N, loss_nats_N, f"loss on the dev set\n(nats a {unit})", VERMILION, "s", plain.font)
     write(lower.set_xlabel("training (minutes)", labelpad=6), plain.font, 11)
     lower.set_xlim(left=0)
     if best is not None:
