@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module
 from hydra.core.hydra_config import HydraConfig
@@ -40,6 +41,7 @@ from s2s.config import (
 )
 
 ROOT = Path(__file__).parent.parent
+torch.set_num_threads(1)  # a process for each core runs the tests: more threads would fight for them
 SCHEMAS = {
     "train": Config,
     "evaluate": EvaluateConfig,

@@ -22,6 +22,7 @@ def pairs(tmp_path: Path) -> str:
     return f"data.test=[{tmp_path}/a.ko,{tmp_path}/a.en]"
 
 
+@pytest.mark.slow
 def test_standard_input_and_files_are_linked_alike(
     tiny_run: Path, pairs: str, tmp_path: Path, call_command: Caller
 ) -> None:

@@ -100,6 +100,7 @@ def test_one_sentence_in_every_form(tiny_run: Path, tmp_path: Path, call_command
     assert "<title>Attention of run</title>" in (out / "attention.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_lines_of_standard_input_and_of_a_file(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
     content = "하나 둘\n \n셋\tthree <b>&amp;</b>\n넷\t\n다섯".encode()
     from_input = run_command("attention", f"run={tiny_run}", f"output={tmp_path}/a", "formats=[html]", stdin=content)

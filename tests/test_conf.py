@@ -107,6 +107,7 @@ def test_the_default_run_folder_names_data_and_model() -> None:
     assert config.run == "runs/multi30k-gru"
 
 
+@pytest.mark.slow
 def test_bench_prints_shares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = "precisions=[fp32]", "cells=[gru,lstm]", "input_feeding=[true]", "steps=2", "rounds=1"
     bench(compose("bench", *file_options(tmp_path), *TINY, *options))
@@ -127,6 +128,7 @@ def test_the_task_of_bench_may_be_its_first_word(monkeypatch: pytest.MonkeyPatch
     assert seen == [["measure=train", "steps=3"], ["measure=curve", "run=x"], ["steps=3"], []]
 
 
+@pytest.mark.slow
 def test_bench_of_decoding_prints_shares(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = "batch_sizes=[3]", "decoding_precisions=[fp32]", "processes=[1,2]", "lines=7", "rounds=1"
     bench(compose("bench", "measure=decode", f"run={tiny_run}", *options))
@@ -138,6 +140,7 @@ def test_bench_of_decoding_prints_shares(tiny_run: Path, capsys: pytest.CaptureF
         assert 0 <= row["share_of_rate"] < 1
 
 
+@pytest.mark.slow
 def test_bench_of_an_untrained_model_says_as_many_pieces_as_it_reads(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,6 +58,7 @@ def processes(content: bytes) -> set[int]:
 SIZES = (10, 1, 3, 7, 25, 2, 4)
 
 
+@pytest.mark.slow
 def test_any_number_of_processes_says_the_same_in_order() -> None:
     found = []
     for num_workers in (1, 2):
@@ -78,6 +79,7 @@ def test_a_window_of_one_share_is_translated_here() -> None:
         assert [processes(content) for _, content in workers.translated(windows(1, 3, 2))] == [{os.getpid()}] * 3
 
 
+@pytest.mark.slow
 def test_others_are_started_for_enough_bytes_only() -> None:
     sizes = (10, 10, 40, 10)
     enough = max(window.num_bytes for window in windows(*sizes))
@@ -86,6 +88,7 @@ def test_others_are_started_for_enough_bytes_only() -> None:
     assert [here == {os.getpid()} for here in found] == [True, True, False, False]
 
 
+@pytest.mark.slow
 def test_nothing_is_held_back_while_input_is_waited_for() -> None:
     """Each window is out before the next one is asked for, where a wait is announced between them."""
     out: list[int] = []
@@ -102,6 +105,7 @@ def test_nothing_is_held_back_while_input_is_waited_for() -> None:
     assert out == [1, 11, 21]
 
 
+@pytest.mark.slow
 def test_input_is_read_ahead_a_little_only() -> None:
     taken = []
 
@@ -118,6 +122,7 @@ def test_input_is_read_ahead_a_little_only() -> None:
         results.close()
 
 
+@pytest.mark.slow
 def test_errors_come_in_their_turn() -> None:
     with crew(2) as workers:
         results = workers.translated([*windows(10), Window(11, [b"a", b"b", b"c", b"fail"]), None])
@@ -126,6 +131,7 @@ def test_errors_come_in_their_turn() -> None:
             next(results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_what_came_before_an_error_of_the_input_is_translated(num_workers: int) -> None:
     def breaking_off() -> Iterator[Window]:
@@ -150,6 +156,7 @@ def load(run: Path) -> LineTranslator:
     return LineTranslator(Translator.load(run, search=SearchConfig(batch_size=2, beam_size=2), device="cpu"))
 
 
+@pytest.mark.slow
 def test_a_run_is_loaded_by_each_process(tiny_run: Path) -> None:
     lines = [
         line.encode()

@@ -214,6 +214,7 @@ NAUGHTY = [
 ]
 
 
+@pytest.mark.slow
 def test_every_line_comes_out_once_and_in_order(tiny_run: Path) -> None:
     content = "".join(f"{line}\n" for line in NAUGHTY).encode() + b"\xff\xfe\r\n" + "둘".encode()
     ended = run_command("translate", f"run={tiny_run}", "search=greedy", "search.max_source_pieces=30", stdin=content)
@@ -228,6 +229,7 @@ def test_every_line_comes_out_once_and_in_order(tiny_run: Path) -> None:
     assert f"line {len(NAUGHTY) + 1}: not valid UTF-8" in ended.err
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(lines=st.lists(st.text(max_size=12), max_size=7), size=st.sampled_from([1, 3]))
 def test_a_translation_does_not_depend_on_its_batch(tiny_run: Path, lines: list[str], size: int) -> None:
@@ -260,6 +262,7 @@ def test_a_typed_line_is_answered_at_once(tiny_run: Path) -> None:
     os.close(master)
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_quietly(tiny_run: Path) -> None:
     command = (
         f"yes 하나 | head -20000 | {sys.executable} {ROOT}/scripts/translate.py run={tiny_run} search=greedy | head -1"
@@ -269,6 +272,7 @@ def test_a_closed_pipe_ends_quietly(tiny_run: Path) -> None:
     assert ended.stderr == b""
 
 
+@pytest.mark.slow
 def test_signals_end_a_translation_with_their_codes(tiny_run: Path) -> None:
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         command = [sys.executable, str(ROOT / "scripts/translate.py"), f"run={tiny_run}", "search=greedy"]

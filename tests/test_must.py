@@ -137,6 +137,7 @@ def test_a_sentence_without_demands_is_searched_as_if_alone(seed: int, beam_size
     assert_same(beam(tables, laws, beam_size, beam_size)[0], beam(tables[:1], laws[:1], beam_size, beam_size)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("must", [((0, 0, 1),), ((0, 0, 1), (1, 0))])
 def test_with_overlapping_phrases_a_batch_does_not_matter(must: tuple[Words, ...]) -> None:
     """After 0 0 another 0 breaks nothing off, so that what needs least may come from a beam's least likely word.

@@ -410,6 +410,7 @@ def test_a_large_phrasebook_comes_in_chunks(tmp_path: Path, monkeypatch: pytest.
     assert f"of 1,500 pairs (dropped: 0 empty, {1500 - len(short.train):,} too long" in short.notes[0]
 
 
+@pytest.mark.slow
 def test_a_large_phrasebook_is_the_same_from_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does it keep what they had begun when there were enough pairs."""
     monkeypatch.setattr(prepare_module, "_sift_phrases", tasks.sift_few_phrases)

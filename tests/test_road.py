@@ -53,6 +53,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]
     return options, folder / "run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -90,6 +91,7 @@ def test_training_says_what_came_of_it(unbroken: tuple[list[str], Path]) -> None
     assert summary["test"]["bleu_signature"].startswith("nrefs:1|case:mixed")
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_left_alone(unbroken: tuple[list[str], Path]) -> None:
     options, run = unbroken
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.name != "config.yaml"}
@@ -108,6 +110,7 @@ def test_other_options_on_a_run_are_refused_by_name(call_command: Caller, unbrok
     assert "seed: 1 -> 2" in ended.err
 
 
+@pytest.mark.slow
 def test_a_raised_limit_goes_on(tiny_run: Path, tmp_path: Path) -> None:
     options = [*file_options(tmp_path / "corpus"), *TINY, f"run={tmp_path / 'run'}"]
     train(compose("train", *options, "training.max_steps=8"))
@@ -119,6 +122,7 @@ def test_a_raised_limit_goes_on(tiny_run: Path, tmp_path: Path) -> None:
     assert kept == losses(tmp_path / "other")
 
 
+@pytest.mark.slow
 def test_a_run_folder_is_movable_and_names_no_place(unbroken: tuple[list[str], Path], tmp_path: Path) -> None:
     _, run = unbroken
     moved = tmp_path / "somewhere else"
@@ -149,6 +153,7 @@ def test_evaluate_prints_one_json_object(
     assert re.search(r"greedy +\d+\.\d\d", caplog.text)
 
 
+@pytest.mark.slow
 def test_evaluate_on_other_files(call_command: Caller, unbroken: tuple[list[str], Path], tmp_path: Path) -> None:
     (tmp_path / "a.ko").write_text("하나 둘\n셋\n", encoding="utf-8")
     (tmp_path / "a.en").write_text("two one\nthree\n", encoding="utf-8")
@@ -161,6 +166,7 @@ def test_evaluate_on_other_files(call_command: Caller, unbroken: tuple[list[str]
     assert "a.en" in ended.err
 
 
+@pytest.mark.slow
 def test_search_options_reach_the_translator(unbroken: tuple[list[str], Path]) -> None:
     run = unbroken[1]
     text = "하나 둘\n셋 넷\n".encode()
@@ -207,6 +213,7 @@ def test_mistakes_end_with_a_code_and_a_short_message(
         assert word in ended.err
 
 
+@pytest.mark.slow
 def test_help_lists_every_option(call_command: Caller) -> None:
     ended = call_command("train", "--help")
     assert ended.code == 0
@@ -222,6 +229,7 @@ def test_two_processes_cannot_train_one_run(unbroken: tuple[list[str], Path], ca
     assert "another process" in ended.err
 
 
+@pytest.mark.slow
 def test_a_sweep_trains_a_run_each(tmp_path: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     options = [*file_options(tmp_path / "corpus"), *TINY, "training.max_steps=2"]
     monkeypatch.chdir(tmp_path)

@@ -46,6 +46,7 @@ def write_sides(folder: Path, rows: list[tuple[str, str]]) -> str:
     return f"data.test=[{folder}/a.source,{folder}/a.target]"
 
 
+@pytest.mark.slow
 def test_every_pair_of_standard_input_is_scored_once_and_in_order(tiny_run: Path) -> None:
     content = "".join(f"{source}\t{target}\n" for source, target in ROWS).encode()
     ended = run_command("score", f"run={tiny_run}", stdin=content + b"\n\xff\tone\r\n" + "셋\tone".encode())
@@ -155,6 +156,7 @@ def test_other_lines_than_pairs_are_refused_by_number(
         from_standard_input(f"하나\tone\n\n{line}\n".encode(), monkeypatch)
 
 
+@pytest.mark.slow
 def test_a_typed_pair_is_answered_at_once(tiny_run: Path) -> None:
     command = [sys.executable, str(ROOT / "scripts/score.py"), f"run={tiny_run}"]
     master, slave = pty.openpty()
@@ -172,6 +174,7 @@ def test_a_typed_pair_is_answered_at_once(tiny_run: Path) -> None:
     os.close(master)
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_quietly(tiny_run: Path) -> None:
     command = f"yes '하나\tone' | head -9000 | {sys.executable} {ROOT}/scripts/score.py run={tiny_run} | head -1"
     ended = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, env=environment())

@@ -117,6 +117,7 @@ def test_an_empty_input_gives_an_empty_output(tiny_run: Path, tmp_path: Path, ca
     assert output.read_bytes() == b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "workers"),
     [
@@ -159,6 +160,7 @@ def test_a_stopped_job_goes_on(
     assert not any(Path(f"/proc/{child}").exists() for child in started)
 
 
+@pytest.mark.slow
 def test_a_job_goes_on_from_a_pipe(tiny_run: Path, text: Path, expected: bytes, tmp_path: Path) -> None:
     """Which is read again, and has to give the same."""
     output = tmp_path / "out.txt"
@@ -179,6 +181,7 @@ def test_a_job_goes_on_from_a_pipe(tiny_run: Path, text: Path, expected: bytes, 
     assert output.read_bytes() == expected
 
 
+@pytest.mark.slow
 def test_other_options_do_not_go_on(tiny_run: Path, text: Path, tmp_path: Path, call_command: Caller) -> None:
     output = tmp_path / "out.txt"
     options = [f"run={tiny_run}", f"input={text}", f"output={output}"]
@@ -219,6 +222,7 @@ def test_what_another_s2s_began_does_not_go_on(
     assert f"was begun with something else ({key}: {value} -> " in ended.err
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_of_and_the_job_goes_on(
     tiny_run: Path, text: Path, expected: bytes, tmp_path: Path
 ) -> None:
@@ -242,6 +246,7 @@ def test_a_full_disk_is_told_of_and_the_job_goes_on(
 # Several processes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["2", "null"])
 def test_any_number_of_workers_writes_the_same(tiny_run: Path, text: Path, expected: bytes, workers: str) -> None:
     options = ["search=greedy", f"search.workers={workers}"]
@@ -250,6 +255,7 @@ def test_any_number_of_workers_writes_the_same(tiny_run: Path, text: Path, expec
     assert ended.out == expected
 
 
+@pytest.mark.slow
 def test_a_typed_line_is_answered_at_once_with_workers_on(tiny_run: Path, text: Path) -> None:
     """Also while they are there: they are started for what was pasted in between."""
     master, slave = pty.openpty()
@@ -419,6 +425,7 @@ def test_unknown_pieces_come_only_where_they_are_replaced(translate: Translate) 
                 assert options or "<unk>" not in item["pieces"]
 
 
+@pytest.mark.slow
 def test_columns_ask_for_more(tiny_run: Path) -> None:
     ended = run_command(
         "translate",
@@ -491,6 +498,7 @@ def test_a_missing_input_is_told(tiny_run: Path, call_command: Caller) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize("options", [["--help"], ["--cfg", "job"], []])
 @pytest.mark.parametrize("is_unbuffered", [False, True])
