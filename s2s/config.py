@@ -751,6 +751,10 @@ class LengthsConfig:
         None, "words at which a new group of lengths begins, ascending; null: about five groups of equally many lines"
     )
     device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    precision: DecodingPrecision = option(
+        DecodingPrecision.auto,
+        "fp32 (also auto), bf16 or int8, which round, and are faster where the processor has them",
+    )
     data: ScoredData = field(default_factory=ScoredData)
     search: SearchConfig = field(default_factory=SearchConfig)
     bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100)
@@ -1043,7 +1047,11 @@ def _check_scored(data: ScoredData) -> None:
 
 def _check_evaluate(config: EvaluateConfig) -> None:
     _check_folders("run", config.run)
-    if config.search.columns:
+    _check_scoring_search(config.search)
+
+
+def _check_scoring_search(search: SearchConfig) -> None:
+    if search.columns:
         raise ConfigError("search.columns belongs to translate: a test set holds a sentence a line and nothing else")
 
 
@@ -1070,6 +1078,7 @@ def _check_memory(config: MemoryConfig) -> None:
 
 def _check_length_groups(config: LengthsConfig) -> None:
     _check_folders("runs", config.runs)
+    _check_scoring_search(config.search)
     edges = config.edges or []
     if edges != sorted(set(edges)) or not all(edge >= 2 for edge in edges):
         raise ConfigError(f"edges must be ascending numbers of words from 2 on, such as [10,20], but is {config.edges}")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from s2s.analysis.comparison import find_runs, short_names
+from s2s.analysis.comparison import find_translators, short_names
 from s2s.analysis.gradients import (
     Curves,
     NextPiece,
@@ -136,7 +136,7 @@ def _batches(pieces_V: Tensor, length: int, config: GradientsConfig) -> Iterator
 
 def _measure_runs(config: GradientsConfig) -> list[Measured]:
     """The first encoder layer of each run, as it reads forwards through the sentences of its own test set."""
-    runs = find_runs(config.runs)
+    runs = find_translators(config.runs)
     return [_measure_run(run, name, config) for run, name in zip(runs, short_names(runs), strict=True)]
 
 

@@ -9,8 +9,8 @@ from s2s.analysis.attention import WordAttention, attention_of_pairs, middling, 
 from s2s.analysis.comparison import read_result, short_names
 from s2s.analysis.report_page import RunStory, Said, TextResults, report_page
 from s2s.cli.app import run_app
-from s2s.cli.evaluate import load, scored, scored_text, with_evidence
-from s2s.config import ReportConfig, Score
+from s2s.cli.evaluate import scored, scored_text, scoring_translator, with_evidence
+from s2s.config import ReportConfig, Score, load_config
 from s2s.decoding.translator import Translator
 from s2s.errors import RunError
 from s2s.evaluation.significance import Resampling
@@ -40,6 +40,7 @@ def report(config: ReportConfig) -> None:
     """Write the page, and its name on stdout."""
     assert config.output is not None
     runs = [RunFolder.existing(name) for name in config.runs]
+    _check_one_task(runs)
     stories = [
         RunStory(name, read_result(run), read_metrics(run.metrics))
         for name, run in zip(short_names(runs), runs, strict=True)
@@ -52,6 +53,21 @@ def report(config: ReportConfig) -> None:
     print(config.output)
 
 
+def _check_one_task(runs: Sequence[RunFolder]) -> None:
+    """Refuse runs whose figures have nothing in common.
+
+    Raises:
+        RunError: naming the first that has learnt something else than the first of all.
+    """
+    tasks = [load_config(run.config).task for run in runs]
+    for run, task in zip(runs, tasks, strict=True):
+        if task is not tasks[0]:
+            raise RunError(
+                f"run={run.path} was trained with task={task.name} and {runs[0].path} with task={tasks[0].name}: "
+                "expected runs of one task; report on each kind by itself"
+            )
+
+
 def _ready(
     config: ReportConfig, runs: Sequence[RunFolder], stories: Sequence[RunStory]
 ) -> tuple[list[RunStory], list[_Ready]]:
@@ -61,7 +77,7 @@ def _ready(
     told, ready = list(stories), []
     for index, run in enumerate(runs):
         try:
-            ready.append(_Ready(index, load(config, run), shared or scored_text(config.data, [run])))
+            ready.append(_Ready(index, scoring_translator(config, run), shared or scored_text(config.data, [run])))
         except RunError as error:  # such as a run that has no weights yet: the page shows what there is
             _logger.warning("warning: %s is not scored: %s", run.path, error)
             told[index] = replace(stories[index], note=f"not scored: {error}")
