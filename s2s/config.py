@@ -777,8 +777,8 @@ class GatesConfig:
     text: str = option("???", "sentence that its encoder reads")
     layer: int = option(1, "of the encoder, from 1", low=1)
     direction: Direction = option(Direction.forwards, "forwards or backwards, in which the layer reads")
-    units: list[int] = option([], "units to draw, from 0; left out: those of the longest and the shortest memory")
-    num_units: int = option(8, "units of the longest memory, and of the shortest, to draw and to print", low=1)
+    units: list[int] = option([], "units to draw, from 0; left out: those at both ends by mean gate")
+    num_units: int = option(8, "units of the largest mean gate, and of the smallest, to draw and to print", low=1)
     lines: int = option(200, "sentences of the run's test set over which gates are averaged; 0: only over text", low=0)
     output: str | None = option("gates.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def labelled_options(folder: Path, **kind: Any) -> list[str]:
 
 def svg_texts(path: Path) -> list[str]:
     """The lines of text in a picture, whose letters matplotlib draws as outlines and names in comments."""
-    return re.findall("<!-- (.*) -->", path.read_text(encoding="utf-8"))
+    return [unescape(text) for text in re.findall("<!-- (.*) -->", path.read_text(encoding="utf-8"))]
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,12 @@ def gradients(config: GradientsConfig) -> None:
     if config.output is not None:
         plot_panels(_panels(found), Path(config.output))
         _logger.info("drawn in %s", config.output)
-    json.dump({"rows": [row for measured in found for row in _rows(measured)]}, sys.stdout, ensure_ascii=False)
+    json.dump(
+        {"rows": [row for measured in found for row in _rows(measured)]},
+        sys.stdout,
+        ensure_ascii=False,
+        allow_nan=False,
+    )
     print()
 
 
@@ -157,7 +162,8 @@ def _measure_run(run: RunFolder, name: str, config: GradientsConfig) -> Measured
 
 
 def _source_pieces(run: RunFolder, subwords: Subwords) -> Tensor:
-    return joined(subwords.encode([pair.source for pair in read_pairs(*run.kept_text("test"))]), EOS)
+    pairs = read_pairs(*run.kept_text("test", advice="measure the run that it was exported from"))
+    return joined(subwords.encode([pair.source for pair in pairs]), EOS)
 
 
 # ----------------------------------------------------------------------------------------------------------------------

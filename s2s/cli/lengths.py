@@ -62,7 +62,8 @@ def lengths(config: LengthsConfig) -> None:
         plot_panels([_panel(found, groups)], Path(config.output))
         _logger.info("drawn in %s", config.output)
     rows = [_row(name, group, score) for name in found for group, score in zip(groups, found[name], strict=True)]
-    json.dump({"lines": len(text.sources), "search": config.search.strategy.name, "rows": rows}, sys.stdout)
+    result = {"lines": len(text.sources), "search": config.search.strategy.name, "rows": rows}
+    json.dump(result, sys.stdout, allow_nan=False)
     print()
 
 
