@@ -232,10 +232,15 @@ def _limits(chosen: list[Curves]) -> tuple[float, float]:
     return max(float(values.min()) / 10, _SMALLEST), min(float(values.max()) * 10, _LARGEST)
 
 
+def _lies_upon(clipped_NS: Norms, hidden_NS: Norms) -> bool:
+    """Whether clipping changes too little to be seen at most steps; gradients of 0 are what they were."""
+    return float(np.mean(clipped_NS >= _SHOWN_CLIPPED * hidden_NS)) > 0.5
+
+
 def _lines(measured: Measured, colour: int) -> Iterator[Line]:
     curves = _longest(measured)
     for quantity, curve_NS in curves.items():
-        if quantity is Quantity.clipped and np.median(curve_NS / curves[Quantity.hidden]) > _SHOWN_CLIPPED:
+        if quantity is Quantity.clipped and _lies_upon(curve_NS, curves[Quantity.hidden]):
             continue
         median_S, low_S, high_S = np.median(curve_NS, axis=0), curve_NS.min(axis=0), curve_NS.max(axis=0)
         yield Line(
