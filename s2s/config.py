@@ -1062,16 +1062,27 @@ def _check_folders(name: str, given: Any) -> None:
         raise ConfigError(f"{name} must be a folder or [FOLDER,FOLDER], but is {given!r}")
 
 
+def _is_ascending(numbers: list[int], low: int, high: float = math.inf) -> bool:
+    """Whether there are some, each larger than the one before it, and all of them in this range."""
+    return bool(numbers) and numbers == sorted(set(numbers)) and low <= numbers[0] and numbers[-1] <= high
+
+
 def _check_gradients(config: GradientsConfig) -> None:
-    if not config.lengths or not all(2 <= length <= 500 for length in config.lengths):
-        raise ConfigError(f"lengths must be numbers from 2 to 500, such as [10,100], but is {config.lengths}")
+    if not _is_ascending(config.lengths, 2, 500):
+        raise ConfigError(f"lengths must be ascending numbers from 2 to 500, such as [10,100], but is {config.lengths}")
     if config.runs is not None:
         _check_folders("runs", config.runs)
 
 
 def _check_memory(config: MemoryConfig) -> None:
-    if not config.distances or not all(1 <= distance <= 1000 for distance in config.distances):
-        raise ConfigError(f"distances must be numbers from 1 to 1000, such as [10,100], but is {config.distances}")
+    if not _is_ascending(config.distances, 1, 1000):
+        raise ConfigError(
+            f"distances must be ascending numbers from 1 to 1000, such as [10,100], but is {config.distances}"
+        )
+    for name in ("cells", "attention_cells"):
+        names = [cell.name for cell in getattr(config, name)]
+        if len(names) > len(set(names)):
+            raise ConfigError(f"{name}=[{','.join(names)}] must name each cell once")
     if not config.cells and not config.attention_cells:
         raise ConfigError("cells and attention_cells are both empty: name at least one cell")
 
@@ -1079,8 +1090,7 @@ def _check_memory(config: MemoryConfig) -> None:
 def _check_length_groups(config: LengthsConfig) -> None:
     _check_folders("runs", config.runs)
     _check_scoring_search(config.search)
-    edges = config.edges or []
-    if edges != sorted(set(edges)) or not all(edge >= 2 for edge in edges):
+    if config.edges and not _is_ascending(config.edges, 2):
         raise ConfigError(f"edges must be ascending numbers of words from 2 on, such as [10,20], but is {config.edges}")
 
 

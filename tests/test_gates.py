@@ -128,7 +128,7 @@ def test_a_gru_run_is_drawn(trained: dict[str, Path], tmp_path: Path, call_comma
     assert {"update", "reset", "hidden"} < result.keys()
     assert len(result["units"]) == 24
     written = svg_texts(tmp_path / "g.svg")
-    assert [written.count(name) for name in ("update gate", "reset gate", "hidden state")] == [1, 1, 1]
+    assert [written.count(name) for name in ("update gate", "reset gate", "hidden state")] == [2, 1, 1]  # the title too
     assert [written.count(piece.replace("▁", "_")) for piece in result["pieces"]] == [3] * len(result["pieces"])
     assert written[-2:] == ["gru, encoder layer 2 reading forwards; in brackets the mean", "update gate"]
     names = [text.partition(" (")[0] for text in written]
