@@ -239,6 +239,30 @@ class TableFormat(enum.Enum):
     tsv = "tsv"
 
 
+class Measures(NamedTuple):
+    """What runs of a task are measured by; scores by their names in files, with the names that people read.
+
+    Attributes:
+        dev: scores of a validation, besides the loss and its perplexity; each is a stop metric too.
+        test: scores of the test set with which training ends.
+        unit: what a loss is a mean over, and speed is counted in.
+    """
+
+    dev: dict[str, str]
+    test: dict[str, str]
+    unit: str
+
+
+MEASURES_OF = {
+    Task.translate: Measures({"bleu": "BLEU"}, {"bleu": "BLEU", "chrf": "chrF"}, "target token"),
+    Task.classify: Measures(
+        {"accuracy": "accuracy", "f1": "F1"},
+        {"accuracy": "accuracy", "f1": "F1", "calibration_error": "calibration error"},
+        "text",
+    ),
+}
+
+
 def option(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
     """A documented dataclass field; `low` and `high` bound a number."""
     metadata = {"doc": doc, "low": low, "high": high}
@@ -971,15 +995,11 @@ _MODEL_OPTIONS_OF = {
     Task.translate: ("input_feeding", "target_word_dropout", "tie"),
     Task.classify: ("pooling",),
 }
-_METRICS_OF = {
-    Task.translate: (StopMetric.loss, StopMetric.perplexity, StopMetric.bleu),
-    Task.classify: (StopMetric.loss, StopMetric.perplexity, StopMetric.accuracy, StopMetric.f1),
-}
 
 
 def _check_task(config: Config) -> None:
     """Options that another task has no use for."""
-    task, metrics = config.task, _METRICS_OF[config.task]
+    task, metrics = config.task, ("loss", "perplexity", *MEASURES_OF[config.task].dev)
     if (task is Task.classify) != (config.data.corpus is Corpus.labelled):
         raise ConfigError(
             f"task=classify and data=labelled belong together, but task={task.name} and data={config.data.corpus.name} "
@@ -989,10 +1009,10 @@ def _check_task(config: Config) -> None:
         for name in names:
             if other is not task and getattr(config.model, name) != getattr(ModelConfig(), name):
                 raise ConfigError(f"model.{name} belongs to task={other.name}, not to task={task.name}; leave it out")
-    if config.training.stop_metric not in metrics:
+    if config.training.stop_metric.name not in metrics:
         raise ConfigError(
             f"training.stop_metric={config.training.stop_metric.name} does not belong to task={task.name}, which has "
-            f"{', '.join(metric.name for metric in metrics)}"
+            f"{', '.join(metrics)}"
         )
     if config.model.pooling is Pooling.attention and config.model.attention is Score.none:
         raise ConfigError("model.pooling=attention needs model.attention=dot, general or additive, not none")

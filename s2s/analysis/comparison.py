@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s.config import Task, flatten, load_config
+from s2s.config import MEASURES_OF, Task, flatten, load_config
 from s2s.errors import RunError
 from s2s.runs import RunFolder
 from s2s.training.checkpoint import checkpoints, step_of
 from s2s.training.metrics import read_metrics
 
 _logger = logging.getLogger(__name__)
-_SCORES_OF = {Task.translate: ("bleu", "chrf"), Task.classify: ("accuracy", "f1", "calibration_error")}
-_SIGNED = _SCORES_OF[Task.translate]
-MEASURES = (*_SIGNED, *_SCORES_OF[Task.classify], "dev_loss_nats", "minutes")
+_SIGNED = tuple(MEASURES_OF[Task.translate].test)
+MEASURES = (*(name for measures in MEASURES_OF.values() for name in measures.test), "dev_loss_nats", "minutes")
 """All that a run may be measured by, in the order of a table's columns."""
 
 
@@ -137,7 +136,7 @@ def read_result(run: RunFolder) -> Result:
     try:
         rows = read_metrics(run.metrics)
         test = json.loads(run.summary.read_text(encoding="utf-8"))["test"] if run.summary.exists() else {}
-        scores = _SCORES_OF[config.task] if test else ()
+        scores = MEASURES_OF[config.task].test if test else ()
         measures = {name: float(test[name]) for name in scores}
         signatures = {name: str(test[f"{name}_signature"]) for name in scores if name in _SIGNED}
         losses = [row["loss_nats"] for row in rows if row["kind"] == "dev" and row["loss_nats"] is not None]
