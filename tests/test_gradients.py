@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from s2s.analysis.gradients import (
-    NextPiece,
+    LanguageModel,
     Quantity,
     Start,
     all_states,
@@ -142,7 +142,7 @@ def test_both_starts_have_a_forget_bias_of_1(kind: Cell, start: Start) -> None:
 
 
 def test_scaling_leaves_all_but_the_recurrent_weights() -> None:
-    model = NextPiece(Cell.lstm, 11, H, Start.orthogonal)
+    model = LanguageModel(Cell.lstm, 11, H, Start.orthogonal)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     after = scaled(model, 3.0).state_dict()
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
@@ -168,7 +168,7 @@ def after_100_steps(
 ) -> dict[Quantity, float]:
     """The largest norm of any batch, as a share of the one at the last position."""
     torch.manual_seed(1)
-    model = scaled(NextPiece(kind, text[1], 64, start), scale)
+    model = scaled(LanguageModel(kind, text[1], 64, start), scale)
     curves = measure(model, text[0], max_grad_norm=1.0)
     return {name: float((curve_NS[:, 100] / curves[Quantity.hidden][:, 0]).max()) for name, curve_NS in curves.items()}
 
@@ -190,7 +190,7 @@ def test_an_rnn_explodes_where_its_weights_are_scaled_up(text: tuple[list[Tensor
 
 def test_clipping_leaves_small_gradients(text: tuple[list[Tensor], int]) -> None:
     torch.manual_seed(1)
-    model = NextPiece(Cell.gru, text[1], 8, Start.uniform)
+    model = LanguageModel(Cell.gru, text[1], 8, Start.uniform)
     loose, tight = (measure(model, text[0], limit) for limit in (1e6, 1e-3))
     assert (loose[Quantity.clipped] == loose[Quantity.hidden]).all()
     assert (tight[Quantity.clipped] < tight[Quantity.hidden]).all()
@@ -247,7 +247,7 @@ def test_learning_takes_a_step_down_each_loss() -> None:
 def test_a_language_model_that_has_seen_the_answer_says_it(kind: Cell) -> None:
     """A circle of five pieces."""
     torch.manual_seed(1)
-    model, window_BS = NextPiece(kind, 5, 16, Start.orthogonal), (torch.arange(13) % 5).expand(2, 13)
+    model, window_BS = LanguageModel(kind, 5, 16, Start.orthogonal), (torch.arange(13) % 5).expand(2, 13)
     before = model.loss_nats(window_BS).item()
     learn(model, (model.loss_nats(window_BS) for _ in range(60)), learning_rate=0.02, max_grad_norm=1.0)
     assert model.loss_nats(window_BS).item() < 0.2 < before

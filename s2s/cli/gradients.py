@@ -18,7 +18,7 @@ from tqdm import tqdm
 from s2s.analysis.comparison import find_translators, short_names
 from s2s.analysis.gradients import (
     Curves,
-    NextPiece,
+    LanguageModel,
     Norms,
     Quantity,
     Start,
@@ -109,11 +109,11 @@ def _measure_new_models(config: GradientsConfig) -> list[Measured]:
 
 def _situations(
     cell: Cell, num_pieces: int, text_V: Tensor, config: GradientsConfig
-) -> Iterator[tuple[str, NextPiece]]:
+) -> Iterator[tuple[str, LanguageModel]]:
     """A model in each of the situations in which it is looked at."""
     torch.manual_seed(config.seed)
-    yield "at first: torch's own weights", NextPiece(cell, num_pieces, config.hidden_size, Start.uniform)
-    model = NextPiece(cell, num_pieces, config.hidden_size, Start.orthogonal)
+    yield "at first: torch's own weights", LanguageModel(cell, num_pieces, config.hidden_size, Start.uniform)
+    model = LanguageModel(cell, num_pieces, config.hidden_size, Start.orthogonal)
     yield "at first: orthogonal recurrent weights", model
     yield f"at first: orthogonal weights times {config.scale:g}", scaled(model, config.scale)
     batches = islice(windows(text_V, _TRAINING_LENGTH + 1, config.batch_size, config.seed), config.steps)
