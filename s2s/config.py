@@ -239,6 +239,30 @@ class TableFormat(enum.Enum):
     tsv = "tsv"
 
 
+class Measures(NamedTuple):
+    """What runs of a task are measured by; scores by their names in files, with the names that people read.
+
+    Attributes:
+        dev: scores of a validation, besides the loss and its perplexity; each is a stop metric too.
+        test: scores of the test set with which training ends.
+        unit: what a loss is a mean over, and speed is counted in.
+    """
+
+    dev: dict[str, str]
+    test: dict[str, str]
+    unit: str
+
+
+MEASURES_OF = {
+    Task.translate: Measures({"bleu": "BLEU"}, {"bleu": "BLEU", "chrf": "chrF"}, "target token"),
+    Task.classify: Measures(
+        {"accuracy": "accuracy", "f1": "F1"},
+        {"accuracy": "accuracy", "f1": "F1", "calibration_error": "calibration error"},
+        "text",
+    ),
+}
+
+
 def option(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
     """A documented dataclass field; `low` and `high` bound a number."""
     metadata = {"doc": doc, "low": low, "high": high}
@@ -751,6 +775,10 @@ class LengthsConfig:
         None, "words at which a new group of lengths begins, ascending; null: about five groups of equally many lines"
     )
     device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    precision: DecodingPrecision = option(
+        DecodingPrecision.auto,
+        "fp32 (also auto), bf16 or int8, which round, and are faster where the processor has them",
+    )
     data: ScoredData = field(default_factory=ScoredData)
     search: SearchConfig = field(default_factory=SearchConfig)
     bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100)
@@ -773,8 +801,8 @@ class GatesConfig:
     text: str = option("???", "sentence that its encoder reads")
     layer: int = option(1, "of the encoder, from 1", low=1)
     direction: Direction = option(Direction.forwards, "forwards or backwards, in which the layer reads")
-    units: list[int] = option([], "units to draw, from 0; left out: those of the longest and the shortest memory")
-    num_units: int = option(8, "units of the longest memory, and of the shortest, to draw and to print", low=1)
+    units: list[int] = option([], "units to draw, from 0; left out: those at both ends by mean gate")
+    num_units: int = option(8, "units of the largest mean gate, and of the smallest, to draw and to print", low=1)
     lines: int = option(200, "sentences of the run's test set over which gates are averaged; 0: only over text", low=0)
     output: str | None = option("gates.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
 
@@ -967,15 +995,11 @@ _MODEL_OPTIONS_OF = {
     Task.translate: ("input_feeding", "target_word_dropout", "tie"),
     Task.classify: ("pooling",),
 }
-_METRICS_OF = {
-    Task.translate: (StopMetric.loss, StopMetric.perplexity, StopMetric.bleu),
-    Task.classify: (StopMetric.loss, StopMetric.perplexity, StopMetric.accuracy, StopMetric.f1),
-}
 
 
 def _check_task(config: Config) -> None:
     """Options that another task has no use for."""
-    task, metrics = config.task, _METRICS_OF[config.task]
+    task, metrics = config.task, ("loss", "perplexity", *MEASURES_OF[config.task].dev)
     if (task is Task.classify) != (config.data.corpus is Corpus.labelled):
         raise ConfigError(
             f"task=classify and data=labelled belong together, but task={task.name} and data={config.data.corpus.name} "
@@ -985,10 +1009,10 @@ def _check_task(config: Config) -> None:
         for name in names:
             if other is not task and getattr(config.model, name) != getattr(ModelConfig(), name):
                 raise ConfigError(f"model.{name} belongs to task={other.name}, not to task={task.name}; leave it out")
-    if config.training.stop_metric not in metrics:
+    if config.training.stop_metric.name not in metrics:
         raise ConfigError(
             f"training.stop_metric={config.training.stop_metric.name} does not belong to task={task.name}, which has "
-            f"{', '.join(metric.name for metric in metrics)}"
+            f"{', '.join(metrics)}"
         )
     if config.model.pooling is Pooling.attention and config.model.attention is Score.none:
         raise ConfigError("model.pooling=attention needs model.attention=dot, general or additive, not none")
@@ -1043,7 +1067,11 @@ def _check_scored(data: ScoredData) -> None:
 
 def _check_evaluate(config: EvaluateConfig) -> None:
     _check_folders("run", config.run)
-    if config.search.columns:
+    _check_scoring_search(config.search)
+
+
+def _check_scoring_search(search: SearchConfig) -> None:
+    if search.columns:
         raise ConfigError("search.columns belongs to translate: a test set holds a sentence a line and nothing else")
 
 
@@ -1054,24 +1082,35 @@ def _check_folders(name: str, given: Any) -> None:
         raise ConfigError(f"{name} must be a folder or [FOLDER,FOLDER], but is {given!r}")
 
 
+def _is_ascending(numbers: list[int], low: int, high: float = math.inf) -> bool:
+    """Whether there are some, each larger than the one before it, and all of them in this range."""
+    return bool(numbers) and numbers == sorted(set(numbers)) and low <= numbers[0] and numbers[-1] <= high
+
+
 def _check_gradients(config: GradientsConfig) -> None:
-    if not config.lengths or not all(2 <= length <= 500 for length in config.lengths):
-        raise ConfigError(f"lengths must be numbers from 2 to 500, such as [10,100], but is {config.lengths}")
+    if not _is_ascending(config.lengths, 2, 500):
+        raise ConfigError(f"lengths must be ascending numbers from 2 to 500, such as [10,100], but is {config.lengths}")
     if config.runs is not None:
         _check_folders("runs", config.runs)
 
 
 def _check_memory(config: MemoryConfig) -> None:
-    if not config.distances or not all(1 <= distance <= 1000 for distance in config.distances):
-        raise ConfigError(f"distances must be numbers from 1 to 1000, such as [10,100], but is {config.distances}")
+    if not _is_ascending(config.distances, 1, 1000):
+        raise ConfigError(
+            f"distances must be ascending numbers from 1 to 1000, such as [10,100], but is {config.distances}"
+        )
+    for name in ("cells", "attention_cells"):
+        names = [cell.name for cell in getattr(config, name)]
+        if len(names) > len(set(names)):
+            raise ConfigError(f"{name}=[{','.join(names)}] must name each cell once")
     if not config.cells and not config.attention_cells:
         raise ConfigError("cells and attention_cells are both empty: name at least one cell")
 
 
 def _check_length_groups(config: LengthsConfig) -> None:
     _check_folders("runs", config.runs)
-    edges = config.edges or []
-    if edges != sorted(set(edges)) or not all(edge >= 2 for edge in edges):
+    _check_scoring_search(config.search)
+    if config.edges and not _is_ascending(config.edges, 2):
         raise ConfigError(f"edges must be ascending numbers of words from 2 on, such as [10,20], but is {config.edges}")
 
 

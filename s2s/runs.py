@@ -133,8 +133,12 @@ class RunFolder:
         """Source and target lines of the dev or test set, kept so that the run can be scored anywhere."""
         return self.path / "text" / f"{split}.source", self.path / "text" / f"{split}.target"
 
-    def kept_text(self, split: str) -> tuple[Path, Path]:
+    def kept_text(self, split: str, advice: str | None = None) -> tuple[Path, Path]:
         """The same, where it was kept.
+
+        Args:
+            split: dev or test.
+            advice: what to do where it was not; left out: give files by `data.SPLIT`.
 
         Raises:
             RunError: it was not.
@@ -143,7 +147,7 @@ class RunFolder:
         if not all(path.is_file() for path in paths):
             raise RunError(
                 f"run={self.path} holds no {split} set, as is usual for an exported model: "
-                f"give data.{split}=[SOURCE_FILE,TARGET_FILE]"
+                f"{advice or f'give data.{split}=[SOURCE_FILE,TARGET_FILE]'}"
             )
         return paths
 

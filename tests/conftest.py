@@ -3,11 +3,13 @@
 import importlib
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,11 @@ def labelled_options(folder: Path, **kind: Any) -> list[str]:
     return ["data=labelled", f"data.train=[{text},{label}]", "data.dev_pairs=20", "data.test_pairs=15"]
 
 
+def svg_texts(path: Path) -> list[str]:
+    """The lines of text in a picture, whose letters matplotlib draws as outlines and names in comments."""
+    return [unescape(text) for text in re.findall("<!-- (.*) -->", path.read_text(encoding="utf-8"))]
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a command ended."""
@@ -179,6 +186,15 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = folder / "run"
     train(compose("train", *file_options(folder / "corpus"), *TINY, f"run={run}", "training.max_steps=12"))
     return run
+
+
+@pytest.fixture(scope="session")
+def labelled_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier that was trained for some steps."""
+    folder = tmp_path_factory.mktemp("labelled")
+    options = [*labelled_options(folder / "corpus"), *TINY, "training.max_steps=12"]
+    train(compose("train", *options, f"run={folder / 'run'}"))
+    return folder / "run"
 
 
 @pytest.fixture(scope="session")

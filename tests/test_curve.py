@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Caller, compose
+from conftest import Caller, compose, svg_texts
 
 from s2s.analysis.curve import Point, best_index, read_curve
-from s2s.config import Config, StopMetric, save_config
+from s2s.config import Config, StopMetric, load_config, save_config
 from s2s.errors import ConfigError, RunError
 from s2s.runs import RunFolder
 from s2s.training.loop import Validation
+from s2s.training.metrics import read_metrics
 
 DEV: list[dict[str, Any]] = [
     {"step": 10, "epoch": 0, "kind": "dev", "loss_nats": 3.5, "perplexity": 33.1, "bleu": 0.25, "elapsed_s": 30.0},
@@ -85,6 +86,30 @@ def test_the_command_prints_a_table_and_one_object(
         ["1.50", "30", "2", "1.900", "30.00"],
         ["2.00", "40", "2", "-", "0.00"],
     ]
+
+
+@pytest.mark.parametrize(("metric", "title"), [("f1", "F1"), ("accuracy", "accuracy"), ("loss", "accuracy")])
+def test_all_scores_of_a_classifier_are_shown(
+    labelled_run: Path, tmp_path: Path, call_command: Caller, caplog: pytest.LogCaptureFixture, metric: str, title: str
+) -> None:
+    caplog.set_level("INFO")
+    run = shutil.copytree(labelled_run, tmp_path / "run")
+    options = load_config(run / "config.yaml")
+    options.training.stop_metric = StopMetric[metric]
+    save_config(options, run / "config.yaml")
+    ended = call_command("bench", "curve", f"run={run}", f"output={tmp_path / 'curve.svg'}")
+    assert ended.code == 0, ended.err
+    validations = [row for row in read_metrics(run / "metrics.jsonl") if row["kind"] == "dev"]
+    points = json.loads(ended.out)["points"]
+    assert [(point["accuracy"], point["f1"]) for point in points] == [
+        (row["accuracy"], row["f1"]) for row in validations
+    ]
+    heads = next(line.split() for line in caplog.messages if "minutes" in line)
+    assert heads == ["minutes", "step", "epoch", "dev", "loss", "dev", "accuracy", "dev", "F1"]
+    assert f"best {metric}" in caplog.text
+    written = svg_texts(tmp_path / "curve.svg")
+    assert f"{title} on the dev set" in written
+    assert "(nats a text)" in written
 
 
 def test_a_real_run_has_a_curve_and_a_picture_of_it(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:

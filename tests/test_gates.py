@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, Caller, compose, file_options
+from conftest import TINY, Caller, compose, file_options, svg_texts
 from torch import nn
 
-from s2s.analysis.gates import KEEPS, LayerReader, Memory, Trace, extremes, memories, named_gates, trace
+from s2s.analysis.gates import KEEPS, LayerReader, Trace, UnitMemory, extremes, memories, named_gates, trace
 from s2s.cli.train import train
 from s2s.config import Cell, Direction
 from s2s.data.subwords import Subwords
 from s2s.errors import ConfigError
 from s2s.models.cells import WRITTEN
 from s2s.models.encoder import Encoder
+from s2s.runs import RunFolder
 
 S, I, H = 7, 3, 5  # noqa: E741
 GATED = [Cell.lstm, Cell.gru]
@@ -71,7 +72,7 @@ def test_memory_on_paper() -> None:
 
 
 def test_both_ends_of_the_units() -> None:
-    units = [Memory(unit, 0.5, 1.0) for unit in (7, 3, 5, 1, 0)]
+    units = [UnitMemory(unit, 0.5, 1.0) for unit in (7, 3, 5, 1, 0)]
     assert [memory.unit for memory in extremes(units, 2)] == [7, 3, 1, 0]
     assert extremes(units, 3) == units
 
@@ -94,7 +95,7 @@ def test_an_lstm_run_is_drawn(tiny_run: Path, tmp_path: Path, call_command: Call
     assert result["pieces"][-1] == "</s>"
     for name in ("forget", "input", "output", "cell"):
         assert [len(row) for row in result[name]] == [len(result["pieces"])] * 4
-    assert picture.stat().st_size > 1000
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_units_direction_and_text_can_be_chosen(tiny_run: Path, call_command: Caller) -> None:
@@ -126,7 +127,12 @@ def test_a_gru_run_is_drawn(trained: dict[str, Path], tmp_path: Path, call_comma
     result = json.loads(ended.out)
     assert {"update", "reset", "hidden"} < result.keys()
     assert len(result["units"]) == 24
-    assert (tmp_path / "g.svg").stat().st_size > 1000
+    written = svg_texts(tmp_path / "g.svg")
+    assert [written.count(name) for name in ("update gate", "reset gate", "hidden state")] == [2, 1, 1]  # the title too
+    assert [written.count(piece.replace("▁", "_")) for piece in result["pieces"]] == [3] * len(result["pieces"])
+    assert written[-2:] == ["gru, encoder layer 2 reading forwards; in brackets the mean", "update gate"]
+    names = [text.partition(" (")[0] for text in written]
+    assert [names.count(f"unit {unit}") for unit in result["drawn_units"]] == [3] * 16
 
 
 @pytest.mark.parametrize(
@@ -152,6 +158,40 @@ def test_a_run_without_a_test_set_says_what_to_do(tiny_run: Path, tmp_path: Path
     ended = call_command("gates", f"run={run}", "text=둘", "output=null")
     assert (ended.code, "lines=0" in ended.err) == (1, True)
     assert call_command("gates", f"run={run}", "text=둘", "lines=0", "output=null").code == 0
+
+
+def test_blank_lines_of_the_test_set_are_passed_over(
+    tiny_run: Path, tmp_path: Path, call_command: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    options = [f"run={run}", "text=둘", "lines=2", "output=null"]
+    found = {}
+    for name, sources in (("blank", ["", "하나", " ", "둘 셋"]), ("whole", ["하나", "둘 셋", "넷"])):
+        for path, lines in zip(RunFolder(run).text("test"), (sources, ["one"] * len(sources)), strict=True):
+            path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        ended = call_command("gates", *options)
+        assert ended.code == 0, ended.err
+        found[name] = json.loads(ended.out)["units"]
+    assert found["blank"] == found["whole"]
+    assert "over 2 lines, the largest first" in caplog.text
+    for path in RunFolder(run).text("test"):
+        path.write_text("\n \n", encoding="utf-8")
+    ended = call_command("gates", *options)
+    assert (ended.code, "test set of blank lines: add lines=0" in ended.err) == (1, True)
+
+
+def test_a_gate_that_never_closes_has_no_half_life_in_json(
+    tiny_run: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = LayerReader.read
+    monkeypatch.setattr(
+        LayerReader, "read", lambda *given: {name: torch.ones_like(value) for name, value in whole(*given).items()}
+    )
+    ended = call_command("gates", f"run={tiny_run}", "text=둘", "lines=0", "output=null")
+    assert ended.code == 0, ended.err
+    units = json.loads(ended.out, parse_constant=pytest.fail)["units"]
+    assert {unit["half_life"] for unit in units} == {None}
 
 
 @pytest.mark.parametrize("text", ["둘, (셋)! [a]=b: {c}", 'it\'s "둘" \\', "${oc.env:HOME} \\${a}", "한글만"])

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Caller, compose
+from conftest import Caller, compose, svg_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from s2s.analysis.gradients import (
-    NextPiece,
+    LanguageModel,
     Quantity,
     Start,
     all_states,
@@ -33,7 +33,7 @@ from s2s.analysis.gradients import (
     windows,
 )
 from s2s.analysis.learning import learn
-from s2s.cli.gradients import _spread
+from s2s.cli.gradients import _lies_upon, _spread
 from s2s.config import Cell, Split, SubwordKind
 from s2s.data.phrasebook import distinct_pairs
 from s2s.data.subwords import EOS, train_subwords
@@ -142,7 +142,7 @@ def test_both_starts_have_a_forget_bias_of_1(kind: Cell, start: Start) -> None:
 
 
 def test_scaling_leaves_all_but_the_recurrent_weights() -> None:
-    model = NextPiece(Cell.lstm, 11, H, Start.orthogonal)
+    model = LanguageModel(Cell.lstm, 11, H, Start.orthogonal)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     after = scaled(model, 3.0).state_dict()
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
@@ -168,7 +168,7 @@ def after_100_steps(
 ) -> dict[Quantity, float]:
     """The largest norm of any batch, as a share of the one at the last position."""
     torch.manual_seed(1)
-    model = scaled(NextPiece(kind, text[1], 64, start), scale)
+    model = scaled(LanguageModel(kind, text[1], 64, start), scale)
     curves = measure(model, text[0], max_grad_norm=1.0)
     return {name: float((curve_NS[:, 100] / curves[Quantity.hidden][:, 0]).max()) for name, curve_NS in curves.items()}
 
@@ -190,7 +190,7 @@ def test_an_rnn_explodes_where_its_weights_are_scaled_up(text: tuple[list[Tensor
 
 def test_clipping_leaves_small_gradients(text: tuple[list[Tensor], int]) -> None:
     torch.manual_seed(1)
-    model = NextPiece(Cell.gru, text[1], 8, Start.uniform)
+    model = LanguageModel(Cell.gru, text[1], 8, Start.uniform)
     loose, tight = (measure(model, text[0], limit) for limit in (1e6, 1e-3))
     assert (loose[Quantity.clipped] == loose[Quantity.hidden]).all()
     assert (tight[Quantity.clipped] < tight[Quantity.hidden]).all()
@@ -247,7 +247,7 @@ def test_learning_takes_a_step_down_each_loss() -> None:
 def test_a_language_model_that_has_seen_the_answer_says_it(kind: Cell) -> None:
     """A circle of five pieces."""
     torch.manual_seed(1)
-    model, window_BS = NextPiece(kind, 5, 16, Start.orthogonal), (torch.arange(13) % 5).expand(2, 13)
+    model, window_BS = LanguageModel(kind, 5, 16, Start.orthogonal), (torch.arange(13) % 5).expand(2, 13)
     before = model.loss_nats(window_BS).item()
     learn(model, (model.loss_nats(window_BS) for _ in range(60)), learning_rate=0.02, max_grad_norm=1.0)
     assert model.loss_nats(window_BS).item() < 0.2 < before
@@ -275,12 +275,39 @@ def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, capl
         for low, middle, high in zip(*(row["hidden"][name] for name in ("low", "median", "high")), strict=True):
             assert 0 <= low <= middle <= high
     assert "after 2 steps of training" in caplog.text
-    assert picture.stat().st_size > 1000
+    written = svg_texts(picture)
+    for title in ("at first: torch's own weights", "after 2 steps of training from orthogonal weights"):
+        assert title in written
+    assert {"rnn: hidden state", "rnn: bound", "lstm: cell state", "gru: hidden state"} <= set(written)
+
+
+@pytest.mark.parametrize("options", [["scale=0"], ["scale=1e-30", "lengths=[12,400]"]])
+def test_gradients_that_are_0_are_drawn(options: list[str], tmp_path: Path, call_command: Caller) -> None:
+    ended = call_command("gradients", *SMALL, *options, f"output={tmp_path / 'g.svg'}")
+    assert ended.code == 0, ended.err
+    assert svg_texts(tmp_path / "g.svg").count("rnn: hidden state") == 1
+
+
+def test_a_clipped_curve_that_lies_upon_the_other_is_not_drawn() -> None:
+    hidden_NS = np.array([[1.0, 0.5, 0.25, 0.0]])
+    assert _lies_upon(0.75 * hidden_NS, hidden_NS)
+    assert not _lies_upon(0.25 * hidden_NS, hidden_NS)
+    assert _lies_upon(0 * hidden_NS, 0 * hidden_NS)
+
+
+def test_an_exported_run_has_no_text_to_be_measured_on(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    shutil.rmtree(run / "text")
+    ended = call_command("gradients", f"runs={run}", "output=null")
+    assert (ended.code, "measure the run that it was exported from" in ended.err) == (1, True)
+    assert "data.test" not in ended.err
 
 
 def test_the_same_seed_gives_the_same_figures(call_command: Caller) -> None:
-    first, second = (call_command("gradients", *SMALL, "seed=3", "output=null").out for _ in range(2))
-    assert first == second
+    first, second = (call_command("gradients", *SMALL, "seed=3", "output=null") for _ in range(2))
+    assert (first.code, second.code) == (0, 0), first.err
+    assert first.out == second.out
+    assert len(json.loads(first.out)["rows"]) == 24
 
 
 def test_what_no_double_can_hold_is_null() -> None:
@@ -301,7 +328,19 @@ def test_trained_runs_are_measured_on_their_own_text(tiny_run: Path, tmp_path: P
     assert "expected text of at least 500 pieces" in ended.err
 
 
-@pytest.mark.parametrize("option", ["lengths=[]", "lengths=[1,10]", "lengths=[501]", "runs=[]", "scale=5", "batches=0"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "lengths=[10,3]",
+        "lengths=[3,3]",
+        "lengths=[]",
+        "lengths=[1,10]",
+        "lengths=[501]",
+        "runs=[]",
+        "scale=5",
+        "batches=0",
+    ],
+)
 def test_impossible_options_are_refused(option: str) -> None:
     with pytest.raises(ConfigError, match=option.split("=")[0]):
         compose("gradients", option)

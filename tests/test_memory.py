@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Caller, compose
+from conftest import Caller, compose, svg_texts
 from torch import Tensor, nn
 
 from s2s.analysis.memory import NUM_FILLERS, NUM_LETTERS, accuracy, build_copyist, copying_batch, teach
@@ -78,7 +78,7 @@ def test_attention_copies_where_a_plain_rnn_has_forgotten() -> None:
 
 def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    picture = tmp_path / "memory.pdf"
+    picture = tmp_path / "memory.svg"
     options = "distances=[1,4]", "steps=2", "hidden_size=8", "word_length=1", "batch_size=3", "seeds=2"
     ended = call_command("memory", *options, "cells=[gru]", "attention_cells=[lstm]", f"output={picture}")
     assert ended.code == 0, ended.err
@@ -92,15 +92,33 @@ def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, capl
     ]
     assert all(len(row["accuracies"]) == 2 and 0 <= min(row["accuracies"]) <= 1 for row in result["rows"])
     assert "lstm with attention" in caplog.text
-    assert picture.stat().st_size > 1000
+    written = svg_texts(picture)
+    assert "words of 1 letters, after 2 training steps" in written
+    assert written[:2] == ["1", "4"]
+    assert written[-2:] == ["gru", "lstm with attention"]
+    assert picture.read_text(encoding="utf-8").count('<g id="LineCollection_') == 2  # the spread of each kind
 
 
 def test_the_same_command_gives_the_same_figures(call_command: Caller) -> None:
     options = "distances=[2]", "steps=3", "hidden_size=8", "cells=[lstm]", "attention_cells=[]", "output=null"
-    assert call_command("memory", *options).out == call_command("memory", *options).out
+    first, second = (call_command("memory", *options) for _ in range(2))
+    assert (first.code, second.code) == (0, 0), first.err
+    assert first.out == second.out
+    assert len(json.loads(first.out)["rows"]) == 1
 
 
-@pytest.mark.parametrize("options", [["distances=[]"], ["distances=[0]"], ["cells=[]", "attention_cells=[]"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["distances=[]"],
+        ["distances=[0]"],
+        ["distances=[3,1]"],
+        ["distances=[3,3]"],
+        ["cells=[rnn,rnn]"],
+        ["attention_cells=[gru,lstm,gru]"],
+        ["cells=[]", "attention_cells=[]"],
+    ],
+)
 def test_impossible_options_are_refused(options: list[str]) -> None:
     with pytest.raises(ConfigError, match=options[0].split("=")[0]):
         compose("memory", *options)

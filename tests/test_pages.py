@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from browser import Tags, needs_chromium, opened
 
+from s2s.analysis import attention_page as attention_page_module
 from s2s.analysis import pages
 from s2s.analysis.attention import WordAttention
 from s2s.analysis.attention_page import attention_figure, attention_page, attention_script
@@ -43,6 +44,15 @@ def test_the_weights_of_a_figure() -> None:
         ("lit", "0.2500", "25"),
         ("lit strong", "0.7460", "75"),
     ]
+
+
+def test_script_and_table_take_the_same_weights_for_strong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script has no number of its own: it reads the one by which the table was made."""
+    monkeypatch.setattr(attention_page_module, "_STRONG_PERCENT", 74.7)
+    text = attention_figure(SENTENCE, ("ko", "en"))
+    assert re.findall('data-strong-percent="([^"]*)"', text) == ["74.7"]
+    assert re.findall('class="lit strong" style="--weight: ([^"]*)"', text) == ["0.7500"]
+    assert "dataset.strongPercent" in attention_script()
 
 
 def test_a_page_brings_its_korean_letters_and_no_others(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ QUICK = ["significance.randomization_samples=100", "significance.bootstrap_sampl
 
 def story(name: str, blind: bool = False, **measures: float) -> RunStory:
     signatures = {"bleu": f"signature of {name}", "chrf": "of chrf"} if "bleu" in measures else {}
-    options = {"seed": 1, "data.root": name, "model.attention": "none" if blind else "dot"}
+    options = {"task": "translate", "seed": 1, "data.root": name, "model.attention": "none" if blind else "dot"}
     metrics = [
         {"step": 50, "kind": "train", "loss_nats": 3.5, "elapsed_s": 9.0},
         {"step": 100, "kind": "dev", "loss_nats": None, "bleu": 12.25, "elapsed_s": 18.0},
@@ -153,6 +153,62 @@ def test_one_run_and_a_text_for_all(runs: dict[str, Path], tmp_path: Path, call_
         assert "2 lines, search=greedy" in text
         assert "different texts" not in text
     assert f"Differences are from {runs['tiny']};" in text  # the whole path, as both folders are called run
+
+
+def test_a_damaged_text_is_told_of_its_own_run(runs: dict[str, Path], tmp_path: Path, call_command: Caller) -> None:
+    damaged = shutil.copytree(runs["tiny"], tmp_path / "damaged")
+    (damaged / "text" / "test.target").write_text("one\n", encoding="utf-8")
+    names = f"run=[{damaged},{runs['blind']}]"
+    ended = call_command("report", names, f"output={tmp_path}/r.html", "search=greedy", *QUICK)
+    assert ended.code == 0, ended.err
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "damaged: not scored: " in text
+    assert "side by side" in text
+    files = f"data.test=[{damaged}/text/test.source,{damaged}/text/test.target]"
+    ended = call_command("report", names, f"output={tmp_path}/other.html", files, "search=greedy", *QUICK)
+    assert ended.code == 1
+    assert not (tmp_path / "other.html").exists()
+
+
+def test_classifiers_are_told_of_by_what_they_are_measured_by(
+    labelled_run: Path, tiny_run: Path, tmp_path: Path, call_command: Caller
+) -> None:
+    page = tmp_path / "r.html"
+    other = shutil.copytree(labelled_run, tmp_path / "other")
+    ended = call_command("report", f"run=[{labelled_run},{other}]", f"output={page}")
+    assert ended.code == 0, ended.err
+    text = page.read_text(encoding="utf-8")
+    assert re.findall('<th scope="col">([^<]*)</th>', text)[:9] == [
+        "run",
+        "state",
+        "minutes",
+        "lowest dev loss",
+        "best dev accuracy",
+        "best dev F1",
+        "test accuracy",
+        "test F1",
+        "test calibration error",
+    ]
+    test = json.loads((labelled_run / "summary.json").read_text(encoding="utf-8"))["test"]
+    row = re.findall("<tr>(.*?)</tr>", text)[1]
+    assert [cell for cell in re.findall("<td>(.*?)</td>", row)][-3:] == [
+        f"{test[name]:.2f}" for name in ("accuracy", "f1", "calibration_error")
+    ]
+    assert re.findall("<h3>(.*?)</h3>", text) == [
+        "training loss (nats a text)",
+        "dev loss (nats a text)",
+        "dev accuracy",
+        "dev F1",
+    ]
+    assert "s2s-classify's data.test" in text
+    assert "BLEU" not in text.split("<details>")[0]
+    page.unlink()
+    for options in ([f"run=[{tiny_run},{labelled_run}]"], [f"run={labelled_run}", "data.test=[a,b]"]):
+        ended = call_command("report", *options, f"output={page}")
+        assert ended.code == 1
+        assert "classif" in ended.err
+        assert len(ended.err.splitlines()) == 1
+        assert not page.exists()
 
 
 def test_without_scores_only_the_folders_are_read(runs: dict[str, Path], tmp_path: Path, call_command: Caller) -> None:

@@ -4,13 +4,14 @@ for (const figure of document.querySelectorAll(".attention")) {
   const sources = [...figure.querySelectorAll(".source .word")];
   const targets = [...figure.querySelectorAll(".target .word")];
   const note = figure.querySelector(".note");
+  const strongPercent = Number(figure.dataset.strongPercent);
   const textOf = (word) => word.querySelector(".text").textContent;
 
   function light(target) {
     const percents = target.dataset.percents.split(" ").map(Number);
     sources.forEach((word, index) => {
       word.style.setProperty("--weight", percents[index] / 100);
-      word.classList.toggle("strong", percents[index] > 72);
+      word.classList.toggle("strong", percents[index] > strongPercent);
       word.querySelector(".share").textContent = percents[index] >= 0.5 ? `${Math.round(percents[index])} %` : "";
     });
     for (const other of targets) {

@@ -43,7 +43,7 @@ def attention_figure(sentence: WordAttention, languages: tuple[str, str]) -> str
     source_language, target_language = map(escape, languages)
     return "\n".join(
         [
-            '<section class="attention">',
+            f'<section class="attention" data-strong-percent="{_STRONG_PERCENT}">',
             f'<p class="side">source ({source_language})</p>',
             f'<ul class="words source" lang="{source_language}">{_source_words(sentence.source)}</ul>',
             f'<p class="side">translation ({target_language})</p>',

@@ -1,21 +1,22 @@
 """Runs side by side: what a choice of options scored, as mean and standard deviation over seeds."""
 
 import json
+import logging
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s.config import Task, flatten, load_config
+from s2s.config import MEASURES_OF, Task, flatten, load_config
 from s2s.errors import RunError
 from s2s.runs import RunFolder
 from s2s.training.checkpoint import checkpoints, step_of
 from s2s.training.metrics import read_metrics
 
-_SCORES_OF = {Task.translate: ("bleu", "chrf"), Task.classify: ("accuracy", "f1", "calibration_error")}
-_SIGNED = _SCORES_OF[Task.translate]
-MEASURES = (*_SIGNED, *_SCORES_OF[Task.classify], "dev_loss_nats", "minutes")
+_logger = logging.getLogger(__name__)
+_SIGNED = tuple(MEASURES_OF[Task.translate].test)
+MEASURES = (*(name for measures in MEASURES_OF.values() for name in measures.test), "dev_loss_nats", "minutes")
 """All that a run may be measured by, in the order of a table's columns."""
 
 
@@ -68,13 +69,55 @@ def find_runs(folders: object) -> list[RunFolder]:
         RunError: a folder does not exist, or holds no run.
     """
     found: dict[Path, RunFolder] = {}
-    for folder in (Path(str(name)) for name in (folders if isinstance(folders, list) else [folders])):
+    for folder in _paths(folders):
         configs = sorted(folder.rglob("config.yaml"))
         if not configs:
             what = "holds no run" if folder.is_dir() else "does not exist"
             raise RunError(f"runs={folder} {what}: expected a folder with runs (config.yaml) in it or below it")
         found |= {config.resolve(): RunFolder(config.parent) for config in configs}
     return list(found.values())
+
+
+def _paths(folders: object) -> list[Path]:
+    return [Path(str(name)) for name in (folders if isinstance(folders, list) else [folders])]
+
+
+def find_translators(folders: object) -> list[RunFolder]:
+    """Those of these runs that have learnt to translate, at least one.
+
+    A run that was named itself must be such a one. Of those that were found below a folder, classifiers, runs without
+    weights and runs that still train are left out with a warning.
+
+    Raises:
+        RunError: as `find_runs`; a run that was named cannot translate; or none is left.
+    """
+    named, found = {folder.resolve() for folder in _paths(folders)}, []
+    for run in find_runs(folders):
+        is_named = run.path.resolve() in named
+        try:
+            _check_translates(run, has_to_have_ended=not is_named)
+        except RunError as error:
+            if is_named:
+                raise
+            _logger.warning("warning: left out: %s", error)
+            continue
+        found.append(run)
+    if not found:
+        raise RunError(f"runs={','.join(map(str, _paths(folders)))} holds no run that can translate: train one first")
+    return found
+
+
+def _check_translates(run: RunFolder, *, has_to_have_ended: bool) -> None:
+    """Refuse a run that learnt something else, or not enough yet.
+
+    Raises:
+        RunError: saying so.
+    """
+    load_config(run.config, Task.translate)
+    if not run.has_begun:
+        raise RunError(f"run={run.path} holds no weights yet: expected a trained run; train it with s2s-train")
+    if has_to_have_ended and run.metrics.is_file() and not run.summary.is_file():
+        raise RunError(f"run={run.path} is unfinished: train it to its end, or name it itself")
 
 
 def short_names(runs: Sequence[RunFolder]) -> list[str]:
@@ -93,7 +136,7 @@ def read_result(run: RunFolder) -> Result:
     try:
         rows = read_metrics(run.metrics)
         test = json.loads(run.summary.read_text(encoding="utf-8"))["test"] if run.summary.exists() else {}
-        scores = _SCORES_OF[config.task] if test else ()
+        scores = MEASURES_OF[config.task].test if test else ()
         measures = {name: float(test[name]) for name in scores}
         signatures = {name: str(test[f"{name}_signature"]) for name in scores if name in _SIGNED}
         losses = [row["loss_nats"] for row in rows if row["kind"] == "dev" and row["loss_nats"] is not None]

@@ -4,13 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from s2s.config import StopMetric, Task, load_config
+from s2s.config import MEASURES_OF, StopMetric, load_config
 from s2s.errors import RunError
 from s2s.runs import RunFolder
 from s2s.training.loop import Validation
 from s2s.training.metrics import read_metrics
-
-_SCORES_OF = {Task.translate: (StopMetric.bleu,), Task.classify: (StopMetric.accuracy, StopMetric.f1)}
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ def read_curve(run: RunFolder) -> list[Point]:
     Raises:
         RunError: there is none yet, or the options or metrics cannot be read.
     """
-    scores = _SCORES_OF[load_config(run.config).task]
+    names = MEASURES_OF[load_config(run.config).task].dev
     try:
         points = [
             Point(
@@ -45,7 +43,7 @@ def read_curve(run: RunFolder) -> list[Point]:
                 row["epoch"],
                 Validation(
                     math.nan if row["loss_nats"] is None else float(row["loss_nats"]),
-                    {metric.name: float(row[metric.name]) for metric in scores},
+                    {name: float(row[name]) for name in names},
                 ),
             )
             for row in read_metrics(run.metrics)

@@ -35,13 +35,13 @@ KEEPS = {Cell.lstm: Trace.forget, Cell.gru: Trace.update}
 """The gate that says which share of the state a step keeps."""
 
 
-class Memory(NamedTuple):
+class UnitMemory(NamedTuple):
     """How well a unit remembers.
 
     Attributes:
         unit: from 0.
         mean_gate: of the gate that keeps its state, over all positions of a text; 0 to 1.
-        half_life: steps until half of the state is gone, at the geometric mean of that gate.
+        half_life: steps until half of the state is gone, at the geometric mean of that gate; infinite where it is 1.
     """
 
     unit: int
@@ -73,8 +73,8 @@ def named_gates(cell: WrittenCell, input_BI: Tensor, hidden_BH: Tensor) -> dict[
     return {Trace.update: update_gate, Trace.reset: reset_gate}
 
 
-def memories(kept: Iterable[Tensor]) -> list[Memory]:
-    """How well each unit remembers, the longest memory first.
+def memories(kept: Iterable[Tensor]) -> list[UnitMemory]:
+    """How well each unit remembers, by mean gate, the largest first.
 
     Args:
         kept: the gate that keeps the state, (S, H) for each sentence; at least one.
@@ -83,14 +83,14 @@ def memories(kept: Iterable[Tensor]) -> list[Memory]:
     means_H = gates_NH.mean(dim=0).tolist()
     logs_H = gates_NH.log().mean(dim=0).tolist()
     units = [
-        Memory(unit, mean, math.log(0.5) / log if log < 0 else math.inf)
+        UnitMemory(unit, mean, math.log(0.5) / log if log < 0 else math.inf)
         for unit, (mean, log) in enumerate(zip(means_H, logs_H, strict=True))
     ]
     return sorted(units, key=lambda memory: -memory.mean_gate)
 
 
-def extremes(units: Sequence[Memory], number: int) -> list[Memory]:
-    """So many of the longest memories and of the shortest ones, in order; all of them where there are no more."""
+def extremes(units: Sequence[UnitMemory], number: int) -> list[UnitMemory]:
+    """So many of the first units and of the last ones, in their order; all of them where there are no more."""
     return list(units) if len(units) <= 2 * number else [*units[:number], *units[-number:]]
 
 

@@ -67,7 +67,7 @@ class Gradients(NamedTuple):
     weights: Tensor
 
 
-class NextPiece(nn.Module):
+class LanguageModel(nn.Module):
     """A language model of one recurrent layer: after every piece it says which one comes next."""
 
     def __init__(self, kind: Cell, vocabulary_size: int, size: int, start: Start) -> None:
@@ -96,7 +96,7 @@ def new_layer(kind: Cell, input_size: int, hidden_size: int, start: Start) -> nn
     return layer
 
 
-def scaled(model: NextPiece, factor: float) -> NextPiece:
+def scaled(model: LanguageModel, factor: float) -> LanguageModel:
     """The same model with all recurrent weights multiplied by a factor."""
     model = copy.deepcopy(model)
     dict(model.layer.named_parameters())["weight_hh_l0"].data.mul_(factor)
@@ -165,7 +165,7 @@ def vanishing_factors(cell: WrittenCell, hidden_BSH: Tensor) -> Tensor:
         return torch.cat([torch.ones_like(steps_BS[:, :1]), steps_BS[:, :-1]], dim=1).cumprod(dim=1)
 
 
-def measure(model: NextPiece, windows: Iterable[Tensor], max_grad_norm: float) -> Curves:
+def measure(model: LanguageModel, windows: Iterable[Tensor], max_grad_norm: float) -> Curves:
     """How large the gradient of the last piece's loss is at each step back, in double precision.
 
     Args:

@@ -70,9 +70,10 @@ def plot_heat_maps(
             axes.axhline(divided_after, color="black", linewidth=1.2)
     for axes in grid[len(maps) :]:
         axes.set_axis_off()
-    (heading,) = typeset(["\n".join(textwrap.wrap(" ".join(title.split()), width=int(16 * (width + 1))))])
+    (heading,) = typeset([" ".join(title.split())])
+    lines = textwrap.wrap(heading.text, width=int(16 * (width + 1)))
     figure.tight_layout(w_pad=2, h_pad=1.5)
-    write(figure.suptitle(heading.text, y=1.0, va="bottom"), heading.font, 12)
+    write(figure.suptitle("\n".join(lines), y=1.0, va="bottom"), heading.font, 12)
     save_figure(figure, path, has_few_colours=True)
 
 

@@ -13,6 +13,7 @@ from s2s.analysis.attention_page import HINT, attention_figure, attention_script
 from s2s.analysis.chart import Line, line_chart, swatch
 from s2s.analysis.comparison import Result, differing
 from s2s.analysis.pages import page
+from s2s.config import MEASURES_OF, Measures, Task
 from s2s.evaluation.lengths import even_edges, length_groups, scores_by_length
 from s2s.evaluation.report import Scored
 from s2s.evaluation.scores import comparable_metrics
@@ -20,11 +21,13 @@ from s2s.evaluation.significance import Evidence, Resampling
 from s2s.evaluation.testsets import ScoredText
 
 _TITLES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
-_CURVES = (
-    ("train", "loss_nats", "training loss (nats a target piece)"),
-    ("dev", "loss_nats", "dev loss (nats a target piece)"),
-    ("dev", "bleu", "dev BLEU (greedy)"),
-)
+_ABOUT_TEST = {
+    Task.translate: "Test scores are those that training ended with, each on the run's own test set and with its own "
+    "search.",
+    Task.classify: "Test scores are those that training ended with, each on the run's own test set. Classifiers are "
+    "not scored anew here: that is s2s-classify's data.test.",
+}
+_LOSSES = {"train": "training", "dev": "dev"}
 _BORDER = 0.05
 _TOKEN = re.compile(r"\w+|[^\w\s]|\s+")
 _EDGES = re.compile(r"(\s*)(.*?)(\s*)", re.DOTALL)
@@ -77,12 +80,14 @@ def report_page(stories: Sequence[RunStory], texts: Sequence[TextResults], num_s
     """The whole page.
 
     Args:
-        stories: of the runs, at least one.
+        stories: of the runs, at least one; all of one task.
         texts: more than one where the runs have different ones; none where nothing was translated.
         num_samples: lines of each text that are shown.
     """
     names = ", ".join(story.name for story in stories)
-    parts = ["<h1>Runs at a glance</h1>", _overview(stories), _options(stories), _curves(stories)]
+    task = Task[stories[0].result.options["task"]]
+    learning = _curves(stories, MEASURES_OF[task])
+    parts = ["<h1>Runs at a glance</h1>", _overview(stories, task), _options(stories), learning]
     if len(texts) > 1:
         parts.append(
             f"<h2>Scores</h2><p>The runs were scored on {len(texts)} different texts. Scores of different texts cannot "
@@ -106,29 +111,35 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f'<div class="scroll">{table}</div>'
 
 
-def _overview(stories: Sequence[RunStory]) -> str:
+def _overview(stories: Sequence[RunStory], task: Task) -> str:
     """A row a run, and what is to be said of those that could not be translated with."""
-    head = ["run", "state", "minutes", "lowest dev loss", "best dev BLEU", "test BLEU", "test chrF"]
-    rows = [[_name(index, story.name), *_told(story)] for index, story in enumerate(stories)]
+    measures = MEASURES_OF[task]
+    best, test = (f"best dev {title}" for title in measures.dev.values()), measures.test.values()
+    head = ["run", "state", "minutes", "lowest dev loss", *best, *(f"test {title}" for title in test)]
+    rows = [[_name(index, story.name), *_told(story, measures)] for index, story in enumerate(stories)]
     notes = [f'<p class="hint">{escape(story.name)}: {escape(story.note)}</p>' for story in stories if story.note]
     signatures = [text for story in stories for text in story.result.signatures.values()]
-    hint = "Test scores are those that training ended with, each on the run's own test set and with its own search."
-    return "\n".join([_table(head, rows), f'<p class="hint">{hint}</p>', _signatures(signatures), *notes])
+    hint = f'<p class="hint">{_ABOUT_TEST[task]}</p>'
+    return "\n".join([_table(head, rows), hint, _signatures(signatures), *notes])
 
 
-def _told(story: RunStory) -> list[str]:
-    result, dev_bleu = story.result, [y for _, y in _points(story.metrics, "dev", "bleu") if math.isfinite(y)]
+def _told(story: RunStory, measures: Measures) -> list[str]:
+    result = story.result
     state = "unfinished" if story.metrics else "no record of its training"
     state = "ended" if result.is_ended else state
     state += f" at step {result.step:,}" if result.step else ""
     numbers = [
         _number(result.measures.get("minutes"), 1),
         _number(result.measures.get("dev_loss_nats"), 3),
-        _number(max(dev_bleu, default=None), 2),
-        _number(result.measures.get("bleu"), 2),
-        _number(result.measures.get("chrf"), 2),
+        *(_number(_best(story, name), 2) for name in measures.dev),
+        *(_number(result.measures.get(name), 2) for name in measures.test),
     ]
     return [state, *numbers]
+
+
+def _best(story: RunStory, name: str) -> float | None:
+    """The highest value of a score on the dev set."""
+    return max((y for _, y in _points(story.metrics, "dev", name) if math.isfinite(y)), default=None)
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -163,9 +174,11 @@ def _shown(value: Any) -> str:
     return "–" if value is None or value == "" else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _curves(stories: Sequence[RunStory]) -> str:
+def _curves(stories: Sequence[RunStory], measures: Measures) -> str:
+    curves = [(kind, "loss_nats", f"{name} loss (nats a {measures.unit})") for kind, name in _LOSSES.items()]
+    curves += [("dev", name, f"dev {title}") for name, title in measures.dev.items()]
     parts = ["<h2>Learning</h2>"]
-    for kind, name, title in _CURVES:
+    for kind, name, title in curves:
         lines = [Line(story.name, index, _points(story.metrics, kind, name)) for index, story in enumerate(stories)]
         parts += [f"<h3>{title}</h3>", line_chart(lines, x_name="updates of the weights", y_name=title.split(" (")[0])]
     return "\n".join(parts)

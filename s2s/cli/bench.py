@@ -7,6 +7,7 @@ import math
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice, product
@@ -20,7 +21,7 @@ from s2s.analysis.curve import Point, best_index, read_curve
 from s2s.analysis.plots import plot_curve
 from s2s.cli.app import run_app
 from s2s.cli.bench_decoding import bench_decoding
-from s2s.config import BenchConfig, BenchTask, Cell, Precision, Score, Task, load_config
+from s2s.config import MEASURES_OF, BenchConfig, BenchTask, Cell, Measures, Precision, Score, StopMetric, load_config
 from s2s.data.prepare import Prepared, prepare
 from s2s.data.subwords import PAD
 from s2s.device import autocast, choose_device, choose_precision, matrix_rate
@@ -35,7 +36,6 @@ _logger = logging.getLogger(__name__)
 _MATRIX_SIZE = 2048
 _NUM_WARM_UP = 3
 _STATUS = Path("/proc/self/status")  # of Linux
-_SCORE_OF = {Task.translate: "BLEU", Task.classify: "accuracy"}
 _HEADS = ("of rate", "of fp32", "padding", "peak GB")
 _COLUMNS = ("cell", "input_feeding", "precision", "target_tokens_per_s", "share_of_rate", "share_of_fp32_rate")
 Row = dict[str, Any]
@@ -65,42 +65,47 @@ def show_curve(config: BenchConfig) -> Row:
     """The validations of a run as a table, with the best one marked, and as a picture where one was asked for."""
     run = RunFolder.existing(config.run)
     points, options = read_curve(run), load_config(run.config)
-    metric, score = options.training.stop_metric, _SCORE_OF[options.task]
+    metric, measures = options.training.stop_metric, MEASURES_OF[options.task]
     best = best_index(points, metric)
-    rows = [_point_row(point, score, index == best) for index, point in enumerate(points)]
+    rows = [_point_row(point, index == best) for index, point in enumerate(points)]
     if config.output is not None:
-        validations = [point.validation for point in points]
-        losses, values = [each.loss_nats for each in validations], [each.scores[score.lower()] for each in validations]
-        minutes = [point.minutes for point in points]
-        plot_curve(
-            minutes,
-            losses,
-            values,
-            Path(config.output),
-            best=best,
-            title=run.path.name,
-            score_name=score,
-            unit="target piece" if options.task is Task.translate else "text",
-        )
+        _draw_curve(points, best, metric, measures, Path(config.output), title=run.path.name)
         _logger.info("drawn in %s", config.output)
-    _logger.info("%8s %8s %6s %9s %9s", "minutes", "step", "epoch", "dev loss", f"dev {score}")
+    heads = "".join(f" {f'dev {title}':>12}" for title in measures.dev.values())
+    _logger.info("%8s %8s %6s %9s%s", "minutes", "step", "epoch", "dev loss", heads)
     for row in rows:
         loss = "-" if row["loss_nats"] is None else f"{row['loss_nats']:.3f}"
+        scores = "".join(f" {row[name]:12.2f}" for name in measures.dev)
         mark = f"  best {metric.name}" if row["is_best"] else ""
-        _logger.info(
-            "%8.2f %8d %6d %9s %9.2f%s", row["minutes"], row["step"], row["epoch"], loss, row[score.lower()], mark
-        )
+        _logger.info("%8.2f %8d %6d %9s%s%s", row["minutes"], row["step"], row["epoch"], loss, scores, mark)
     return {"run": str(run.path), "stop_metric": metric.name, "points": rows}
 
 
-def _point_row(point: Point, score: str, is_best: bool) -> Row:
+def _draw_curve(
+    points: Sequence[Point], best: int | None, metric: StopMetric, measures: Measures, path: Path, *, title: str
+) -> None:
+    """Draw the loss, and of the scores the stop metric; where that is no score, the first of them."""
+    name = metric.name if metric.name in measures.dev else next(iter(measures.dev))
+    plot_curve(
+        [point.minutes for point in points],
+        [point.validation.loss_nats for point in points],
+        [point.validation.scores[name] for point in points],
+        path,
+        best=best,
+        title=title,
+        score_name=measures.dev[name],
+        unit=measures.unit,
+    )
+
+
+def _point_row(point: Point, is_best: bool) -> Row:
     loss_nats = point.validation.loss_nats
     return {
         "minutes": round(point.minutes, 3),
         "step": point.step,
         "epoch": point.epoch,
         "loss_nats": loss_nats if math.isfinite(loss_nats) else None,
-        score.lower(): point.validation.scores[score.lower()],
+        **point.validation.scores,
         "is_best": is_best,
     }
 

@@ -13,12 +13,15 @@ from s2s.cli.app import run_app
 from s2s.config import (
     EvaluateConfig,
     ExpectedUtility,
+    LengthsConfig,
     OutputFormat,
     ScoredData,
     SearchConfig,
     SignificanceConfig,
     Strategy,
+    Task,
     check,
+    load_config,
 )
 from s2s.data.batching import all_batches
 from s2s.data.corpora import Pair
@@ -45,6 +48,8 @@ def main() -> None:
 def evaluate(config: EvaluateConfig) -> None:
     """Print a table on stderr and one JSON object on stdout; write the translations to files."""
     runs = [RunFolder.existing(name) for name in config.runs]
+    for run in runs:
+        load_config(run.config, Task.translate)
     text = scored_text(config.data, runs)
     result = _look_at(config, runs[0], text) if len(runs) == 1 else _compare(config, runs, text)
     json.dump(result, sys.stdout, ensure_ascii=False)
@@ -61,7 +66,7 @@ def scored_text(data: ScoredData, runs: Sequence[RunFolder]) -> ScoredText:
 def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
     """Loss, and the scores of greedy search and of the search that was chosen."""
     output = Path(config.output) if config.output else run.path / "evaluation"
-    translator = load(config, run)
+    translator = scoring_translator(config, run)
     loss_nats = _loss_nats(translator, text)
     _logger.info("%d lines, loss %.3f nats, perplexity %.2f", len(text.sources), loss_nats, perplexity(loss_nats))
     systems = []
@@ -82,7 +87,7 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
     for number, run in enumerate(runs, start=1):
         folder = f"{number}-{run.path.resolve().name}"
         output = Path(config.output) / folder if config.output else run.path / "evaluation"
-        systems.append(_kept(scored(str(run.path), load(config, run), text), output))
+        systems.append(_kept(scored(str(run.path), scoring_translator(config, run), text), output))
         _logger.info("%s: BLEU %.2f", run.path, systems[-1].scores["bleu"])
     for method in Resampling:
         systems = with_evidence(method, systems, text, config.significance)
@@ -94,7 +99,7 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
     return {"lines": len(text.sources), "search": search, "runs": rows}
 
 
-def load(config: EvaluateConfig, run: RunFolder) -> Translator:
+def scoring_translator(config: EvaluateConfig | LengthsConfig, run: RunFolder) -> Translator:
     """The translator of a run, which gives one translation a line."""
     # Every line needs exactly one translation here; several are only of use to choose one from.
     chooses = config.search.mbr is not ExpectedUtility.none

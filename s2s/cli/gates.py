@@ -1,7 +1,8 @@
-"""`s2s-gates`: what the gates of a trained encoder do at each piece of a sentence, and which units remember long."""
+"""`s2s-gates`: what the gates of a trained encoder do at each piece of a sentence, and how long its units remember."""
 
 import json
 import logging
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from s2s.analysis.gates import KEEPS, LayerReader, Memory, Trace, extremes, memories
+from s2s.analysis.gates import KEEPS, LayerReader, Trace, UnitMemory, extremes, memories
 from s2s.analysis.heat_maps import HeatMap, plot_heat_maps
 from s2s.analysis.plots import check_drawable
 from s2s.cli.app import quote_text, run_app
-from s2s.config import Cell, Direction, GatesConfig, ModelConfig, load_config
+from s2s.config import Cell, Direction, GatesConfig, ModelConfig, Task, load_config
 from s2s.data.batching import source_batch
 from s2s.data.corpora import read_pairs
 from s2s.decoding.translator import Translator
@@ -35,22 +36,22 @@ def gates(config: GatesConfig) -> None:
     if config.output is not None:
         check_drawable(Path(config.output))
     run = RunFolder.existing(config.run)
-    model = load_config(run.config).model
+    model = load_config(run.config, Task.translate).model
     _check(config, run, model)
+    texts = [config.text] if config.lines == 0 else _test_lines(run, config.lines)
     translator = Translator.load(run.path, device="cpu")
-    reader = LayerReader(translator.model.encoder, model.cell, config.layer - 1, config.direction)
+    reader = _reader(config, model.cell, translator)
     source_S = _pieces(translator, config.text)
     found = reader.read(source_S)
-    texts = [config.text] if config.lines == 0 else _test_lines(run, config.lines)
     keeps = KEEPS[model.cell]
-    units = memories(reader.read(_pieces(translator, text))[keeps] for text in texts if text.strip())
+    units = memories(reader.read(_pieces(translator, text))[keeps] for text in texts)
     drawn = _drawn(config, units)
     pieces = translator.source.pieces(source_S.tolist())
     _print_table(keeps, extremes(units, config.num_units), len(texts))
     if config.output is not None:
         _draw(config, model.cell, found, drawn, pieces)
         _logger.info("drawn in %s", config.output)
-    json.dump(_result(found, drawn, pieces, units), sys.stdout, ensure_ascii=False)
+    json.dump(_result(found, drawn, pieces, units), sys.stdout, ensure_ascii=False, allow_nan=False)
     print()
 
 
@@ -59,7 +60,7 @@ def _check(config: GatesConfig, run: RunFolder, model: ModelConfig) -> None:
 
     Raises:
         RunError: its cells have no gates.
-        ConfigError: it has no such layer, direction or unit.
+        ConfigError: it has no such layer or direction.
     """
     if model.cell is Cell.rnn:
         raise RunError(f"run={run.path} has plain RNN cells, which have no gates: expected an lstm or gru run")
@@ -67,15 +68,32 @@ def _check(config: GatesConfig, run: RunFolder, model: ModelConfig) -> None:
         raise ConfigError(f"layer={config.layer}: the encoder of {run.path} has layers 1 to {model.layers}")
     if config.direction is Direction.backwards and not model.bidirectional:
         raise ConfigError(f"direction=backwards: the encoder of {run.path} reads forwards only")
-    size = model.hidden_size // 2 if model.bidirectional else model.hidden_size
+
+
+def _reader(config: GatesConfig, cell: Cell, translator: Translator) -> LayerReader:
+    """The layer that was asked for.
+
+    Raises:
+        ConfigError: it has no such unit.
+    """
+    reader = LayerReader(translator.model.encoder, cell, config.layer - 1, config.direction)
+    size = reader.cell.hidden_size
     if not all(0 <= unit < size for unit in config.units):
         raise ConfigError(f"units={config.units}: this layer has units 0 to {size - 1}")
+    return reader
 
 
 def _test_lines(run: RunFolder, number: int) -> list[str]:
-    if not run.text("test")[0].is_file():
-        raise RunError(f"run={run.path} holds no test set, as is usual for an exported model: add lines=0")
-    return [pair.source for pair in read_pairs(*run.text("test"))][:number]
+    """The first lines of the run's test set that say something, at most so many.
+
+    Raises:
+        RunError: there is no test set, or nothing in it.
+    """
+    pairs = read_pairs(*run.kept_text("test", advice="add lines=0"))
+    lines = [pair.source for pair in pairs if pair.source.strip()]
+    if not lines:
+        raise RunError(f"run={run.path} has a test set of blank lines: add lines=0")
+    return lines[:number]
 
 
 def _pieces(translator: Translator, text: str) -> Tensor:
@@ -84,7 +102,7 @@ def _pieces(translator: Translator, text: str) -> Tensor:
     return source_1S[0]
 
 
-def _drawn(config: GatesConfig, units: list[Memory]) -> list[Memory]:
+def _drawn(config: GatesConfig, units: list[UnitMemory]) -> list[UnitMemory]:
     """The units that were asked for, or those at both ends."""
     if not config.units:
         return extremes(units, config.num_units)
@@ -92,14 +110,16 @@ def _drawn(config: GatesConfig, units: list[Memory]) -> list[Memory]:
     return [by_unit[unit] for unit in config.units]
 
 
-def _print_table(keeps: Trace, units: list[Memory], num_lines: int) -> None:
-    _logger.info("units by their mean %s over %d lines, longest memory first", keeps.value, num_lines)
+def _print_table(keeps: Trace, units: list[UnitMemory], num_lines: int) -> None:
+    _logger.info("units by their mean %s over %d lines, the largest first", keeps.value, num_lines)
     _logger.info("%6s %10s %18s", "unit", "mean gate", "half-life (pieces)")
     for memory in units:
         _logger.info("%6d %10.3f %18.1f", memory.unit, memory.mean_gate, memory.half_life)
 
 
-def _draw(config: GatesConfig, cell: Cell, found: dict[Trace, Tensor], drawn: list[Memory], pieces: list[str]) -> None:
+def _draw(
+    config: GatesConfig, cell: Cell, found: dict[Trace, Tensor], drawn: list[UnitMemory], pieces: list[str]
+) -> None:
     chosen = [memory.unit for memory in drawn]
     maps = [
         HeatMap(name.value, values_SH[:, chosen].T.numpy(), name not in _STATES) for name, values_SH in found.items()
@@ -117,7 +137,9 @@ def _draw(config: GatesConfig, cell: Cell, found: dict[Trace, Tensor], drawn: li
     )
 
 
-def _result(found: dict[Trace, Tensor], drawn: list[Memory], pieces: list[str], units: list[Memory]) -> dict[str, Any]:
+def _result(
+    found: dict[Trace, Tensor], drawn: list[UnitMemory], pieces: list[str], units: list[UnitMemory]
+) -> dict[str, Any]:
     chosen = torch.tensor([memory.unit for memory in drawn])
     traces = {
         name.name: [[round(value, 4) for value in row] for row in values_SH[:, chosen].T.tolist()]
@@ -128,7 +150,12 @@ def _result(found: dict[Trace, Tensor], drawn: list[Memory], pieces: list[str], 
         "drawn_units": chosen.tolist(),
         **traces,
         "units": [
-            {"unit": memory.unit, "mean_gate": round(memory.mean_gate, 4), "half_life": round(memory.half_life, 2)}
+            {"unit": memory.unit, "mean_gate": round(memory.mean_gate, 4), "half_life": _rounded(memory.half_life)}
             for memory in units
         ],
     }
+
+
+def _rounded(half_life: float) -> float | None:
+    """To two digits; None where nothing is ever lost: JSON has no infinity."""
+    return round(half_life, 2) if math.isfinite(half_life) else None

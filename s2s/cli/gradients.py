@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from s2s.analysis.comparison import find_runs, short_names
+from s2s.analysis.comparison import find_translators, short_names
 from s2s.analysis.gradients import (
     Curves,
-    NextPiece,
+    LanguageModel,
     Norms,
     Quantity,
     Start,
@@ -80,7 +80,12 @@ def gradients(config: GradientsConfig) -> None:
     if config.output is not None:
         plot_panels(_panels(found), Path(config.output))
         _logger.info("drawn in %s", config.output)
-    json.dump({"rows": [row for measured in found for row in _rows(measured)]}, sys.stdout, ensure_ascii=False)
+    json.dump(
+        {"rows": [row for measured in found for row in _rows(measured)]},
+        sys.stdout,
+        ensure_ascii=False,
+        allow_nan=False,
+    )
     print()
 
 
@@ -104,11 +109,11 @@ def _measure_new_models(config: GradientsConfig) -> list[Measured]:
 
 def _situations(
     cell: Cell, num_pieces: int, text_V: Tensor, config: GradientsConfig
-) -> Iterator[tuple[str, NextPiece]]:
+) -> Iterator[tuple[str, LanguageModel]]:
     """A model in each of the situations in which it is looked at."""
     torch.manual_seed(config.seed)
-    yield "at first: torch's own weights", NextPiece(cell, num_pieces, config.hidden_size, Start.uniform)
-    model = NextPiece(cell, num_pieces, config.hidden_size, Start.orthogonal)
+    yield "at first: torch's own weights", LanguageModel(cell, num_pieces, config.hidden_size, Start.uniform)
+    model = LanguageModel(cell, num_pieces, config.hidden_size, Start.orthogonal)
     yield "at first: orthogonal recurrent weights", model
     yield f"at first: orthogonal weights times {config.scale:g}", scaled(model, config.scale)
     batches = islice(windows(text_V, _TRAINING_LENGTH + 1, config.batch_size, config.seed), config.steps)
@@ -136,7 +141,7 @@ def _batches(pieces_V: Tensor, length: int, config: GradientsConfig) -> Iterator
 
 def _measure_runs(config: GradientsConfig) -> list[Measured]:
     """The first encoder layer of each run, as it reads forwards through the sentences of its own test set."""
-    runs = find_runs(config.runs)
+    runs = find_translators(config.runs)
     return [_measure_run(run, name, config) for run, name in zip(runs, short_names(runs), strict=True)]
 
 
@@ -157,7 +162,8 @@ def _measure_run(run: RunFolder, name: str, config: GradientsConfig) -> Measured
 
 
 def _source_pieces(run: RunFolder, subwords: Subwords) -> Tensor:
-    return joined(subwords.encode([pair.source for pair in read_pairs(*run.kept_text("test"))]), EOS)
+    pairs = read_pairs(*run.kept_text("test", advice="measure the run that it was exported from"))
+    return joined(subwords.encode([pair.source for pair in pairs]), EOS)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -226,10 +232,15 @@ def _limits(chosen: list[Curves]) -> tuple[float, float]:
     return max(float(values.min()) / 10, _SMALLEST), min(float(values.max()) * 10, _LARGEST)
 
 
+def _lies_upon(clipped_NS: Norms, hidden_NS: Norms) -> bool:
+    """Whether clipping changes too little to be seen at most steps; gradients of 0 are what they were."""
+    return float(np.mean(clipped_NS >= _SHOWN_CLIPPED * hidden_NS)) > 0.5
+
+
 def _lines(measured: Measured, colour: int) -> Iterator[Line]:
     curves = _longest(measured)
     for quantity, curve_NS in curves.items():
-        if quantity is Quantity.clipped and np.median(curve_NS / curves[Quantity.hidden]) > _SHOWN_CLIPPED:
+        if quantity is Quantity.clipped and _lies_upon(curve_NS, curves[Quantity.hidden]):
             continue
         median_S, low_S, high_S = np.median(curve_NS, axis=0), curve_NS.min(axis=0), curve_NS.max(axis=0)
         yield Line(

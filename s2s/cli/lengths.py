@@ -1,6 +1,5 @@
 """`s2s-lengths`: BLEU of runs by the length of the source, as a table and a picture."""
 
-import dataclasses
 import json
 import logging
 import sys
@@ -8,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s.analysis.comparison import find_runs, short_names
+from s2s.analysis.comparison import find_translators, short_names
 from s2s.analysis.line_plots import Line, Panel, plot_panels
 from s2s.analysis.plots import check_drawable
 from s2s.cli.app import run_app
-from s2s.cli.evaluate import scored_text
-from s2s.config import LengthsConfig, OutputFormat
-from s2s.decoding.translator import Translator
+from s2s.cli.evaluate import scored_text, scoring_translator
+from s2s.config import LengthsConfig
 from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
 from s2s.evaluation.scores import comparable_metrics
 from s2s.evaluation.significance import Evidence
@@ -53,7 +51,7 @@ def lengths(config: LengthsConfig) -> None:
     """Translate with each run and score by length: a table on stderr, one JSON object on stdout, and a picture."""
     if config.output is not None:
         check_drawable(Path(config.output))
-    runs = find_runs(config.runs)
+    runs = find_translators(config.runs)
     text = scored_text(config.data, runs)
     edges = even_edges(text.sources) if config.edges is None else config.edges
     groups = length_groups(text.sources, edges)
@@ -64,14 +62,13 @@ def lengths(config: LengthsConfig) -> None:
         plot_panels([_panel(found, groups)], Path(config.output))
         _logger.info("drawn in %s", config.output)
     rows = [_row(name, group, score) for name in found for group, score in zip(groups, found[name], strict=True)]
-    json.dump({"lines": len(text.sources), "search": config.search.strategy.name, "rows": rows}, sys.stdout)
+    result = {"lines": len(text.sources), "search": config.search.strategy.name, "rows": rows}
+    json.dump(result, sys.stdout, allow_nan=False)
     print()
 
 
 def _scores(config: LengthsConfig, run: RunFolder, text: ScoredText, groups: list[LengthGroup]) -> list[GroupScore]:
-    # Every line needs exactly one translation here, whatever is asked for in search.
-    search = dataclasses.replace(config.search, num_best=1, format=OutputFormat.text)
-    hypotheses = Translator.load(run.path, search=search, device=config.device).translate(text.sources)
+    hypotheses = scoring_translator(config, run).translate(text.sources)
     metric = comparable_metrics(text.target_language)["bleu"]
     scores = scores_by_length(groups, hypotheses, text.references, metric)
     intervals = intervals_by_length(

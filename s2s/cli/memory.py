@@ -59,7 +59,7 @@ def memory(config: MemoryConfig) -> None:
         for kind, by_distance in found.items()
         for distance, accuracies in zip(config.distances, by_distance, strict=True)
     ]
-    json.dump({"chance": 10.0**-config.word_length, "rows": rows}, sys.stdout)
+    json.dump({"chance": 10.0**-config.word_length, "rows": rows}, sys.stdout, allow_nan=False)
     print()
 
 

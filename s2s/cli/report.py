@@ -9,10 +9,10 @@ from s2s.analysis.attention import WordAttention, attention_of_pairs, middling, 
 from s2s.analysis.comparison import read_result, short_names
 from s2s.analysis.report_page import RunStory, Said, TextResults, report_page
 from s2s.cli.app import run_app
-from s2s.cli.evaluate import load, scored, scored_text, with_evidence
-from s2s.config import ReportConfig, Score
+from s2s.cli.evaluate import scored, scored_text, scoring_translator, with_evidence
+from s2s.config import ReportConfig, Score, Task, load_config
 from s2s.decoding.translator import Translator
-from s2s.errors import RunError
+from s2s.errors import DataError, RunError
 from s2s.evaluation.significance import Resampling
 from s2s.evaluation.testsets import ScoredText
 from s2s.files import write_text
@@ -40,16 +40,37 @@ def report(config: ReportConfig) -> None:
     """Write the page, and its name on stdout."""
     assert config.output is not None
     runs = [RunFolder.existing(name) for name in config.runs]
+    task = _common_task(runs)
+    if task is Task.classify and (config.data.test or config.data.testset):
+        raise RunError(
+            f"run={runs[0].path} is a classifier, which report does not score: give data.test to s2s-classify"
+        )
     stories = [
         RunStory(name, read_result(run), read_metrics(run.metrics))
         for name, run in zip(short_names(runs), runs, strict=True)
     ]
     texts: list[TextResults] = []
-    if config.scores:
+    if config.scores and task is Task.translate:
         stories, ready = _ready(config, runs, stories)
         texts = [_results(config, stories, group) for group in _by_text(ready)]
     write_text(Path(config.output), report_page(stories, texts, config.samples))
     print(config.output)
+
+
+def _common_task(runs: Sequence[RunFolder]) -> Task:
+    """What all of the runs have learnt.
+
+    Raises:
+        RunError: they have learnt different things, and their figures have nothing in common.
+    """
+    tasks = [load_config(run.config).task for run in runs]
+    for run, task in zip(runs, tasks, strict=True):
+        if task is not tasks[0]:
+            raise RunError(
+                f"run={run.path} was trained with task={task.name} and {runs[0].path} with task={tasks[0].name}: "
+                "expected runs of one task; report on each kind by itself"
+            )
+    return tasks[0]
 
 
 def _ready(
@@ -61,8 +82,8 @@ def _ready(
     told, ready = list(stories), []
     for index, run in enumerate(runs):
         try:
-            ready.append(_Ready(index, load(config, run), shared or scored_text(config.data, [run])))
-        except RunError as error:  # such as a run that has no weights yet: the page shows what there is
+            ready.append(_Ready(index, scoring_translator(config, run), shared or scored_text(config.data, [run])))
+        except (RunError, DataError) as error:  # no weights yet, a damaged text: the page shows what there is
             _logger.warning("warning: %s is not scored: %s", run.path, error)
             told[index] = replace(stories[index], note=f"not scored: {error}")
     return told, ready

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from s2s.config import Config, OptimConfig, StopMetric, Task, flatten
+from s2s.config import MEASURES_OF, Config, OptimConfig, StopMetric, Task, flatten
 from s2s.data.store import TokenStore
 from s2s.errors import CheckpointError, DamagedCheckpointError, Interrupted, TrainingError
 from s2s.files import flush
@@ -46,8 +46,6 @@ from s2s.training.signals import stop_signals
 from s2s.training.updates import Recut, Update, Updates
 
 _logger = logging.getLogger(__name__)
-_UNITS = {Task.translate: "target tokens", Task.classify: "texts"}
-"""What a loss is a mean over, and speed counted in."""
 _LOOK_EVERY = {"cpu": 1, "cuda": 25}
 """Steps between two looks at what the device has counted: a look makes a GPU wait for the host."""
 
@@ -347,17 +345,18 @@ class Trainer:
         progress = self.progress
         self._read_window()
         loss_nats = progress.window_nats / progress.window_tokens if progress.window_tokens else math.nan
+        units = f"{MEASURES_OF[self.config.task].unit}s"
         tokens_per_s = progress.window_tokens / max(progress.window_s, 1e-9)
         self._write_metrics(
             kind="train",
             loss_nats=loss_nats,
             learning_rate=self.optimizer.param_groups[0]["lr"],
             skipped_steps=progress.num_skipped_steps,
-            **{f"{_UNITS[self.config.task].replace(' ', '_')}_per_s": round(tokens_per_s)},
+            **{f"{units.replace(' ', '_')}_per_s": round(tokens_per_s)},
         )
         progress.window_nats, progress.window_tokens, progress.window_s = 0.0, 0, 0.0
         self._window.zero_()
-        return f"loss {loss_nats:.3f}, {tokens_per_s:,.0f} {_UNITS[self.config.task]}/s"
+        return f"loss {loss_nats:.3f}, {tokens_per_s:,.0f} {units}/s"
 
     def _read_window(self) -> None:
         nats, num_tokens = self.ranks.sum(self._window).tolist()
