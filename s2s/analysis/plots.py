@@ -94,7 +94,7 @@ def plot_curve(
     best: int | None = None,
     title: str = "",
     score_name: str = "BLEU",
-    unit: str = "target piece",
+    unit: str = "target token",
 ) -> None:
     """Draw a score and the loss on the dev set over the minutes of training, one above the other.
 
