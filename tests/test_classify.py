@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from s2s.cli.train import train
 from s2s.config import load_config
 from s2s.decoding.labeller import Labeller
-from s2s.errors import RunError
+from s2s.errors import DataError, RunError
 from s2s.runs import RunFolder
 from s2s.training.checkpoint import checkpoints, load_checkpoint, without_prefix
 
@@ -179,7 +179,36 @@ def test_an_unknown_label_is_named(labelled: Path, tmp_path: Path, call_command:
     (tmp_path / "table").write_text("하나\tgood\n둘\tugly\n", encoding="utf-8")
     ended = call_command("classify", f"run={labelled}", f"data.test=[{tmp_path / 'table'}]")
     assert ended.code == 1
-    assert "expected one of the labels bad, good, found 'ugly'" in ended.err
+    assert f"{tmp_path / 'table'}, line 2: expected one of the labels bad, good, found 'ugly'" in ended.err
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_an_unknown_label_is_seen_before_training(tmp_path: Path, split: str) -> None:
+    text, label = tmp_path / "given", tmp_path / "given.label"
+    text.write_text("하나\n둘\n셋\n", encoding="utf-8")
+    label.write_text("good\nbad\nugly\n", encoding="utf-8")
+    run = tmp_path / "run"
+    options = [*labelled_options(tmp_path / "corpus"), *TINY, f"run={run}", f"data.{split}=[{text},{label}]"]
+    with pytest.raises(DataError, match=r"given\.label, line 3: expected one of the labels bad, good, found 'ugly'"):
+        train(compose("train", *options))
+    assert not (run / "metrics.jsonl").exists()
+
+
+def test_a_label_that_another_run_has_not_learnt_is_named_with_its_text(labelled: Path, tmp_path: Path) -> None:
+    options = [*labelled_options(tmp_path, labels=("good", "ugly")), *LEARNS, f"init_from={labelled}"]
+    with pytest.raises(DataError, match=r"data\.train, at the text '.+': expected .* bad, good, found 'ugly'"):
+        train(compose("train", *options, f"run={tmp_path / 'run'}"))
+
+
+@pytest.mark.parametrize("clean", ["true", "false"])
+def test_a_rare_label_may_be_cut_out_of_the_training_text(tmp_path: Path, clean: str) -> None:
+    """Each of 40 texts has a label of its own, so those of dev and test are in no training text."""
+    table = tmp_path / "table"
+    table.write_text("".join(f"글 {number}\t{number:02}\n" for number in range(40)), encoding="utf-8")
+    options = [f"data.train=[{table}]", "data.dev_pairs=9", "data.test_pairs=5", f"data.clean={clean}", *TINY]
+    train(compose("train", "data=labelled", *options, f"run={tmp_path / 'run'}", "training.max_steps=1"))
+    labels = (tmp_path / "run" / "labels.txt").read_text().splitlines()
+    assert labels == [f"{number:02}" for number in range(40)]
 
 
 # ----------------------------------------------------------------------------------------------------------------------

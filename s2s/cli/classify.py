@@ -17,6 +17,7 @@ from s2s.cli.app import run_app
 from s2s.config import ClassifyConfig, Config
 from s2s.data.corpora import Pair, read_pairs
 from s2s.data.labels import Labels
+from s2s.data.prepare import classes_of, paths_of
 from s2s.data.subwords import Subwords
 from s2s.decoding.labeller import Labeller
 from s2s.decoding.lines import decode, open_input, read_windows
@@ -43,9 +44,10 @@ def classify(config: ClassifyConfig) -> None:
     labeller = Labeller.load(config.run, device=config.device, batch_size=config.batch_size)
     if config.data.test:
         output = Path(config.output) if config.output else Path(config.run) / "evaluation"
-        text, *label = map(Path, config.data.test)
-        pairs = list(read_pairs(text, label[0] if label else None))
-        json.dump(_judged(labeller, pairs, output), sys.stdout, ensure_ascii=False)
+        files = paths_of(config.data.test)
+        pairs = list(read_pairs(*files))
+        classes = classes_of(pairs, labeller.labels, files)
+        json.dump(_judged(labeller, pairs, classes, output), sys.stdout, ensure_ascii=False)
         print()
         return
     with open_input(None) as source:
@@ -80,7 +82,8 @@ def classifier_validation(
 ) -> Callable[[], Validation]:
     """A function that scores the dev set with the model's present weights: loss, accuracy and F1."""
     labeller = Labeller(model, subwords, labels, config.training.max_pieces, device)
-    rows, classes = labeller.encode([pair.source for pair in pairs]), labels.ids([pair.target for pair in pairs])
+    rows = labeller.encode([pair.source for pair in pairs])
+    classes = classes_of(pairs, labels, RunFolder(Path(config.run)).text("dev"))
 
     def validate() -> Validation:
         found = judge(labeller.log_probabilities(rows), np.array(classes))
@@ -103,13 +106,13 @@ def sum_up_classifier(run: RunFolder, pairs: list[Pair], config: Config) -> None
     write_lines(run.path / "samples.txt", [f"{name}: {text}" for sample in samples for name, text in sample.items()])
     for sample in samples:
         _logger.info("\n  text   %(text)s\n  label  %(label)s\n  given  %(given)s (%(probability)s)", sample)
-    write_json(run.summary, {"test": _judged(labeller, pairs, run.path), "samples": samples})
+    classes = classes_of(pairs, labeller.labels, run.text("test"))
+    write_json(run.summary, {"test": _judged(labeller, pairs, classes, run.path), "samples": samples})
     _logger.info("\nclassify with\n  s2s-classify run=%s < IN > OUT", shlex.quote(str(run.path)))
 
 
-def _judged(labeller: Labeller, pairs: list[Pair], folder: Path) -> dict[str, Any]:
+def _judged(labeller: Labeller, pairs: list[Pair], classes: list[int], folder: Path) -> dict[str, Any]:
     """Judge the labels that texts are given: a table on stderr, and pictures in a folder."""
-    classes = labeller.labels.ids([pair.target for pair in pairs])
     found = judge(labeller.log_probabilities(labeller.encode([pair.source for pair in pairs])), np.array(classes))
     _logger.info(
         "\n%d texts: accuracy %.2f %%, F1 %.2f (mean of the labels), calibration error %.2f points, loss %.3f nats",

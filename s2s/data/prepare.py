@@ -7,10 +7,11 @@ from it, and the ids. The result depends neither on the number of cores nor on w
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,15 +108,19 @@ def prepare(
 
     Raises:
         DataError: a file is missing, malformed, empty, or cannot be downloaded; nothing is left after cleaning or
-            within max_pieces; the text is too small to learn from; or the cache cannot be written.
+            within max_pieces; the text is too small to learn from; a text has a label that the given ones, or those
+            of the training text, do not have; or the cache cannot be written.
     """
     corpus = build_corpus(config, seed)
     notes = list(corpus.notes)
     if given is None:
-        source, target, learnt_notes = _learnt(subwords, corpus, is_labelled=config.corpus is Corpus.labelled)
+        source, target, learnt_notes = _learnt(config, subwords, corpus)
         notes += learnt_notes
     else:
         source, target = given
+    if isinstance(target, Labels):  # now, and not after hours of training
+        for pairs, files in ((corpus.dev, config.dev), (corpus.test, config.test)):
+            classes_of(pairs, target, paths_of(files) if files else None)
     train_source, train_target, num_dropped = _encoded(corpus, source, target, max_pieces)
     if num_dropped:
         what = "texts without a piece" if isinstance(target, Labels) else f"pairs longer than training.{max_pieces=}"
@@ -123,6 +128,24 @@ def prepare(
     return Prepared(
         train_source, train_target, corpus.dev, corpus.test, source, target, corpus.num_train, corpus.sha256, notes
     )
+
+
+def classes_of(pairs: Sequence[Pair], labels: Labels, files: Files | None) -> list[int]:
+    """The class of each text.
+
+    Args:
+        files: those that hold the pairs, line by line; None where pairs come from the cleaned training text.
+
+    Raises:
+        DataError: a label is none of these; the first one, with its file and line, or its text.
+    """
+
+    def place(index: int) -> str:
+        if files is None:
+            return f"data.train, at the text {shorten(pairs[index].source, 60)!r}"
+        return f"{files[1] or files[0]}, line {index + 1}"
+
+    return labels.ids([pair.target for pair in pairs], place)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -188,10 +211,11 @@ def _recipe(config: DataConfig, folder: Path, seed: int) -> tuple[dict[str, Any]
             return _files(config, seed, *(multi30k_paths(root, folder, split, *languages) for split in splits))
         case Corpus.files | Corpus.labelled:
             given = (config.train, config.dev, config.test)
-            return _files(config, seed, *(_paths(names) if names else None for names in given))
+            return _files(config, seed, *(paths_of(names) if names else None for names in given))
 
 
-def _paths(names: list[str]) -> Files:
+def paths_of(names: list[str]) -> Files:
+    """The files of `data.train`, `data.dev` or `data.test`."""
     return Path(names[0]), Path(names[1]) if len(names) == 2 else None
 
 
@@ -398,11 +422,13 @@ def read_chunk(path: Path) -> list[Pair]:
 
 
 def _learnt(
-    config: SubwordsConfig, corpus: ParallelCorpus, *, is_labelled: bool
+    data: DataConfig, config: SubwordsConfig, corpus: ParallelCorpus
 ) -> tuple[Subwords, Subwords | Labels, list[str]]:
     """`build_subwords`, or `build_labelled`, or what it gave before."""
     names = ("source", "target")
-    learn = build_labelled if is_labelled else build_subwords
+    is_labelled = data.corpus is Corpus.labelled
+    cut = [*(() if data.dev else corpus.dev), *(() if data.test else corpus.test)]
+    learn = partial(build_labelled, cut_labels={pair.target for pair in cut}) if is_labelled else build_subwords
 
     def build(folder: Path) -> dict[str, Any]:
         _logger.info("learning subwords from %s pairs", f"{corpus.num_train:,}")
@@ -416,7 +442,7 @@ def _learnt(
         "text": corpus.entry.name,
         "library": VERSION,
         "kind": config.kind.name,
-        "shared": "labelled" if is_labelled else config.shared,
+        "shared": "labels of train and of what was cut out of it" if is_labelled else config.shared,
         "vocabulary_size": config.vocabulary_size,
         "character_coverage": config.character_coverage,
     }
@@ -466,18 +492,25 @@ def build_subwords(
 
 
 def build_labelled(
-    config: SubwordsConfig, chunks: Iterable[Sequence[Pair]], num_texts: int
+    config: SubwordsConfig, chunks: Iterable[Sequence[Pair]], num_texts: int, *, cut_labels: Set[str]
 ) -> tuple[Subwords, Labels, list[str]]:
-    """Learn the pieces of texts, and the labels that there are; arguments and errors as in `build_subwords`."""
+    """Learn the pieces of texts, and the labels that there are; other arguments and errors as in `build_subwords`.
+
+    Args:
+        cut_labels: those of texts that were cut out of the training text: a rare one may be left in them alone.
+    """
     stride, start = sample_stride(num_texts), 0
     texts: list[str] = []
-    labels: set[str] = set()
+    learnt: set[str] = set()
     for pairs in chunks:
         texts.extend(pair.source for pair in pairs[-start % stride :: stride])
-        labels.update(pair.target for pair in pairs)
+        learnt.update(pair.target for pair in pairs)
         start += len(pairs)
     subwords, message = _trained(config, texts)
-    return subwords, Labels.of(labels), [message] if message else []
+    notes = [message] if message else []
+    if rare := sorted(cut_labels - learnt):
+        notes.append(f"labels that no training text is left with, only dev or test: {', '.join(rare[:10])}")
+    return subwords, Labels.of(learnt | cut_labels), notes
 
 
 def _trained(config: SubwordsConfig, text: list[str]) -> tuple[Subwords, str | None]:
@@ -578,7 +611,7 @@ def _encode_labelled_chunk(models: tuple[bytes, bytes], max_pieces: int, path: P
     texts, labels = _loaded(models[0]), Labels(models[1])
     pairs = read_chunk(path)
     rows = texts.encode([pair.source for pair in pairs])
-    classes = labels.ids([pair.target for pair in pairs])
+    classes = classes_of(pairs, labels, None)
     kept = [(row[:max_pieces], [label]) for row, label in zip(rows, classes, strict=True) if row]
     text_shard = build_shard([row for row, _ in kept], len(texts))
     return len(pairs), text_shard, build_shard([label for _, label in kept], len(labels))
