@@ -1,23 +1,28 @@
 """Classifiers through the commands: trained, resumed, asked, judged, compared, and refused where they do not belong."""
 
 import json
+import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT, TINY, Caller, compose, environment, labelled_options, run_command, write_labelled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from s2s.cli.classify import judged
 from s2s.cli.train import train
 from s2s.config import load_config
+from s2s.data.labels import Labels
 from s2s.decoding.labeller import Labeller
 from s2s.errors import DataError, RunError
 from s2s.runs import RunFolder
-from s2s.training.checkpoint import checkpoints, load_checkpoint, without_prefix
+from s2s.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint, weights_path, without_prefix
 
 SMALL = [option for option in TINY if not option.startswith("training.batch_tokens")]
 LEARNS = (
@@ -92,22 +97,32 @@ def test_one_file_with_tabs_is_as_good_as_two(tmp_path: Path) -> None:
 
 
 def test_a_share_is_held_out(tmp_path: Path) -> None:
-    """A fifth of 285 pairs that are left when none is a repetition; equal texts stay together."""
-    options = [*labelled_options(tmp_path / "corpus"), *TINY, f"run={tmp_path / 'run'}", "training.max_steps=1"]
-    train(compose("train", *options, "data.dev_share=0.2", "data.clean=false"))
+    """A fifth of 300 texts, all of them different."""
+    table = tmp_path / "table"
+    table.write_text("".join(f"글 {number}\t{number % 2}\n" for number in range(300)), encoding="utf-8")
+    options = ["data=labelled", f"data.train=[{table}]", "data.dev_share=0.2", "data.test_pairs=15", *TINY]
+    train(compose("train", *options, f"run={tmp_path / 'run'}", "training.max_steps=1"))
     lines = (tmp_path / "run" / "text" / "dev.source").read_text().splitlines()
-    assert 56 <= len(lines) <= 60
-    assert json.loads((tmp_path / "run" / "corpus.json").read_text())["num_train"] == 300 - 15 - len(lines)
+    assert len(lines) == 60
+    assert json.loads((tmp_path / "run" / "corpus.json").read_text())["num_train"] == 300 - 15 - 60
 
 
-def test_long_texts_are_cut_and_not_left_out(tmp_path: Path) -> None:
+def test_long_texts_are_cut_and_not_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of 1 to 199 words and three more, each of them a piece."""
+    caplog.set_level(logging.INFO, "s2s")
     text, label = tmp_path / "text", tmp_path / "label"
     text.write_text("".join(f"{'아주 ' * number}긴 글 {number % 7}\n" for number in range(1, 200)), encoding="utf-8")
     label.write_text("".join(f"{number % 2}\n" for number in range(1, 200)))
     options = ["data=labelled", f"data.train=[{text},{label}]", "data.dev_pairs=10", "data.test_pairs=10"]
     options += [*TINY, f"run={tmp_path / 'run'}", "training.max_pieces=9", "training.max_steps=2"]
+    options.append("subwords.kind=word")
     train(compose("train", *options))
     assert json.loads((tmp_path / "run" / "corpus.json").read_text())["num_train"] == 179
+    kept = [(tmp_path / "run" / "text" / f"{split}.source").read_text().splitlines() for split in ("dev", "test")]
+    num_dev, num_test = (sum(len(line.split()) > 9 for line in lines) for lines in kept)
+    assert num_test > 0
+    assert f"cut {193 - num_dev - num_test} texts to training.max_pieces=9" in caplog.messages
+    assert f"\ncut {num_test} texts of the test set to training.max_pieces=9" in caplog.messages
     labeller = Labeller.load(tmp_path / "run")
     rows = labeller.encode(["아주 " * 30 + "끝", "아주 " * 30])
     assert len(rows[0]) > 9
@@ -173,6 +188,74 @@ def test_given_texts_are_judged(labelled: Path, tmp_path: Path, call_command: Ca
     assert found["lines"] == 40
     assert found["accuracy"] > 90
     assert {path.name for path in output.iterdir()} == {"confusion.png", "reliability.png"}
+
+
+def test_a_judged_text_that_is_cut_is_named(
+    labelled: Path, tmp_path: Path, call_command: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "table").write_text(f"하나\tgood\n{'하나 ' * 400}\tbad\n", encoding="utf-8")
+    ended = call_command("classify", f"run={labelled}", f"data.test=[{tmp_path / 'table'}]", f"output={tmp_path}")
+    assert ended.code == 0
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == ["line 2: 400 pieces are more than this run's training.max_pieces=256; cut"]
+
+
+def test_korean_labels_stand_under_each_other(caplog: pytest.LogCaptureFixture) -> None:
+    """A Korean letter takes two columns."""
+    caplog.set_level(logging.INFO, "s2s")
+    log_probabilities_NC = np.log(np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], dtype=np.float32))
+    judged(log_probabilities_NC, [0, 1, 1], Labels.of(["나쁨", "ok"]))
+    assert caplog.messages[1:] == [
+        "  label     F1  as ok  as 나쁨",
+        "  ok     66.67      1        0",
+        "  나쁨   66.67      1        1",
+    ]
+
+
+def test_without_pictures_the_rest_is_told(
+    labelled: Path,
+    tmp_path: Path,
+    call_command: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "s2s")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    text, label = write_labelled(tmp_path, num_lines=40)
+    output = tmp_path / "pictures"
+    ended = call_command("classify", f"run={labelled}", f"data.test=[{text},{label}]", f"output={output}")
+    assert (ended.code, json.loads(ended.out)["lines"]) == (0, 40)
+    assert 'no pictures: plots need matplotlib, the extra "plots"' in caplog.text
+    assert not output.exists()
+
+
+def test_a_run_is_summed_up_before_it_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("s2s.cli.classify.plot_confusion", broken)
+    options = [*labelled_options(tmp_path / "corpus"), *TINY, f"run={tmp_path / 'run'}", "training.max_steps=1"]
+    with pytest.raises(MemoryError):
+        train(compose("train", *options))
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["test"]["lines"] == 15
+
+
+def test_damaged_weights_are_an_error(
+    labelled: Path, tmp_path: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(shutil.copytree(labelled, tmp_path / "run"))
+    weights, state = load_checkpoint(weights_path(run))
+    weights["model.to_scores.bias"].fill_(torch.nan)
+    save_checkpoint(weights_path(run), weights, state)
+    (tmp_path / "table").write_text("하나\tgood\n", encoding="utf-8")
+    ended = call_command("classify", f"run={run.path}", f"data.test=[{tmp_path / 'table'}]")
+    assert (ended.code, ended.out) == (1, b"")
+    assert "the model gives no probabilities (NaN): its weights are damaged; train it anew" in ended.err
+
+
+def test_no_line_gives_no_label(labelled: Path) -> None:
+    ended = run_command("classify", f"run={labelled}")
+    assert (ended.code, ended.out, ended.err) == (0, b"", "")
 
 
 def test_an_unknown_label_is_named(labelled: Path, tmp_path: Path, call_command: Caller) -> None:

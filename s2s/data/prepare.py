@@ -121,10 +121,12 @@ def prepare(
     if isinstance(target, Labels):  # now, and not after hours of training
         for pairs, files in ((corpus.dev, config.dev), (corpus.test, config.test)):
             classes_of(pairs, target, paths_of(files) if files else None)
-    train_source, train_target, num_dropped = _encoded(corpus, source, target, max_pieces)
-    if num_dropped:
+    train_source, train_target, facts = _encoded(corpus, source, target, max_pieces)
+    if facts["num_dropped"]:
         what = "texts without a piece" if isinstance(target, Labels) else f"pairs longer than training.{max_pieces=}"
-        notes.append(f"left out {num_dropped} {what}")
+        notes.append(f"left out {facts['num_dropped']} {what}")
+    if facts["num_cut"]:
+        notes.append(f"cut {facts['num_cut']} texts to training.{max_pieces=}")
     return Prepared(
         train_source, train_target, corpus.dev, corpus.test, source, target, corpus.num_train, corpus.sha256, notes
     )
@@ -442,7 +444,7 @@ def _learnt(
         "text": corpus.entry.name,
         "library": VERSION,
         "kind": config.kind.name,
-        "shared": "labels of train and of what was cut out of it" if is_labelled else config.shared,
+        "shared": "labelled" if is_labelled else config.shared,
         "vocabulary_size": config.vocabulary_size,
         "character_coverage": config.character_coverage,
     }
@@ -528,14 +530,14 @@ def _trained(config: SubwordsConfig, text: list[str]) -> tuple[Subwords, str | N
 
 def _encoded(
     corpus: ParallelCorpus, source: Subwords, target: Subwords | Labels, max_pieces: int
-) -> tuple[TokenStore, TokenStore, int]:
-    """Ids of the training pairs, mapped from the cache, and how many pairs were left out."""
+) -> tuple[TokenStore, TokenStore, dict[str, Any]]:
+    """Ids of the training pairs, mapped from the cache; and how many pairs were left out, and how many texts cut."""
     models = source.model, target.model
     encode_chunk = _encode_labelled_chunk if isinstance(target, Labels) else _encode_chunk
 
     def build(folder: Path) -> dict[str, Any]:
         writers = [_ShardWriter(folder, name) for name in ("source", "target")]
-        num_kept = 0
+        num_kept = num_cut = 0
         encode = partial(encode_chunk, models, max_pieces)
         with (
             Workers() as workers,
@@ -543,16 +545,18 @@ def _encoded(
                 desc="encoding", unit="pair", unit_scale=True, total=corpus.num_train, leave=False, disable=None
             ) as bar,
         ):
-            for num_pairs, *shards in workers.in_order(encode, corpus.chunks):
-                num_kept += len(shards[0].offsets) - 1
-                for writer, shard in zip(writers, shards, strict=True):
+            for chunk in workers.in_order(encode, corpus.chunks):
+                num_kept += len(chunk.source.offsets) - 1
+                num_cut += chunk.num_cut
+                for writer, shard in zip(writers, (chunk.source, chunk.target), strict=True):
                     writer.add(shard)
-                bar.update(num_pairs)
+                bar.update(chunk.num_pairs)
         if not num_kept:
             raise DataError(
                 f"none of {corpus.num_train} pairs has from 1 to {max_pieces} pieces a side; see training.max_pieces"
             )
-        return {"num_dropped": corpus.num_train - num_kept, "num_shards": [writer.finish() for writer in writers]}
+        num_dropped, num_shards = corpus.num_train - num_kept, [writer.finish() for writer in writers]
+        return {"num_dropped": num_dropped, "num_cut": num_cut, "num_shards": num_shards}
 
     hashes = [hashlib.sha256(model).hexdigest() for model in models]
     key = {"text": corpus.entry.name, "library": VERSION, "models": hashes, "max_pieces": max_pieces}
@@ -561,7 +565,7 @@ def _encoded(
         TokenStore.open([_shard_file(entry.path, name, number) for number in range(num)])
         for name, num in zip(("source", "target"), entry.facts["num_shards"], strict=True)
     )
-    return train_source, train_target, entry.facts["num_dropped"]
+    return train_source, train_target, entry.facts
 
 
 class _ShardWriter:
@@ -593,8 +597,22 @@ def _shard_file(folder: Path, name: str, number: int) -> Path:
     return folder / f"{name}.{number:05}"
 
 
-def _encode_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> tuple[int, Shard, Shard]:
-    """How many pairs a chunk has, and the ids of both sides of those that are not too long."""
+class _EncodedChunk(NamedTuple):
+    """The ids of a chunk.
+
+    Attributes:
+        num_pairs: in the chunk, before any was left out.
+        num_cut: texts of which a part was left out.
+    """
+
+    num_pairs: int
+    num_cut: int
+    source: Shard
+    target: Shard
+
+
+def _encode_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> _EncodedChunk:
+    """The ids of both sides of the pairs that are not too long."""
     source, target = map(_loaded, models)
     pairs = read_chunk(path)
     encoded = zip(*_encode(pairs, source, target), strict=True)
@@ -603,18 +621,20 @@ def _encode_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> t
     source_shard, target_shard = (
         build_shard(ids, len(subwords)) for ids, subwords in zip(sides, (source, target), strict=True)
     )
-    return len(pairs), source_shard, target_shard
+    return _EncodedChunk(len(pairs), 0, source_shard, target_shard)
 
 
-def _encode_labelled_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> tuple[int, Shard, Shard]:
-    """How many texts a chunk has, and the ids of those that are not empty, cut, and of their labels."""
+def _encode_labelled_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> _EncodedChunk:
+    """The ids of the texts that are not empty, cut, and of their labels."""
     texts, labels = _loaded(models[0]), Labels(models[1])
     pairs = read_chunk(path)
     rows = texts.encode([pair.source for pair in pairs])
     classes = classes_of(pairs, labels, None)
     kept = [(row[:max_pieces], [label]) for row, label in zip(rows, classes, strict=True) if row]
     text_shard = build_shard([row for row, _ in kept], len(texts))
-    return len(pairs), text_shard, build_shard([label for _, label in kept], len(labels))
+    label_shard = build_shard([label for _, label in kept], len(labels))
+    num_cut = sum(len(row) > max_pieces for row in rows)
+    return _EncodedChunk(len(pairs), num_cut, text_shard, label_shard)
 
 
 @lru_cache(maxsize=2)
