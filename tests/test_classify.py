@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from s2s.cli.classify import judged
 from s2s.cli.train import train
-from s2s.config import load_config
+from s2s.config import Pooling, load_config
 from s2s.data.labels import Labels
 from s2s.decoding.labeller import Labeller
 from s2s.errors import DataError, RunError
@@ -117,6 +117,8 @@ def test_long_texts_are_cut_and_not_left_out(tmp_path: Path, caplog: pytest.LogC
     options += [*TINY, f"run={tmp_path / 'run'}", "training.max_pieces=9", "training.max_steps=2"]
     options.append("subwords.kind=word")
     train(compose("train", *options))
+    assert "learning subwords from 179 texts" in caplog.messages
+    assert "kept 199 of 199 pairs (dropped: 0 empty, 0 duplicates)" in caplog.messages
     assert json.loads((tmp_path / "run" / "corpus.json").read_text())["num_train"] == 179
     kept = [(tmp_path / "run" / "text" / f"{split}.source").read_text().splitlines() for split in ("dev", "test")]
     num_dev, num_test = (sum(len(line.split()) > 9 for line in lines) for lines in kept)
@@ -298,11 +300,27 @@ def test_a_rare_label_may_be_cut_out_of_the_training_text(tmp_path: Path, clean:
 # Where a classifier does not belong, and where it does
 
 
-@pytest.mark.parametrize("command", ["translate", "evaluate", "score"])
-def test_a_classifier_is_no_translator(labelled: Path, call_command: Caller, command: str) -> None:
-    ended = call_command(command, f"run={labelled}")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "translate run=RUN",
+        "evaluate run=RUN",
+        "score run=RUN",
+        "align run=RUN",
+        "attention run=RUN text=하나",
+        "export run=RUN output=OUT",
+        "bench decode run=RUN device=cpu",
+        "gates run=RUN text=하나 output=OUT/gates.png",
+        "gradients runs=RUN output=OUT/gradients.png",
+        "lengths runs=RUN output=OUT/lengths.png",
+    ],
+)
+def test_a_classifier_is_no_translator(labelled: Path, tmp_path: Path, call_command: Caller, words: str) -> None:
+    command, *options = words.replace("RUN", str(labelled)).replace("OUT", str(tmp_path / "out")).split()
+    ended = call_command(command, *options)
     assert ended.code == 1
     assert "was trained with task=classify, and task=translate is needed here: give it to s2s-classify" in ended.err
+    assert (ended.out, ended.err.count("\n"), (tmp_path / "out").exists()) == (b"", 1, False)
 
 
 def test_a_translator_is_no_classifier(tiny_run: Path, call_command: Caller) -> None:
@@ -311,11 +329,13 @@ def test_a_translator_is_no_classifier(tiny_run: Path, call_command: Caller) -> 
     assert "was trained with task=translate, and task=classify is needed here" in ended.err
 
 
-def test_a_classifier_starts_from_another(labelled: Path, tmp_path: Path) -> None:
+def test_a_classifier_starts_from_another(labelled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "s2s")
     options = [*labelled_options(tmp_path / "corpus"), *LEARNS, f"init_from={labelled}", "training.max_steps=1"]
     train(compose("train", *options, f"run={tmp_path / 'run'}", "optim.learning_rate=1e-6"))
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["test"]["accuracy"] > 90
     train(compose("train", *options, f"run={tmp_path / 'new'}", "init_subwords=new", "optim.learning_rate=1e-6"))
+    assert "which knows 2 of 2 labels" in caplog.text
     assert json.loads((tmp_path / "new" / "summary.json").read_text())["test"]["accuracy"] > 90
 
 
@@ -376,3 +396,16 @@ def test_options_train(options: list[str], tmp_path: Path) -> None:
     train(compose("train", *corpus, *TINY, f"run={run}", "training.max_steps=3", *options))
     assert load_config(run / "config.yaml").task.name == "classify"
     assert len(json.loads((run / "summary.json").read_text())["test"]["confusion"]) == 3
+
+
+def test_each_pooling_is_another_model(tmp_path: Path) -> None:
+    """From the same seed the four begin with other losses, and attention has weights of its own."""
+    losses, names = set(), {}
+    for pooling in Pooling:
+        run = RunFolder(tmp_path / pooling.name)
+        options = [*labelled_options(tmp_path / "corpus"), *TINY, f"run={run.path}", "training.max_steps=1"]
+        train(compose("train", *options, f"model.pooling={pooling.name}"))
+        losses.add(json.loads(run.summary.read_text())["test"]["loss_nats"])
+        names[pooling] = {name for name in load_checkpoint(weights_path(run))[0] if "attention" in name}
+    assert len(losses) == 4
+    assert [pooling for pooling in Pooling if names[pooling]] == [Pooling.attention]

@@ -329,7 +329,8 @@ def _sift_chunk(folder: Path, number: int, pairs: list[Pair], rules: CleaningRul
 
 def _sift_all(chunks: Iterable[Sifted], config: DataConfig, *, drop_duplicates: bool) -> Draft:
     """See which of all the pairs are good."""
-    draft, seen = Draft([], [], CleaningReport()), DigestSet()
+    rules = _rules(config)
+    draft, seen = Draft([], [], CleaningReport() if rules is None else CleaningReport(rules.reasons)), DigestSet()
     with tqdm(desc="reading", unit="pair", unit_scale=True, leave=False, disable=None) as bar:
         for chunk in chunks:
             sifted = mark_repeated(chunk, seen) if drop_duplicates else chunk
@@ -433,7 +434,7 @@ def _learnt(
     learn = partial(build_labelled, cut_labels={pair.target for pair in cut}) if is_labelled else build_subwords
 
     def build(folder: Path) -> dict[str, Any]:
-        _logger.info("learning subwords from %s pairs", f"{corpus.num_train:,}")
+        _logger.info("learning subwords from %s %s", f"{corpus.num_train:,}", "texts" if is_labelled else "pairs")
         chunks = map(read_chunk, corpus.chunks)
         source, target, notes = learn(config, chunks, corpus.num_train)
         for name, vocabulary in zip(names, (source, target), strict=True):
