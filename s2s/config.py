@@ -846,7 +846,9 @@ def _check_data(data: DataConfig) -> None:
     if is_own and not data.train:
         raise ConfigError(f"data={data.corpus.name} needs data.train=[{sides}]; nothing was given")
     if not is_own and (data.train or data.dev or data.test):
-        raise ConfigError(f"data.train, data.dev and data.test belong to data=files, not to data={data.corpus.name}")
+        raise ConfigError(
+            f"data.train, data.dev and data.test belong to data=files and data=labelled, not to data={data.corpus.name}"
+        )
     for name in ("train", "dev", "test"):
         if len(getattr(data, name)) > 2:
             raise ConfigError(

@@ -38,6 +38,14 @@ def test_calibration_on_paper() -> None:
 def test_a_class_that_never_occurs_scores_nothing() -> None:
     found = judge(log([0.9, 0.05, 0.05], [0.1, 0.8, 0.1]), np.array([0, 1]))
     assert found.f1_C == [100, 100, 0]
+    assert found.f1 == 100
+
+
+def test_a_class_that_occurs_on_one_side_only_counts() -> None:
+    """The third class is given once and never true, the fourth neither."""
+    found = judge(log([0.9, 0.05, 0.03, 0.02], [0.1, 0.2, 0.6, 0.1]), np.array([0, 1]))
+    assert found.f1_C == [100, 0, 0, 0]
+    assert found.f1 == pytest.approx(100 / 3)
 
 
 def test_json_has_names_and_filled_bins_only() -> None:

@@ -15,6 +15,7 @@ from s2s.config import Cell, ModelConfig, Pooling, Score, check
 from s2s.data.batching import Batch, labelled_batch
 from s2s.data.subwords import PAD, UNK
 from s2s.models.classifier import Classifier, Pool, build_classifier
+from s2s.models.encoder import last_states
 
 VOCABULARY = 11
 TEXTS = [[4, 5, 6, 7, 8, 9], [10], [], [7, 9, 4]]
@@ -72,6 +73,31 @@ def test_every_combination_learns_with_every_parameter(
         assert bool(parameter.grad.any()), name
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_all_poolings_see_the_same_states(layers: int, bidirectional: bool) -> None:
+    """A text of no piece is one state, that of `</s>`: the last, the mean and the largest are one and the same.
+
+    So they are with what residual connections add, and with units dropped.
+    """
+    batch = labelled_batch([[], [], []], CLASSES[:3])
+    found = []
+    for pooling in (Pooling.last, Pooling.mean, Pooling.max):
+        model = built(pooling=pooling, layers=layers, bidirectional=bidirectional, residual=True, layer_dropout=0.5)
+        torch.manual_seed(3)
+        found.append(model.train()(batch.source_BS, batch.source_lengths_B))
+    assert found[0].tolist() == found[1].tolist() == found[2].tolist()
+    assert found[0][0].tolist() != found[0][1].tolist(), "nothing was dropped"
+
+
+def test_the_last_state_on_paper() -> None:
+    """Lengths 2 and 3; forwards the first unit, at 1 and 2, and backwards the second, at 0."""
+    states_BSH = torch.arange(12.0).reshape(2, 3, 2)
+    lengths_B = torch.tensor([2, 3])
+    assert last_states(states_BSH, lengths_B, is_bidirectional=True).tolist() == [[2, 1], [10, 7]]
+    assert last_states(states_BSH, lengths_B, is_bidirectional=False).tolist() == [[2, 3], [10, 11]]
+
+
 @pytest.mark.parametrize("score", [Score.general, Score.additive])
 def test_other_scores_pool_too(score: Score) -> None:
     model = built(pooling=Pooling.attention, attention=score, layers=2)
@@ -87,7 +113,7 @@ def test_padding_changes_nothing(
     combination: tuple[Cell, Pooling, bool, int], num: int, texts: list[list[int]]
 ) -> None:
     cell, pooling, bidirectional, num_classes = combination
-    model = built(num_classes, cell=cell, pooling=pooling, bidirectional=bidirectional, layers=2)
+    model = built(num_classes, cell=cell, pooling=pooling, bidirectional=bidirectional, layers=2, residual=True)
     batch = labelled_batch(texts, [[0]] * len(texts))
     with torch.no_grad():
         together_BC = model(batch.source_BS, batch.source_lengths_B)

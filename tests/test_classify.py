@@ -1,23 +1,28 @@
 """Classifiers through the commands: trained, resumed, asked, judged, compared, and refused where they do not belong."""
 
 import json
+import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT, TINY, Caller, compose, environment, labelled_options, run_command, write_labelled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from s2s.cli.classify import judged
 from s2s.cli.train import train
-from s2s.config import load_config
+from s2s.config import Pooling, load_config
+from s2s.data.labels import Labels
 from s2s.decoding.labeller import Labeller
-from s2s.errors import RunError
+from s2s.errors import DataError, RunError
 from s2s.runs import RunFolder
-from s2s.training.checkpoint import checkpoints, load_checkpoint, without_prefix
+from s2s.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint, weights_path, without_prefix
 
 SMALL = [option for option in TINY if not option.startswith("training.batch_tokens")]
 LEARNS = (
@@ -92,22 +97,34 @@ def test_one_file_with_tabs_is_as_good_as_two(tmp_path: Path) -> None:
 
 
 def test_a_share_is_held_out(tmp_path: Path) -> None:
-    """A fifth of 285 pairs that are left when none is a repetition; equal texts stay together."""
-    options = [*labelled_options(tmp_path / "corpus"), *TINY, f"run={tmp_path / 'run'}", "training.max_steps=1"]
-    train(compose("train", *options, "data.dev_share=0.2", "data.clean=false"))
+    """A fifth of 300 texts, all of them different."""
+    table = tmp_path / "table"
+    table.write_text("".join(f"글 {number}\t{number % 2}\n" for number in range(300)), encoding="utf-8")
+    options = ["data=labelled", f"data.train=[{table}]", "data.dev_share=0.2", "data.test_pairs=15", *TINY]
+    train(compose("train", *options, f"run={tmp_path / 'run'}", "training.max_steps=1"))
     lines = (tmp_path / "run" / "text" / "dev.source").read_text().splitlines()
-    assert 56 <= len(lines) <= 60
-    assert json.loads((tmp_path / "run" / "corpus.json").read_text())["num_train"] == 300 - 15 - len(lines)
+    assert len(lines) == 60
+    assert json.loads((tmp_path / "run" / "corpus.json").read_text())["num_train"] == 300 - 15 - 60
 
 
-def test_long_texts_are_cut_and_not_left_out(tmp_path: Path) -> None:
+def test_long_texts_are_cut_and_not_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of 1 to 199 words and three more, each of them a piece."""
+    caplog.set_level(logging.INFO, "s2s")
     text, label = tmp_path / "text", tmp_path / "label"
     text.write_text("".join(f"{'아주 ' * number}긴 글 {number % 7}\n" for number in range(1, 200)), encoding="utf-8")
     label.write_text("".join(f"{number % 2}\n" for number in range(1, 200)))
     options = ["data=labelled", f"data.train=[{text},{label}]", "data.dev_pairs=10", "data.test_pairs=10"]
     options += [*TINY, f"run={tmp_path / 'run'}", "training.max_pieces=9", "training.max_steps=2"]
+    options.append("subwords.kind=word")
     train(compose("train", *options))
+    assert "learning subwords from 179 texts" in caplog.messages
+    assert "kept 199 of 199 pairs (dropped: 0 empty, 0 duplicates)" in caplog.messages
     assert json.loads((tmp_path / "run" / "corpus.json").read_text())["num_train"] == 179
+    kept = [(tmp_path / "run" / "text" / f"{split}.source").read_text().splitlines() for split in ("dev", "test")]
+    num_dev, num_test = (sum(len(line.split()) > 9 for line in lines) for lines in kept)
+    assert num_test > 0
+    assert f"cut {193 - num_dev - num_test} texts to training.max_pieces=9" in caplog.messages
+    assert f"\ncut {num_test} texts of the test set to training.max_pieces=9" in caplog.messages
     labeller = Labeller.load(tmp_path / "run")
     rows = labeller.encode(["아주 " * 30 + "끝", "아주 " * 30])
     assert len(rows[0]) > 9
@@ -175,22 +192,135 @@ def test_given_texts_are_judged(labelled: Path, tmp_path: Path, call_command: Ca
     assert {path.name for path in output.iterdir()} == {"confusion.png", "reliability.png"}
 
 
+def test_a_judged_text_that_is_cut_is_named(
+    labelled: Path, tmp_path: Path, call_command: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "table").write_text(f"하나\tgood\n{'하나 ' * 400}\tbad\n", encoding="utf-8")
+    ended = call_command("classify", f"run={labelled}", f"data.test=[{tmp_path / 'table'}]", f"output={tmp_path}")
+    assert ended.code == 0
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == ["line 2: 400 pieces are more than this run's training.max_pieces=256; cut"]
+
+
+def test_korean_labels_stand_under_each_other(caplog: pytest.LogCaptureFixture) -> None:
+    """A Korean letter takes two columns."""
+    caplog.set_level(logging.INFO, "s2s")
+    log_probabilities_NC = np.log(np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], dtype=np.float32))
+    judged(log_probabilities_NC, [0, 1, 1], Labels.of(["나쁨", "ok"]))
+    assert caplog.messages[1:] == [
+        "  label     F1  as ok  as 나쁨",
+        "  ok     66.67      1        0",
+        "  나쁨   66.67      1        1",
+    ]
+
+
+def test_without_pictures_the_rest_is_told(
+    labelled: Path,
+    tmp_path: Path,
+    call_command: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "s2s")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    text, label = write_labelled(tmp_path, num_lines=40)
+    output = tmp_path / "pictures"
+    ended = call_command("classify", f"run={labelled}", f"data.test=[{text},{label}]", f"output={output}")
+    assert (ended.code, json.loads(ended.out)["lines"]) == (0, 40)
+    assert 'no pictures: plots need matplotlib, the extra "plots"' in caplog.text
+    assert not output.exists()
+
+
+def test_a_run_is_summed_up_before_it_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("s2s.cli.classify.plot_confusion", broken)
+    options = [*labelled_options(tmp_path / "corpus"), *TINY, f"run={tmp_path / 'run'}", "training.max_steps=1"]
+    with pytest.raises(MemoryError):
+        train(compose("train", *options))
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["test"]["lines"] == 15
+
+
+def test_damaged_weights_are_an_error(
+    labelled: Path, tmp_path: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(shutil.copytree(labelled, tmp_path / "run"))
+    weights, state = load_checkpoint(weights_path(run))
+    weights["model.to_scores.bias"].fill_(torch.nan)
+    save_checkpoint(weights_path(run), weights, state)
+    (tmp_path / "table").write_text("하나\tgood\n", encoding="utf-8")
+    ended = call_command("classify", f"run={run.path}", f"data.test=[{tmp_path / 'table'}]")
+    assert (ended.code, ended.out) == (1, b"")
+    assert "the model gives no probabilities (NaN): its weights are damaged; train it anew" in ended.err
+
+
+def test_no_line_gives_no_label(labelled: Path) -> None:
+    ended = run_command("classify", f"run={labelled}")
+    assert (ended.code, ended.out, ended.err) == (0, b"", "")
+
+
 def test_an_unknown_label_is_named(labelled: Path, tmp_path: Path, call_command: Caller) -> None:
     (tmp_path / "table").write_text("하나\tgood\n둘\tugly\n", encoding="utf-8")
     ended = call_command("classify", f"run={labelled}", f"data.test=[{tmp_path / 'table'}]")
     assert ended.code == 1
-    assert "expected one of the labels bad, good, found 'ugly'" in ended.err
+    assert f"{tmp_path / 'table'}, line 2: expected one of the labels bad, good, found 'ugly'" in ended.err
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_an_unknown_label_is_seen_before_training(tmp_path: Path, split: str) -> None:
+    text, label = tmp_path / "given", tmp_path / "given.label"
+    text.write_text("하나\n둘\n셋\n", encoding="utf-8")
+    label.write_text("good\nbad\nugly\n", encoding="utf-8")
+    run = tmp_path / "run"
+    options = [*labelled_options(tmp_path / "corpus"), *TINY, f"run={run}", f"data.{split}=[{text},{label}]"]
+    with pytest.raises(DataError, match=r"given\.label, line 3: expected one of the labels bad, good, found 'ugly'"):
+        train(compose("train", *options))
+    assert not (run / "metrics.jsonl").exists()
+
+
+def test_a_label_that_another_run_has_not_learnt_is_named_with_its_text(labelled: Path, tmp_path: Path) -> None:
+    options = [*labelled_options(tmp_path, labels=("good", "ugly")), *LEARNS, f"init_from={labelled}"]
+    with pytest.raises(DataError, match=r"data\.train, at the text '.+': expected .* bad, good, found 'ugly'"):
+        train(compose("train", *options, f"run={tmp_path / 'run'}"))
+
+
+@pytest.mark.parametrize("clean", ["true", "false"])
+def test_a_rare_label_may_be_cut_out_of_the_training_text(tmp_path: Path, clean: str) -> None:
+    """Each of 40 texts has a label of its own, so those of dev and test are in no training text."""
+    table = tmp_path / "table"
+    table.write_text("".join(f"글 {number}\t{number:02}\n" for number in range(40)), encoding="utf-8")
+    options = [f"data.train=[{table}]", "data.dev_pairs=9", "data.test_pairs=5", f"data.clean={clean}", *TINY]
+    train(compose("train", "data=labelled", *options, f"run={tmp_path / 'run'}", "training.max_steps=1"))
+    labels = (tmp_path / "run" / "labels.txt").read_text().splitlines()
+    assert labels == [f"{number:02}" for number in range(40)]
 
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Where a classifier does not belong, and where it does
 
 
-@pytest.mark.parametrize("command", ["translate", "evaluate", "score"])
-def test_a_classifier_is_no_translator(labelled: Path, call_command: Caller, command: str) -> None:
-    ended = call_command(command, f"run={labelled}")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "translate run=RUN",
+        "evaluate run=RUN",
+        "score run=RUN",
+        "align run=RUN",
+        "attention run=RUN text=하나",
+        "export run=RUN output=OUT",
+        "bench decode run=RUN device=cpu",
+        "gates run=RUN text=하나 output=OUT/gates.png",
+        "gradients runs=RUN output=OUT/gradients.png",
+        "lengths runs=RUN output=OUT/lengths.png",
+    ],
+)
+def test_a_classifier_is_no_translator(labelled: Path, tmp_path: Path, call_command: Caller, words: str) -> None:
+    command, *options = words.replace("RUN", str(labelled)).replace("OUT", str(tmp_path / "out")).split()
+    ended = call_command(command, *options)
     assert ended.code == 1
     assert "was trained with task=classify, and task=translate is needed here: give it to s2s-classify" in ended.err
+    assert (ended.out, ended.err.count("\n"), (tmp_path / "out").exists()) == (b"", 1, False)
 
 
 def test_a_translator_is_no_classifier(tiny_run: Path, call_command: Caller) -> None:
@@ -199,11 +329,13 @@ def test_a_translator_is_no_classifier(tiny_run: Path, call_command: Caller) -> 
     assert "was trained with task=translate, and task=classify is needed here" in ended.err
 
 
-def test_a_classifier_starts_from_another(labelled: Path, tmp_path: Path) -> None:
+def test_a_classifier_starts_from_another(labelled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "s2s")
     options = [*labelled_options(tmp_path / "corpus"), *LEARNS, f"init_from={labelled}", "training.max_steps=1"]
     train(compose("train", *options, f"run={tmp_path / 'run'}", "optim.learning_rate=1e-6"))
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["test"]["accuracy"] > 90
     train(compose("train", *options, f"run={tmp_path / 'new'}", "init_subwords=new", "optim.learning_rate=1e-6"))
+    assert "which knows 2 of 2 labels" in caplog.text
     assert json.loads((tmp_path / "new" / "summary.json").read_text())["test"]["accuracy"] > 90
 
 
@@ -264,3 +396,16 @@ def test_options_train(options: list[str], tmp_path: Path) -> None:
     train(compose("train", *corpus, *TINY, f"run={run}", "training.max_steps=3", *options))
     assert load_config(run / "config.yaml").task.name == "classify"
     assert len(json.loads((run / "summary.json").read_text())["test"]["confusion"]) == 3
+
+
+def test_each_pooling_is_another_model(tmp_path: Path) -> None:
+    """From the same seed the four begin with other losses, and attention has weights of its own."""
+    losses, names = set(), {}
+    for pooling in Pooling:
+        run = RunFolder(tmp_path / pooling.name)
+        options = [*labelled_options(tmp_path / "corpus"), *TINY, f"run={run.path}", "training.max_steps=1"]
+        train(compose("train", *options, f"model.pooling={pooling.name}"))
+        losses.add(json.loads(run.summary.read_text())["test"]["loss_nats"])
+        names[pooling] = {name for name in load_checkpoint(weights_path(run))[0] if "attention" in name}
+    assert len(losses) == 4
+    assert [pooling for pooling in Pooling if names[pooling]] == [Pooling.attention]

@@ -119,9 +119,9 @@ def test_a_limit_that_is_left_out_is_no_number() -> None:
 
 CONTRADICTIONS: list[tuple[Any, str]] = [
     (DataConfig(corpus=Corpus.files), r"data=files needs data\.train=\[SOURCE_FILE,TARGET_FILE\]; nothing was given"),
-    (DataConfig(train=FILES), "belong to data=files, not to data=phrasebook"),
-    (DataConfig(corpus=Corpus.multi30k, dev=FILES), "belong to data=files, not to data=multi30k"),
-    (DataConfig(test=FILES), "belong to data=files"),
+    (DataConfig(train=FILES), "belong to data=files and data=labelled, not to data=phrasebook"),
+    (DataConfig(corpus=Corpus.multi30k, dev=FILES), "belong to data=files and data=labelled, not to data=multi30k"),
+    (DataConfig(test=FILES), "belong to data=files and data=labelled"),
     (
         DataConfig(corpus=Corpus.labelled),
         r"data=labelled needs data\.train=\[TEXT_FILE,LABEL_FILE\]; nothing was given",

@@ -311,6 +311,14 @@ def test_report() -> None:
     assert str(report) == "kept 1 of 1,010 pairs (dropped: 2 empty, 3 too long, 4 length ratio, 1,000 duplicates)"
 
 
+def test_the_report_is_silent_about_rules_that_are_off() -> None:
+    assert str(CleaningReport(RULES.reasons)).count(",") == 3
+    few = CleaningRules(max_words=None, max_characters=None, max_length_ratio=None)
+    assert str(CleaningReport(few.reasons, num_kept=5)) == "kept 5 of 5 pairs (dropped: 0 empty, 0 duplicates)"
+    assert EVERYTHING.reasons == (DropReason.DUPLICATE,)
+    assert CleaningRules(max_words=None, drop_empty=False, max_length_ratio=None).reasons[0] is DropReason.TOO_LONG
+
+
 def test_every_rule_can_be_turned_off() -> None:
     pairs = [Pair("", "x"), Pair("a " * 999 + "b", "x" * 9999), Pair("", "x")]
     assert cleaned(pairs, EVERYTHING, keeps_repeated=True)[0] == pairs

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from s2s.analysis.label_plots import plot_confusion, plot_reliability
 from s2s.errors import ConfigError
@@ -34,6 +35,24 @@ def test_cells_are_numbered_until_there_are_too_many(tmp_path: Path) -> None:
     names = [f"label {number}" for number in range(21)]
     plot_confusion([[0] * 21 for _ in names], names, tmp_path / "many.svg")
     assert numbers(tmp_path / "many.svg") == 2 * 21 + 3 + 3
+
+
+def test_many_labels_make_no_larger_picture(tmp_path: Path) -> None:
+    """At 80 a side is 20 inches long, and no longer at 300, whose names could not be read; 150 pixels an inch."""
+    for num, num_names in ((80, 80), (300, 0)):
+        names = [f"label {number}" for number in range(num)]
+        counts = [[int(row == column) for column in range(num)] for row in range(num)]
+        plot_confusion(counts, names, tmp_path / "many.svg")
+        assert numbers(tmp_path / "many.svg") == 2 * num_names + 3 + 3
+        plot_confusion(counts, names, tmp_path / "many.png")
+        with Image.open(tmp_path / "many.png") as image:
+            assert max(image.size) <= 25 * 150
+
+
+def test_long_names_make_no_larger_picture(tmp_path: Path) -> None:
+    plot_confusion([[3, 1], [0, 5]], ["좋은 " * 99, "bad " * 999], tmp_path / "long.png")
+    with Image.open(tmp_path / "long.png") as image:
+        assert max(image.size) <= 8 * 150
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from s2s.errors import DataError, RunError
 def test_labels_are_numbered_by_name() -> None:
     labels = Labels.of(["pos", "neg", " pos", "no  idea"])
     assert (labels.names, len(labels)) == (["neg", "no idea", "pos"], 3)
-    assert labels.ids(["pos ", "no idea", "neg", "neg"]) == [2, 1, 0, 0]
+    assert labels.ids(["pos ", "no idea", "neg", "neg"], str) == [2, 1, 0, 0]
 
 
 def test_labels_are_kept(tmp_path: Path) -> None:
@@ -21,8 +21,8 @@ def test_labels_are_kept(tmp_path: Path) -> None:
 
 
 def test_an_unknown_label_is_named() -> None:
-    with pytest.raises(DataError, match=r"expected one of the labels 0, 1, found '2'"):
-        Labels.of(["0", "1"]).ids(["0", "2"])
+    with pytest.raises(DataError, match=r"text 1: expected one of the labels 0, 1, found '2'"):
+        Labels.of(["0", "1"]).ids(["0", "2", "3"], "text {}".format)
 
 
 @pytest.mark.parametrize(

@@ -151,9 +151,9 @@ def test_korean_in_parts_is_put_together() -> None:
 
 
 def test_long_words_are_cut() -> None:
-    assert plots._shorten("a" * 24) == "a" * 24
-    assert plots._shorten("a" * 25) == "a" * 23 + "…"
-    assert plots._shorten("책" * 13) == "책" * 11 + "…"  # two columns each
+    assert plots.shorten("a" * 24) == "a" * 24
+    assert plots.shorten("a" * 25) == "a" * 23 + "…"
+    assert plots.shorten("책" * 13) == "책" * 11 + "…"  # two columns each
 
 
 @pytest.mark.usefixtures("no_korean_font")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s2s.analysis.plots import Label, empty_figure, save_figure, typeset, write
+from s2s.analysis.plots import Label, empty_figure, save_figure, typeset, write, write_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,5 +105,4 @@ def _draw(figure: "Figure", axes: "Axes", heat_map: HeatMap, rows: Sequence[Labe
     write(axes.set_title(heading.text, pad=6), heading.font, 11)
     bar = figure.colorbar(cells, ax=axes, fraction=0.05, pad=0.02)
     bar.outline.set_visible(False)
-    for tick in bar.ax.get_yticklabels():
-        write(tick, plain.font, 8)
+    write_ticks(bar.ax, plain.font, 8)

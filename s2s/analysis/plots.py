@@ -148,8 +148,7 @@ def lay_grid(axes: "Axes", font: Path) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("0.6")
-    for tick in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        write(tick, font, 9)
+    write_ticks(axes, font, 9)
 
 
 def _mark(axes: "Axes", minutes: float, value: float, text: str, font: Path) -> None:
@@ -286,9 +285,9 @@ def _check_weights(weights_TS: NDArray[np.floating[Any]], num_source: int, num_t
 
 def _typeset_all(source: Sequence[str], target: Sequence[str], title: str) -> _Texts:
     """Cut long words and find the fonts of all texts together, so that they share one if any font holds all."""
-    words = [_shorten(_tidy(word)) for word in [*source, *target]]
+    words = [shorten(_tidy(word)) for word in [*source, *target]]
     *labels, heading, plain = typeset([*words, " ".join(title.split()), _FIXED_TEXT])
-    labels = [Label(_shorten(label.text), label.font) for label in labels]  # again: an escape is longer than its letter
+    labels = [Label(shorten(label.text), label.font) for label in labels]  # again: an escape is longer than its letter
     return _Texts(labels[: len(source)], labels[len(source) :], heading, plain.font)
 
 
@@ -313,8 +312,7 @@ def _draw_attention(figure: "Figure", weights_TS: NDArray[np.floating[Any]], tex
     bar = figure.colorbar(cells, cax=bar_axes, ticks=[0, 0.25, 0.5, 0.75, 1])
     bar.outline.set_visible(False)
     write(bar_axes.set_ylabel("attention weight"), texts.plain, max(points, 9))
-    for tick in bar_axes.get_yticklabels():
-        write(tick, texts.plain, max(points, 9) - 1)
+    write_ticks(bar_axes, texts.plain, max(points, 9) - 1)
 
 
 def _label_words(axes: "Axes", texts: _Texts, points: float) -> None:
@@ -338,6 +336,12 @@ def write(text: "Text", font: Path, points: float) -> None:
 
     text.set_fontproperties(FontProperties(fname=str(font), size=points))
     text.set_parse_math(False)
+
+
+def write_ticks(axes: "Axes", font: Path, points: float) -> None:
+    """Set the font of the numbers along both axes."""
+    for tick in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        write(tick, font, points)
 
 
 def _cell_inches(num_source: int, num_target: int) -> float:
@@ -389,7 +393,7 @@ def _escape(char: str) -> str:
     return f"<U+{ord(char):04X}>"
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
     """Cut a text to LABEL_COLUMNS, in which a Korean letter takes two."""
     widths = np.cumsum(letter_columns(text))
     if not text or widths[-1] <= LABEL_COLUMNS:

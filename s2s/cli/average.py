@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def average(config: AverageConfig) -> None:
-    """Write a run folder that translates with the mean of the newest checkpoints of another run.
+    """Write a run folder whose weights are the mean of the newest checkpoints of another run.
 
     Raises:
         RunError: there is no such run, or the output folder is in use.
@@ -37,8 +37,17 @@ def average(config: AverageConfig) -> None:
     save_checkpoint(weights_path(output), with_prefix("model", weights), state)
     _copy(run, output, options)
     _logger.info("%s: the mean of steps %s", output.path, ", ".join(map(str, steps)))
-    command = "classify" if options.task is Task.classify else "evaluate"
+    command = _next_command(options.task)
     _logger.info("\n%s with\n  s2s-%s run=%s", command, command, shlex.quote(str(output.path)))
+
+
+def _next_command(task: Task) -> str:
+    """The command that shows what a run is worth."""
+    match task:
+        case Task.translate:
+            return "evaluate"
+        case Task.classify:
+            return "classify"
 
 
 def _newest(run: RunFolder, number: int) -> list[Path]:

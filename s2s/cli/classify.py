@@ -4,19 +4,20 @@ import json
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from s2s.analysis.label_plots import plot_confusion, plot_reliability
+from s2s.analysis.terminal import table
 from s2s.cli.app import run_app
 from s2s.config import ClassifyConfig, Config
 from s2s.data.corpora import Pair, read_pairs
 from s2s.data.labels import Labels
+from s2s.data.prepare import Files, classes_of, paths_of
 from s2s.data.subwords import Subwords
 from s2s.decoding.labeller import Labeller
 from s2s.decoding.lines import decode, open_input, read_windows
@@ -43,10 +44,7 @@ def classify(config: ClassifyConfig) -> None:
     labeller = Labeller.load(config.run, device=config.device, batch_size=config.batch_size)
     if config.data.test:
         output = Path(config.output) if config.output else Path(config.run) / "evaluation"
-        text, *label = map(Path, config.data.test)
-        pairs = list(read_pairs(text, label[0] if label else None))
-        json.dump(_judged(labeller, pairs, output), sys.stdout, ensure_ascii=False)
-        print()
+        _judge_files(labeller, paths_of(config.data.test), output)
         return
     with open_input(None) as source:
         for window in read_windows(source):
@@ -57,22 +55,44 @@ def classify(config: ClassifyConfig) -> None:
                 sys.stdout.buffer.flush()
 
 
-def _labelled(labeller: Labeller, lines: Sequence[str], first_line: int) -> list[str]:
-    """A line of output for each line; a blank one for a blank one."""
+def _judge_files(labeller: Labeller, files: Files, folder: Path) -> None:
+    """Judge the labels of given texts: one JSON object on stdout, pictures in a folder."""
+    pairs = list(read_pairs(*files))
+    classes = classes_of(pairs, labeller.labels, files)
+    rows = _rows(labeller, [pair.source for pair in pairs], first_line=1)
+    found = judged(labeller.log_probabilities(rows), classes, labeller.labels)
+    json.dump({"lines": len(pairs), **found.as_json(labeller.labels.names)}, sys.stdout, ensure_ascii=False)
+    print(flush=True)
+    _draw(found, labeller.labels.names, folder)
+
+
+def _rows(labeller: Labeller, lines: Sequence[str], first_line: int) -> list[list[int]]:
+    """Pieces of each line, with a warning that names a line of which the model will not read all."""
     rows = labeller.encode(lines)
     for number, row in enumerate(rows, start=first_line):
         if len(row) > labeller.max_pieces:
             message = "line %d: %d pieces are more than this run's training.max_pieces=%d; cut"
             _logger.warning(message, number, len(row), labeller.max_pieces)
-    written = format_labels(labeller.log_probabilities(rows), labeller.labels)
+    return rows
+
+
+def _labelled(labeller: Labeller, lines: Sequence[str], first_line: int) -> list[str]:
+    """A line of output for each line; a blank one for a blank one."""
+    found = labeller.log_probabilities(_rows(labeller, lines, first_line))
+    written = format_labels(likeliest(found, labeller.labels))
     return [f"{text}\n" if line.strip() else "\n" for line, text in zip(lines, written, strict=True)]
 
 
-def format_labels(log_probabilities_NC: LogProbabilities, labels: Labels) -> list[str]:
-    """The likeliest label of each text, a tab, and its probability."""
+def likeliest(log_probabilities_NC: LogProbabilities, labels: Labels) -> list[tuple[str, float]]:
+    """The likeliest label of each text, and its probability."""
     given_N = log_probabilities_NC.argmax(axis=1)
     probability_N = np.exp(log_probabilities_NC.max(axis=1))
-    return [f"{labels.names[given]}\t{value:.6f}" for given, value in zip(given_N, probability_N, strict=True)]
+    return [(labels.names[given], float(value)) for given, value in zip(given_N, probability_N, strict=True)]
+
+
+def format_labels(given: Iterable[tuple[str, float]]) -> list[str]:
+    """The label of each text, a tab, and its probability."""
+    return [f"{label}\t{probability:.6f}" for label, probability in given]
 
 
 def classifier_validation(
@@ -80,7 +100,8 @@ def classifier_validation(
 ) -> Callable[[], Validation]:
     """A function that scores the dev set with the model's present weights: loss, accuracy and F1."""
     labeller = Labeller(model, subwords, labels, config.training.max_pieces, device)
-    rows, classes = labeller.encode([pair.source for pair in pairs]), labels.ids([pair.target for pair in pairs])
+    rows = labeller.encode([pair.source for pair in pairs])
+    classes = classes_of(pairs, labels, RunFolder(Path(config.run)).text("dev"))
 
     def validate() -> Validation:
         found = judge(labeller.log_probabilities(rows), np.array(classes))
@@ -94,35 +115,39 @@ def classifier_validation(
 def sum_up_classifier(run: RunFolder, pairs: list[Pair], config: Config) -> None:
     """Judge the labels of the test set with the best weights, show some, and the way to get more."""
     labeller = Labeller.load(run.path, device=config.device)
-    shown = pairs[:_NUM_SAMPLES]
-    given = format_labels(labeller.log_probabilities(labeller.encode([pair.source for pair in shown])), labeller.labels)
+    classes = classes_of(pairs, labeller.labels, run.text("test"))
+    rows = labeller.encode([pair.source for pair in pairs])
+    log_probabilities_NC = labeller.log_probabilities(rows)
+    given = likeliest(log_probabilities_NC[:_NUM_SAMPLES], labeller.labels)
     samples = [
-        {"text": pair.source, "label": pair.target, "given": line.split("\t")[0], "probability": line.split("\t")[1]}
-        for pair, line in zip(shown, given, strict=True)
+        {"text": pair.source, "label": pair.target, "given": label, "probability": f"{probability:.6f}"}
+        for pair, (label, probability) in zip(pairs[:_NUM_SAMPLES], given, strict=True)
     ]
     write_lines(run.path / "samples.txt", [f"{name}: {text}" for sample in samples for name, text in sample.items()])
     for sample in samples:
         _logger.info("\n  text   %(text)s\n  label  %(label)s\n  given  %(given)s (%(probability)s)", sample)
-    write_json(run.summary, {"test": _judged(labeller, pairs, run.path), "samples": samples})
+    if num_cut := sum(len(row) > labeller.max_pieces for row in rows):
+        _logger.info("\ncut %d texts of the test set to training.max_pieces=%d", num_cut, labeller.max_pieces)
+    found, names = judged(log_probabilities_NC, classes, labeller.labels), labeller.labels.names
+    write_json(run.summary, {"test": {"lines": len(pairs), **found.as_json(names)}, "samples": samples})
+    _draw(found, names, run.path)  # last: what is known is kept, whatever becomes of a picture
     _logger.info("\nclassify with\n  s2s-classify run=%s < IN > OUT", shlex.quote(str(run.path)))
 
 
-def _judged(labeller: Labeller, pairs: list[Pair], folder: Path) -> dict[str, Any]:
-    """Judge the labels that texts are given: a table on stderr, and pictures in a folder."""
-    classes = labeller.labels.ids([pair.target for pair in pairs])
-    found = judge(labeller.log_probabilities(labeller.encode([pair.source for pair in pairs])), np.array(classes))
+def judged(log_probabilities_NC: LogProbabilities, classes: Sequence[int], labels: Labels) -> Judgement:
+    """Judge the labels that texts are given, with a table on stderr."""
+    found = judge(log_probabilities_NC, np.array(classes))
     _logger.info(
         "\n%d texts: accuracy %.2f %%, F1 %.2f (mean of the labels), calibration error %.2f points, loss %.3f nats",
-        len(pairs),
+        len(classes),
         found.accuracy,
         found.f1,
         found.calibration_error,
         found.loss_nats,
     )
-    for line in _table(found, labeller.labels.names):
-        _logger.info("%s", line)
-    _draw(found, labeller.labels.names, folder)
-    return {"lines": len(pairs), **found.as_json(labeller.labels.names)}
+    for line in _table(found, labels.names):
+        _logger.info("  %s", line)
+    return found
 
 
 def _table(found: Judgement, names: list[str]) -> list[str]:
@@ -131,8 +156,7 @@ def _table(found: Judgement, names: list[str]) -> list[str]:
     rows = [["label", "F1", *(f"as {name}" for name in shown)]]
     for name, f1, counts in zip(shown, found.f1_C, found.confusion_CC, strict=False):
         rows.append([name, f"{f1:.2f}", *(f"{count:,}" for count in counts[:_MOST_PRINTED])])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  " + "  ".join(map(str.rjust, row, widths)) for row in rows]
+    return table(rows, "<" + ">" * (len(rows[0]) - 1))
 
 
 def _draw(found: Judgement, names: list[str], folder: Path) -> None:

@@ -255,7 +255,8 @@ def _init_weights(model: Learner, origin: RunFolder, sides: Vocabularies) -> Non
             "expected the same ones; leave init_from out, to begin with random weights"
         )
     known = start_from(model, weights, path, *([each.all_pieces() for each in pair] for pair in (before, sides)))
-    _logger.info("starting from the weights of %s, which knows %d of %d target pieces", path, known, len(sides[1]))
+    what = "labels" if isinstance(sides[1], Labels) else "target pieces"
+    _logger.info("starting from the weights of %s, which knows %d of %d %s", path, known, len(sides[1]), what)
 
 
 def _recut(sides: Vocabularies, alpha: float) -> Recut:

@@ -33,7 +33,7 @@ _OWNER = "owner"
 _HAS_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _CANNOT_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
 
-FORMAT = 1
+FORMAT = 2
 """Goes up whenever the same key has to give other files; what other versions left is then no longer found."""
 
 

@@ -433,7 +433,7 @@ def check_counts(source: Path, target: Path, num_source: int, num_target: int) -
     if num_source != num_target:
         raise DataError(
             f"expected as many lines in {source} as in {target}, found {num_source:,} and {num_target:,}; "
-            "line i of one must translate line i of the other"
+            "line i of one belongs to line i of the other"
         )
     if num_source == 0:
         raise DataError(f"expected a corpus, found no line in {source} and {target}; check the paths")
@@ -471,11 +471,27 @@ class CleaningRules:
     min_bytes: int = 5
     """Spares short pairs, whose ratio says little: with 6.0, nothing is dropped for it up to 30 bytes a side."""
 
+    @property
+    def reasons(self) -> tuple[DropReason, ...]:
+        """Those for which a pair may be left out; that it is a duplicate is always among them."""
+        is_on = {
+            DropReason.EMPTY: self.drop_empty,
+            DropReason.TOO_LONG: self.max_words is not None or self.max_characters is not None,
+            DropReason.LENGTH_RATIO: self.max_length_ratio is not None,
+            DropReason.DUPLICATE: True,
+        }
+        return tuple(reason for reason in DropReason if is_on[reason])
+
 
 @dataclass
 class CleaningReport:
-    """What became of each pair; `str()` tells it in a line."""
+    """What became of each pair; `str()` tells it in a line.
 
+    Attributes:
+        reasons: those that there were for leaving a pair out.
+    """
+
+    reasons: tuple[DropReason, ...] = tuple(DropReason)
     num_kept: int = 0
     num_dropped: Counter[DropReason] = field(default_factory=Counter)
 
@@ -484,7 +500,7 @@ class CleaningReport:
         return self.num_kept + self.num_dropped.total()
 
     def __str__(self) -> str:
-        dropped = ", ".join(f"{self.num_dropped[reason]:,} {reason.value}" for reason in DropReason)
+        dropped = ", ".join(f"{self.num_dropped[reason]:,} {reason.value}" for reason in self.reasons)
         return f"kept {self.num_kept:,} of {self.num_total:,} pairs (dropped: {dropped})"
 
 

@@ -1,6 +1,6 @@
 """Labels to ids and back: the classes of a labelled corpus."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from s2s.errors import DataError, RunError
@@ -60,19 +60,23 @@ class Labels:
         """The names, by id, as `Subwords` gives its pieces."""
         return list(self.names)
 
-    def ids(self, labels: Sequence[str]) -> list[int]:
+    def ids(self, labels: Sequence[str], place: Callable[[int], str]) -> list[int]:
         """The class of each label.
 
+        Args:
+            place: names the place of a label, given its index, where it is none of the names.
+
         Raises:
-            DataError: a label is none of the names.
+            DataError: a label is none of the names; the first one, with its place.
         """
         tidied = [_tidy(label) for label in labels]
-        unknown = next((label for label in tidied if label not in self._ids), None)
-        if unknown is not None:
-            raise DataError(
-                f"expected one of the labels {', '.join(self.names[:10])}, found {unknown!r}, which the run has not "
-                "learnt; mend the file, or train a new run with text that has this label"
-            )
+        for index, label in enumerate(tidied):
+            if label not in self._ids:
+                known = ", ".join(self.names[:10]) + ", ..." * (len(self) > 10)
+                raise DataError(
+                    f"{place(index)}: expected one of the labels {known}, found {label!r}, which the run has not "
+                    "learnt; mend the file, or train a new run with text that has this label"
+                )
         return [self._ids[label] for label in tidied]
 
 

@@ -7,10 +7,11 @@ from it, and the ids. The result depends neither on the number of cores nor on w
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,22 +108,46 @@ def prepare(
 
     Raises:
         DataError: a file is missing, malformed, empty, or cannot be downloaded; nothing is left after cleaning or
-            within max_pieces; the text is too small to learn from; or the cache cannot be written.
+            within max_pieces; the text is too small to learn from; a text has a label that the given ones, or those
+            of the training text, do not have; or the cache cannot be written.
     """
     corpus = build_corpus(config, seed)
     notes = list(corpus.notes)
     if given is None:
-        source, target, learnt_notes = _learnt(subwords, corpus, is_labelled=config.corpus is Corpus.labelled)
+        source, target, learnt_notes = _learnt(config, subwords, corpus)
         notes += learnt_notes
     else:
         source, target = given
-    train_source, train_target, num_dropped = _encoded(corpus, source, target, max_pieces)
-    if num_dropped:
+    if isinstance(target, Labels):  # now, and not after hours of training
+        for pairs, files in ((corpus.dev, config.dev), (corpus.test, config.test)):
+            classes_of(pairs, target, paths_of(files) if files else None)
+    train_source, train_target, facts = _encoded(corpus, source, target, max_pieces)
+    if facts["num_dropped"]:
         what = "texts without a piece" if isinstance(target, Labels) else f"pairs longer than training.{max_pieces=}"
-        notes.append(f"left out {num_dropped} {what}")
+        notes.append(f"left out {facts['num_dropped']} {what}")
+    if facts["num_cut"]:
+        notes.append(f"cut {facts['num_cut']} texts to training.{max_pieces=}")
     return Prepared(
         train_source, train_target, corpus.dev, corpus.test, source, target, corpus.num_train, corpus.sha256, notes
     )
+
+
+def classes_of(pairs: Sequence[Pair], labels: Labels, files: Files | None) -> list[int]:
+    """The class of each text.
+
+    Args:
+        files: those that hold the pairs, line by line; None where pairs come from the cleaned training text.
+
+    Raises:
+        DataError: a label is none of these; the first one, with its file and line, or its text.
+    """
+
+    def place(index: int) -> str:
+        if files is None:
+            return f"data.train, at the text {shorten(pairs[index].source, 60)!r}"
+        return f"{files[1] or files[0]}, line {index + 1}"
+
+    return labels.ids([pair.target for pair in pairs], place)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -188,10 +213,11 @@ def _recipe(config: DataConfig, folder: Path, seed: int) -> tuple[dict[str, Any]
             return _files(config, seed, *(multi30k_paths(root, folder, split, *languages) for split in splits))
         case Corpus.files | Corpus.labelled:
             given = (config.train, config.dev, config.test)
-            return _files(config, seed, *(_paths(names) if names else None for names in given))
+            return _files(config, seed, *(paths_of(names) if names else None for names in given))
 
 
-def _paths(names: list[str]) -> Files:
+def paths_of(names: list[str]) -> Files:
+    """The files of `data.train`, `data.dev` or `data.test`."""
     return Path(names[0]), Path(names[1]) if len(names) == 2 else None
 
 
@@ -303,7 +329,8 @@ def _sift_chunk(folder: Path, number: int, pairs: list[Pair], rules: CleaningRul
 
 def _sift_all(chunks: Iterable[Sifted], config: DataConfig, *, drop_duplicates: bool) -> Draft:
     """See which of all the pairs are good."""
-    draft, seen = Draft([], [], CleaningReport()), DigestSet()
+    rules = _rules(config)
+    draft, seen = Draft([], [], CleaningReport() if rules is None else CleaningReport(rules.reasons)), DigestSet()
     with tqdm(desc="reading", unit="pair", unit_scale=True, leave=False, disable=None) as bar:
         for chunk in chunks:
             sifted = mark_repeated(chunk, seen) if drop_duplicates else chunk
@@ -398,14 +425,16 @@ def read_chunk(path: Path) -> list[Pair]:
 
 
 def _learnt(
-    config: SubwordsConfig, corpus: ParallelCorpus, *, is_labelled: bool
+    data: DataConfig, config: SubwordsConfig, corpus: ParallelCorpus
 ) -> tuple[Subwords, Subwords | Labels, list[str]]:
     """`build_subwords`, or `build_labelled`, or what it gave before."""
     names = ("source", "target")
-    learn = build_labelled if is_labelled else build_subwords
+    is_labelled = data.corpus is Corpus.labelled
+    cut = [*(() if data.dev else corpus.dev), *(() if data.test else corpus.test)]
+    learn = partial(build_labelled, cut_labels={pair.target for pair in cut}) if is_labelled else build_subwords
 
     def build(folder: Path) -> dict[str, Any]:
-        _logger.info("learning subwords from %s pairs", f"{corpus.num_train:,}")
+        _logger.info("learning subwords from %s %s", f"{corpus.num_train:,}", "texts" if is_labelled else "pairs")
         chunks = map(read_chunk, corpus.chunks)
         source, target, notes = learn(config, chunks, corpus.num_train)
         for name, vocabulary in zip(names, (source, target), strict=True):
@@ -466,18 +495,25 @@ def build_subwords(
 
 
 def build_labelled(
-    config: SubwordsConfig, chunks: Iterable[Sequence[Pair]], num_texts: int
+    config: SubwordsConfig, chunks: Iterable[Sequence[Pair]], num_texts: int, *, cut_labels: Set[str]
 ) -> tuple[Subwords, Labels, list[str]]:
-    """Learn the pieces of texts, and the labels that there are; arguments and errors as in `build_subwords`."""
+    """Learn the pieces of texts, and the labels that there are; other arguments and errors as in `build_subwords`.
+
+    Args:
+        cut_labels: those of texts that were cut out of the training text: a rare one may be left in them alone.
+    """
     stride, start = sample_stride(num_texts), 0
     texts: list[str] = []
-    labels: set[str] = set()
+    learnt: set[str] = set()
     for pairs in chunks:
         texts.extend(pair.source for pair in pairs[-start % stride :: stride])
-        labels.update(pair.target for pair in pairs)
+        learnt.update(pair.target for pair in pairs)
         start += len(pairs)
     subwords, message = _trained(config, texts)
-    return subwords, Labels.of(labels), [message] if message else []
+    notes = [message] if message else []
+    if rare := sorted(cut_labels - learnt):
+        notes.append(f"labels that no training text is left with, only dev or test: {', '.join(rare[:10])}")
+    return subwords, Labels.of(learnt | cut_labels), notes
 
 
 def _trained(config: SubwordsConfig, text: list[str]) -> tuple[Subwords, str | None]:
@@ -495,14 +531,14 @@ def _trained(config: SubwordsConfig, text: list[str]) -> tuple[Subwords, str | N
 
 def _encoded(
     corpus: ParallelCorpus, source: Subwords, target: Subwords | Labels, max_pieces: int
-) -> tuple[TokenStore, TokenStore, int]:
-    """Ids of the training pairs, mapped from the cache, and how many pairs were left out."""
+) -> tuple[TokenStore, TokenStore, dict[str, Any]]:
+    """Ids of the training pairs, mapped from the cache; and how many pairs were left out, and how many texts cut."""
     models = source.model, target.model
     encode_chunk = _encode_labelled_chunk if isinstance(target, Labels) else _encode_chunk
 
     def build(folder: Path) -> dict[str, Any]:
         writers = [_ShardWriter(folder, name) for name in ("source", "target")]
-        num_kept = 0
+        num_kept = num_cut = 0
         encode = partial(encode_chunk, models, max_pieces)
         with (
             Workers() as workers,
@@ -510,16 +546,18 @@ def _encoded(
                 desc="encoding", unit="pair", unit_scale=True, total=corpus.num_train, leave=False, disable=None
             ) as bar,
         ):
-            for num_pairs, *shards in workers.in_order(encode, corpus.chunks):
-                num_kept += len(shards[0].offsets) - 1
-                for writer, shard in zip(writers, shards, strict=True):
+            for chunk in workers.in_order(encode, corpus.chunks):
+                num_kept += len(chunk.source.offsets) - 1
+                num_cut += chunk.num_cut
+                for writer, shard in zip(writers, (chunk.source, chunk.target), strict=True):
                     writer.add(shard)
-                bar.update(num_pairs)
+                bar.update(chunk.num_pairs)
         if not num_kept:
             raise DataError(
                 f"none of {corpus.num_train} pairs has from 1 to {max_pieces} pieces a side; see training.max_pieces"
             )
-        return {"num_dropped": corpus.num_train - num_kept, "num_shards": [writer.finish() for writer in writers]}
+        num_dropped, num_shards = corpus.num_train - num_kept, [writer.finish() for writer in writers]
+        return {"num_dropped": num_dropped, "num_cut": num_cut, "num_shards": num_shards}
 
     hashes = [hashlib.sha256(model).hexdigest() for model in models]
     key = {"text": corpus.entry.name, "library": VERSION, "models": hashes, "max_pieces": max_pieces}
@@ -528,7 +566,7 @@ def _encoded(
         TokenStore.open([_shard_file(entry.path, name, number) for number in range(num)])
         for name, num in zip(("source", "target"), entry.facts["num_shards"], strict=True)
     )
-    return train_source, train_target, entry.facts["num_dropped"]
+    return train_source, train_target, entry.facts
 
 
 class _ShardWriter:
@@ -560,8 +598,22 @@ def _shard_file(folder: Path, name: str, number: int) -> Path:
     return folder / f"{name}.{number:05}"
 
 
-def _encode_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> tuple[int, Shard, Shard]:
-    """How many pairs a chunk has, and the ids of both sides of those that are not too long."""
+class _EncodedChunk(NamedTuple):
+    """The ids of a chunk.
+
+    Attributes:
+        num_pairs: in the chunk, before any was left out.
+        num_cut: texts of which a part was left out.
+    """
+
+    num_pairs: int
+    num_cut: int
+    source: Shard
+    target: Shard
+
+
+def _encode_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> _EncodedChunk:
+    """The ids of both sides of the pairs that are not too long."""
     source, target = map(_loaded, models)
     pairs = read_chunk(path)
     encoded = zip(*_encode(pairs, source, target), strict=True)
@@ -570,18 +622,20 @@ def _encode_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> t
     source_shard, target_shard = (
         build_shard(ids, len(subwords)) for ids, subwords in zip(sides, (source, target), strict=True)
     )
-    return len(pairs), source_shard, target_shard
+    return _EncodedChunk(len(pairs), 0, source_shard, target_shard)
 
 
-def _encode_labelled_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> tuple[int, Shard, Shard]:
-    """How many texts a chunk has, and the ids of those that are not empty, cut, and of their labels."""
+def _encode_labelled_chunk(models: tuple[bytes, bytes], max_pieces: int, path: Path) -> _EncodedChunk:
+    """The ids of the texts that are not empty, cut, and of their labels."""
     texts, labels = _loaded(models[0]), Labels(models[1])
     pairs = read_chunk(path)
     rows = texts.encode([pair.source for pair in pairs])
-    classes = labels.ids([pair.target for pair in pairs])
+    classes = classes_of(pairs, labels, None)
     kept = [(row[:max_pieces], [label]) for row, label in zip(rows, classes, strict=True) if row]
     text_shard = build_shard([row for row, _ in kept], len(texts))
-    return len(pairs), text_shard, build_shard([label for _, label in kept], len(labels))
+    label_shard = build_shard([label for _, label in kept], len(labels))
+    num_cut = sum(len(row) > max_pieces for row in rows)
+    return _EncodedChunk(len(pairs), num_cut, text_shard, label_shard)
 
 
 @lru_cache(maxsize=2)

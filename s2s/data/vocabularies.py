@@ -8,7 +8,11 @@ from s2s.data.subwords import Subwords
 from s2s.runs import RunFolder
 
 Vocabularies = tuple[Subwords, Subwords | Labels]
-"""Of source and target; of a labelled corpus the subwords of the texts, and the labels."""
+"""Of source and target; of a labelled corpus the subwords of the texts, and the labels.
+
+Both kinds have `model` (all of it as bytes, which the constructor takes and a run keeps in a file), `load`, a length,
+and `all_pieces()`, the names of the ids. For all else one has to ask which kind it is.
+"""
 
 
 def vocabulary_files(run: RunFolder, config: Config) -> tuple[Path, Path]:
@@ -27,4 +31,8 @@ def load_vocabularies(run: RunFolder, config: Config) -> Vocabularies:
         RunError: a file is missing or damaged.
     """
     source, target = vocabulary_files(run, config)
-    return Subwords.load(source), Labels.load(target) if config.task is Task.classify else Subwords.load(target)
+    match config.task:
+        case Task.translate:
+            return Subwords.load(source), Subwords.load(target)
+        case Task.classify:
+            return Subwords.load(source), Labels.load(target)

@@ -40,7 +40,7 @@ class Judgement:
     Attributes:
         loss_nats: mean cross-entropy.
         accuracy: labels that are right, 0 to 100.
-        f1: mean over the classes of `f1_C`, 0 to 100 (macro F1).
+        f1: mean of `f1_C` over the classes that occur, among the texts or among the labels given, 0 to 100 (macro F1).
         f1_C: F1 of each class, 0 to 100; 0 for a class that was neither there nor given.
         confusion_CC: texts of each class (rows) by the label that they were given (columns).
         calibration_error: expected calibration error over `NUM_BINS` equal bins, in points, 0 to 100 (Guo et al. 2017,
@@ -83,7 +83,7 @@ def judge(log_probabilities_NC: Floats, class_N: Ids) -> Judgement:
     return Judgement(
         loss_nats=-float(log_probabilities_NC[np.arange(len(class_N)), class_N].mean(dtype=np.float64)),
         accuracy=100 * float((given_N == class_N).mean()),
-        f1=float(f1_C.mean()),
+        f1=float(f1_C[of_class_C > 0].mean()),
         f1_C=f1_C.tolist(),
         confusion_CC=confusion_CC.tolist(),
         calibration_error=100 * calibration_error(bins_M),

@@ -93,7 +93,7 @@ def labelled(signature: Signature, labels: Mapping[str, str]) -> str:
 
 @torch.inference_mode()
 def mean_loss_nats(model: Learner, batches: Iterable[Batch], device: torch.device) -> float:
-    """Cross-entropy a target token (`</s>` counted), over all batches."""
+    """Cross-entropy a target token (`</s>` counted), or a label, over all batches."""
     model.eval()
     total_nats, num_tokens = 0.0, 0
     for batch in batches:

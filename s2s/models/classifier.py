@@ -14,7 +14,7 @@ from s2s.data.subwords import EOS
 from s2s.models.attention import Attention
 from s2s.models.dropout import Dropout, drop_words
 from s2s.models.embedding import embedding
-from s2s.models.encoder import Encoder, build_encoder
+from s2s.models.encoder import Encoder, build_encoder, last_states
 from s2s.models.loss import Learner, Loss
 
 
@@ -36,7 +36,7 @@ class Pool(nn.Module):
 
         Args:
             states_BSH: of the encoder's last layer, meaningless at padding.
-            last_BH: its state at the last real token; read in both directions, the backward half of it at the first.
+            last_BH: those of them at the last real token; read in both directions, the backward half at the first.
             is_token_BS: True at real tokens, False at padding; every row holds at least one True.
 
         Returns:
@@ -85,9 +85,10 @@ class Classifier(Learner):
         """Scores of the classes (B, C) in fp32, whose softmax is their probabilities; arguments as for the encoder."""
         if self.training:
             source_BS = drop_words(source_BS, self.word_dropout, spared=EOS)
-        states_BSH, last = self.encoder(source_BS, lengths_B)
+        states_BSH, _ = self.encoder(source_BS, lengths_B)
+        last_BH = last_states(states_BSH, lengths_B, is_bidirectional=self.encoder.is_bidirectional)
         is_token_BS = torch.arange(states_BSH.shape[1], device=states_BSH.device) < lengths_B[:, None]
-        pooled_BH = self.pool(states_BSH, last[-1], is_token_BS)
+        pooled_BH = self.pool(states_BSH, last_BH, is_token_BS)
         scores_BC = self.to_scores(self.output_dropout(pooled_BH[:, None, :]).squeeze(1)).float()
         if self.to_scores.out_features > 1:
             return scores_BC  # type: ignore[no-any-return]

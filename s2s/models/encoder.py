@@ -23,6 +23,16 @@ def reorder(states_BSH: Tensor, position_BS: Tensor) -> Tensor:
     return states_BSH.gather(1, position_BS[:, :, None].expand_as(states_BSH))
 
 
+def last_states(states_BSH: Tensor, lengths_B: Tensor, *, is_bidirectional: bool) -> Tensor:
+    """The state (B, H) at each sentence's last token; of both directions, the backward half of it at the first."""
+    sentence_B = torch.arange(len(lengths_B), device=lengths_B.device)
+    last_BH = states_BSH[sentence_B, lengths_B - 1]
+    if not is_bidirectional:
+        return last_BH
+    size = states_BSH.shape[2] // 2
+    return torch.cat([last_BH[:, :size], states_BSH[:, 0, size:]], dim=-1)
+
+
 class EncoderLayer(nn.Module):
     """One recurrent layer, in one direction or both.
 
@@ -45,14 +55,12 @@ class EncoderLayer(nn.Module):
             direction, at its first for the backward one.
         """
         states_BSH, _ = run_fused(self.forwards, inputs_BSE)
-        sentence_B = torch.arange(len(lengths_B), device=lengths_B.device)
-        last_BH = states_BSH[sentence_B, lengths_B - 1]
         if self.backwards is None:
-            return states_BSH, last_BH
+            return states_BSH, last_states(states_BSH, lengths_B, is_bidirectional=False)
         position_BS = reversal(lengths_B, inputs_BSE.shape[1])
         reversed_BSH, _ = run_fused(self.backwards, reorder(inputs_BSE, position_BS))
         both_BSH = torch.cat([states_BSH, reorder(reversed_BSH, position_BS)], dim=-1)
-        return both_BSH, torch.cat([last_BH, reversed_BSH[sentence_B, lengths_B - 1]], dim=-1)
+        return both_BSH, last_states(both_BSH, lengths_B, is_bidirectional=True)
 
 
 class Encoder(nn.Module):
@@ -77,7 +85,7 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = embedding
-        self.is_residual = is_residual
+        self.is_bidirectional, self.is_residual = is_bidirectional, is_residual
         sizes = [embedding.embedding_dim] + [hidden_size] * (layers - 1)
         self.layers = nn.ModuleList(
             EncoderLayer(cell, size, hidden_size, is_bidirectional=is_bidirectional) for size in sizes
@@ -93,7 +101,8 @@ class Encoder(nn.Module):
             lengths_B: real positions of each sentence, at least 1.
 
         Returns:
-            The states of the last layer (B, S, H), meaningless at padding, and each layer's last state (B, H).
+            The states of the last layer (B, S, H), meaningless at padding, and each layer's last state (B, H), as the
+            layer gave it: without dropout and without what a residual connection adds.
         """
         states = self.embedding_dropout(self.embedding(source_BS))
         last = []

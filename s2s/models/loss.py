@@ -21,7 +21,7 @@ _SLICE_BYTES = 4 * 2**20
 
 @dataclass(frozen=True)
 class Loss:
-    """The loss of a batch, as sums over its real target positions (`</s>` included).
+    """The loss of a batch, as sums over all that there is to say: real target positions (`</s>` included), or labels.
 
     Attributes:
         smoothed_nats: cross-entropy against the smoothed target; what training minimises.
@@ -37,7 +37,7 @@ class Learner(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, batch: Batch, label_smoothing: float = 0.0) -> Loss:
-        """The loss of a batch; `label_smoothing` is the share of the target that is spread evenly over all words."""
+        """The loss of a batch; `label_smoothing` is the share of the target spread over all pieces or classes."""
 
 
 class _OutputLoss(torch.autograd.Function):
