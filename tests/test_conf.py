@@ -60,6 +60,7 @@ def test_a_choice_is_a_few_lines(path: Path) -> None:
     assert isinstance(content, dict)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -281,6 +281,7 @@ def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, capl
     assert {"rnn: hidden state", "rnn: bound", "lstm: cell state", "gru: hidden state"} <= set(written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["scale=0"], ["scale=1e-30", "lengths=[12,400]"]])
 def test_gradients_that_are_0_are_drawn(options: list[str], tmp_path: Path, call_command: Caller) -> None:
     ended = call_command("gradients", *SMALL, *options, f"output={tmp_path / 'g.svg'}")

@@ -91,6 +91,7 @@ def children(number: int) -> list[int]:
 # Files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_a_file_is_translated_to_a_file(
     tiny_run: Path, text: Path, expected: bytes, tmp_path: Path, call_command: Caller, is_packed: bool

@@ -284,6 +284,7 @@ EVERYTHING: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", EVERYTHING, ids=str)
 @settings(deadline=None, max_examples=5)
 @given(lines=st.lists(st.sampled_from(LINES), min_size=2, max_size=6), size=st.sampled_from([2, 3]))
