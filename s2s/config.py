@@ -1029,7 +1029,9 @@ def _check_whole(config: Config) -> None:
     _check_task(config)
     data = config.data
     if data.dev_share is not None and (data.dev or data.corpus not in (Corpus.files, Corpus.labelled)):
-        raise ConfigError("data.dev_share cuts a dev set out of files of your own; there is one already: leave it out")
+        raise ConfigError(
+            "data.dev_share cuts a dev set out of files of your own; there is one already: add data.dev_share=null"
+        )
     if config.model.tie is Tie.all and not config.subwords.shared:
         raise ConfigError("model.tie=all needs one vocabulary: set subwords.shared=true or model.tie=output")
     if config.init_subwords is InitSubwords.new and config.init_from is None:

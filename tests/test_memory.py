@@ -122,3 +122,12 @@ def test_the_same_command_gives_the_same_figures(call_command: Caller) -> None:
 def test_impossible_options_are_refused(options: list[str]) -> None:
     with pytest.raises(ConfigError, match=options[0].split("=")[0]):
         compose("memory", *options)
+
+
+def test_what_was_measured_is_printed_even_if_it_cannot_be_drawn(tmp_path: Path, call_command: Caller) -> None:
+    (tmp_path / "folder.png").mkdir()
+    options = "distances=[2]", "steps=2", "hidden_size=8", "cells=[gru]", "attention_cells=[]"
+    ended = call_command("memory", *options, f"output={tmp_path / 'folder.png'}")
+    assert ended.code == 1
+    assert "folder.png" in ended.err
+    assert len(json.loads(ended.out)["rows"]) == 1

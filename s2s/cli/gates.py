@@ -48,11 +48,11 @@ def gates(config: GatesConfig) -> None:
     drawn = _drawn(config, units)
     pieces = translator.source.pieces(source_S.tolist())
     _print_table(keeps, extremes(units, config.num_units), len(texts))
+    json.dump(_result(found, drawn, pieces, units), sys.stdout, ensure_ascii=False, allow_nan=False)
+    print()
     if config.output is not None:
         _draw(config, model.cell, found, drawn, pieces)
         _logger.info("drawn in %s", config.output)
-    json.dump(_result(found, drawn, pieces, units), sys.stdout, ensure_ascii=False, allow_nan=False)
-    print()
 
 
 def _check(config: GatesConfig, run: RunFolder, model: ModelConfig) -> None:

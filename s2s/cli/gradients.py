@@ -77,9 +77,6 @@ def gradients(config: GradientsConfig) -> None:
         check_drawable(Path(config.output))
     found = _measure_runs(config) if config.runs is not None else _measure_new_models(config)
     _print_table(found)
-    if config.output is not None:
-        plot_panels(_panels(found), Path(config.output))
-        _logger.info("drawn in %s", config.output)
     json.dump(
         {"rows": [row for measured in found for row in _rows(measured)]},
         sys.stdout,
@@ -87,6 +84,9 @@ def gradients(config: GradientsConfig) -> None:
         allow_nan=False,
     )
     print()
+    if config.output is not None:
+        plot_panels(_panels(found), Path(config.output))
+        _logger.info("drawn in %s", config.output)
 
 
 # ----------------------------------------------------------------------------------------------------------------------

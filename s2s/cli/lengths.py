@@ -58,13 +58,13 @@ def lengths(config: LengthsConfig) -> None:
     names = short_names(runs)
     found = {name: _scores(config, run, text, groups) for name, run in zip(names, runs, strict=True)}
     _print_table(found, groups)
-    if config.output is not None:
-        plot_panels([_panel(found, groups)], Path(config.output))
-        _logger.info("drawn in %s", config.output)
     rows = [_row(name, group, score) for name in found for group, score in zip(groups, found[name], strict=True)]
     result = {"lines": len(text.sources), "search": config.search.strategy.name, "rows": rows}
     json.dump(result, sys.stdout, allow_nan=False)
     print()
+    if config.output is not None:
+        plot_panels([_panel(found, groups)], Path(config.output))
+        _logger.info("drawn in %s", config.output)
 
 
 def _scores(config: LengthsConfig, run: RunFolder, text: ScoredText, groups: list[LengthGroup]) -> list[GroupScore]:

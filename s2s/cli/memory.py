@@ -51,9 +51,6 @@ def memory(config: MemoryConfig) -> None:
     kinds += [Copyist(cell, Score.dot) for cell in config.attention_cells]
     found = _measure(kinds, config)
     _print_table(found, config.distances)
-    if config.output is not None:
-        plot_panels([_panel(found, config)], Path(config.output))
-        _logger.info("drawn in %s", config.output)
     rows = [
         {"cell": kind.cell.name, "attention": kind.score.name, "distance": distance, "accuracies": accuracies}
         for kind, by_distance in found.items()
@@ -61,6 +58,9 @@ def memory(config: MemoryConfig) -> None:
     ]
     json.dump({"chance": 10.0**-config.word_length, "rows": rows}, sys.stdout, allow_nan=False)
     print()
+    if config.output is not None:
+        plot_panels([_panel(found, config)], Path(config.output))
+        _logger.info("drawn in %s", config.output)
 
 
 def _measure(kinds: list[Copyist], config: MemoryConfig) -> Found:
