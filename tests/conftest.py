@@ -80,6 +80,13 @@ TINY = (
 """Options that make any run take a second or two."""
 
 
+def filled(options: Sequence[str], **places: Path) -> list[str]:
+    """The options with {NAME} replaced by the place of that name."""
+    for name, place in places.items():
+        options = [option.replace(f"{{{name}}}", str(place)) for option in options]
+    return list(options)
+
+
 def compose(command: str, *overrides: str) -> Any:
     """The options of a command, checked, as its `main` would see them."""
     register(command, SCHEMAS[command])

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Caller, run_command
+from conftest import Caller, filled, run_command
 
 from s2s.config import Corpus, DataConfig, Split
 from s2s.data.phrasebook_files import write_phrasebook
@@ -143,10 +143,7 @@ def test_mistakes_end_with_a_code_and_a_short_message(
     words: list[str],
 ) -> None:
     (tmp_path / "links").write_text("0-0\n")
-    places = {"{tmp}": tmp_path, "{run}": tiny_run, "{blind}": blind_run}
-    for name, place in places.items():
-        options = [option.replace(name, str(place)) for option in options]
-    ended = call_command("align", *options)
+    ended = call_command("align", *filled(options, tmp=tmp_path, run=tiny_run, blind=blind_run))
     assert ended.code == code, ended.err
     assert ended.out == b""
     assert "Traceback" not in ended.err

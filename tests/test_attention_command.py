@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Caller, run_command
+from conftest import Caller, filled, run_command
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,10 +166,7 @@ def test_mistakes_end_with_a_code_and_a_short_message(
     code: int,
     words: list[str],
 ) -> None:
-    places = {"{tmp}": tmp_path, "{run}": tiny_run, "{blind}": blind_run}
-    for name, place in places.items():
-        options = [option.replace(name, str(place)) for option in options]
-    ended = call_command("attention", *options)
+    ended = call_command("attention", *filled(options, tmp=tmp_path, run=tiny_run, blind=blind_run))
     assert ended.code == code, ended.err
     assert ended.out == b""
     assert "Traceback" not in ended.err

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Tags, needs_chromium, opened
-from conftest import TINY, Caller, compose, file_options
+from conftest import TINY, Caller, compose, file_options, filled
 
 from s2s.analysis.attention import WordAttention
 from s2s.analysis.comparison import Result
@@ -234,8 +234,7 @@ def test_without_scores_only_the_folders_are_read(runs: dict[str, Path], tmp_pat
 def test_mistakes_end_with_a_code_and_a_short_message(
     call_command: Caller, tiny_run: Path, tmp_path: Path, options: list[str], code: int, words: list[str]
 ) -> None:
-    options = [option.replace("{tiny}", str(tiny_run)) for option in options]
-    ended = call_command("report", f"output={tmp_path}/r.html", *options)
+    ended = call_command("report", f"output={tmp_path}/r.html", *filled(options, tiny=tiny_run))
     assert ended.code == code, ended.err
     assert "Traceback" not in ended.err
     assert all(word in ended.err for word in words)

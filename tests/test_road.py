@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, TINY, Caller, Ended, compose, environment, file_options, run_command
+from conftest import ROOT, TINY, Caller, Ended, compose, environment, file_options, filled, run_command
 
 from s2s import Translator
 from s2s.cli.train import train
@@ -204,7 +204,7 @@ def test_mistakes_end_with_a_code_and_a_short_message(
     call_command: Caller, tmp_path: Path, name: str, options: list[str], code: int, words: list[str]
 ) -> None:
     (tmp_path / "something").write_text("else")
-    ended = call_command(name, *[option.replace("{tmp}", str(tmp_path)) for option in options])
+    ended = call_command(name, *filled(options, tmp=tmp_path))
     assert ended.code == code, ended.err
     assert ended.out == b""
     assert "Traceback" not in ended.err

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Caller, environment, run_command
+from conftest import ROOT, Caller, environment, filled, run_command
 
 from s2s import Translator
 from s2s.cli import pairs as pairs_module
@@ -196,8 +196,7 @@ def test_a_closed_pipe_ends_quietly(tiny_run: Path) -> None:
 def test_mistakes_end_with_a_code_and_a_short_message(
     call_command: Caller, tiny_run: Path, tmp_path: Path, options: list[str], code: int, words: list[str]
 ) -> None:
-    filled = [option.replace("{tmp}", str(tmp_path)).replace("{run}", str(tiny_run)) for option in options]
-    ended = call_command("score", *filled)
+    ended = call_command("score", *filled(options, tmp=tmp_path, run=tiny_run))
     assert ended.code == code, ended.err
     assert ended.out == b""
     assert all(word in ended.err for word in words)
