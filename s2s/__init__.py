@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from s2s.errors import S2SError
 
 if TYPE_CHECKING:
+    from s2s.decoding.postprocessing import Translation
     from s2s.decoding.translator import Translator
-    from s2s.decoding.wording import Translation
 
 __all__ = ["S2SError", "Translation", "Translator"]
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from s2s.config import DecodingPrecision, Device, Precision
+from s2s.config.search import DecodingPrecision
+from s2s.config.training import Device, Precision
 from s2s.errors import ConfigError
 
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is Arm's

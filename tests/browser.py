@@ -1,8 +1,9 @@
-"""Pages read tag by tag, and opened in a real browser."""
+"""Pages read tag by tag, and opened in a real browser; pictures read for their text."""
 
 import re
 import shutil
 import subprocess
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,6 +12,11 @@ import pytest
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open pages: apt-get install chromium")
+
+
+def svg_texts(path: Path) -> list[str]:
+    """The lines of text in a picture, whose letters matplotlib draws as outlines and names in comments."""
+    return [unescape(text) for text in re.findall("<!-- (.*) -->", path.read_text(encoding="utf-8"))]
 
 
 class Tags(HTMLParser):

@@ -15,13 +15,13 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from s2s.config import LengthNormalization
-from s2s.data.subwords import BOS, EOS
-from s2s.decoding.must import Must
-from s2s.decoding.phrases import Phrases
-from s2s.decoding.ranking import Ranking
-from s2s.decoding.rules import Avoid, MinimumLength, NoRepeat, Rule, Rules, prefixes
-from s2s.decoding.search import Hypothesis, beam_search
+from s2s.config.search import LengthNormalization
+from s2s.data.vocabulary.subwords import BOS, EOS
+from s2s.decoding.search.hypothesis_score import Ranking
+from s2s.decoding.search.lexical_constraints import Must
+from s2s.decoding.search.phrases import Phrases
+from s2s.decoding.search.rules import Avoid, MinimumLength, NoRepeat, Rule, Rules, prefixes
+from s2s.decoding.search.search import Hypothesis, beam_search
 
 CPU = torch.device("cpu")
 V = 4

@@ -34,13 +34,27 @@ def told(folder: str) -> None:
     time.sleep(60)
 
 
+def build_and_wait(root: str, started: str) -> None:
+    """Begin to build an entry of a cache, and never end."""
+    from s2s.data.cache import Cache
+
+    def build(folder: Path) -> dict[str, Any]:
+        (folder / "a").write_text("half")
+        Path(started).touch()
+        time.sleep(60)
+        return {}
+
+    Cache(Path(root)).entry("text", {"text": "abc", "seed": 1}, build)
+
+
 FIRST_CHUNK = 30
 
 
 def sift_few_phrases(folder: Path, num_pairs: int, seed: int, is_reversed: bool, rules: Any, number: int) -> Any:
     """As `prepare` sifts the phrasebook, but in small chunks."""
-    from s2s.config import Split
-    from s2s.data import phrasebook, prepare
+    from s2s.config.data import Split
+    from s2s.data.phrasebook.generate import distinct_pairs
+    from s2s.data.text import corpus
 
-    pairs = phrasebook.distinct_pairs(Split.train, FIRST_CHUNK if number == 0 else 40, seed, stream=number)
-    return prepare._sift_chunk(folder, number, prepare._turned(pairs, is_reversed), rules, None)
+    pairs = distinct_pairs(Split.train, FIRST_CHUNK if number == 0 else 40, seed, stream=number)
+    return corpus._sift_chunk(folder, number, corpus._turned(pairs, is_reversed), rules, None)

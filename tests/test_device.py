@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from s2s import device as module
-from s2s.config import Device, Precision
+from s2s.config.training import Device, Precision
 from s2s.device import autocast, choose_device, choose_precision, matrix_rate
 from s2s.errors import ConfigError
 

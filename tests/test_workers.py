@@ -8,12 +8,13 @@ from itertools import count, islice
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, TINY, environment
-from tasks import killed, names_of_modules, odd_ones_only, squared_by
 
+from processes import ROOT, environment
 from s2s import workers
 from s2s.errors import DataError
 from s2s.workers import Workers
+from tasks import killed, names_of_modules, odd_ones_only, squared_by
+from tiny_runs import TINY
 
 
 @pytest.fixture(params=[1, 2])

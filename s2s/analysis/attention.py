@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from s2s.config import Score
-from s2s.data.subwords import Subwords
-from s2s.data.words import WORD_START, merge_pieces, merge_weights
-from s2s.decoding.forced import ForcedDecoder
+from s2s.config.model import Score
+from s2s.data.vocabulary.subwords import Subwords
+from s2s.data.vocabulary.words import WORD_START, merge_pieces, merge_weights
+from s2s.decoding.forced_decoding import ForcedDecoder
+from s2s.decoding.postprocessing import Translation
 from s2s.decoding.translator import Translator
-from s2s.decoding.wording import Translation
 from s2s.errors import CheckpointError, RunError
 
 END = "</s>"

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from s2s.config import Cell, Direction
+from s2s.config.commands import Direction
+from s2s.config.model import Cell
 from s2s.models.cells import WRITTEN, GRUCell, LSTMCell, WrittenCell, num_states
 from s2s.models.encoder import Encoder, EncoderLayer
 

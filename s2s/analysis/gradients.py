@@ -17,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from s2s.config import Cell
+from s2s.config.model import Cell
 from s2s.errors import DataError
-from s2s.models.cells import FUSED, WRITTEN, State, WrittenCell, fused_layer, num_states, run_fused
+from s2s.models.cells import WRITTEN, State, WrittenCell, num_states
 from s2s.models.embedding import embedding
+from s2s.models.fused import FUSED, fused_layer, run_fused
 
 Norms = NDArray[np.float64]
 

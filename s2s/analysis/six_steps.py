@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from s2s.analysis.attention import PiecePair, pieces_with_end
-from s2s.analysis.terminal import table
-from s2s.config import Score
+from s2s.config.model import Score
 from s2s.data.batching import Batch, pair_batch
-from s2s.data.subwords import EOS, NO_TEXT
-from s2s.data.words import merge_pieces, words_of_pieces
+from s2s.data.vocabulary.subwords import EOS, NO_TEXT
+from s2s.data.vocabulary.words import merge_pieces, words_of_pieces
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
 from s2s.models.attention import Attention, Memory
 from s2s.models.seq2seq import Seq2Seq
+from s2s.text_tables import table
 
 NUM_NEXT = 5
 _BAR_COLUMNS = 20

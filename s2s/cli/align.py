@@ -8,21 +8,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from s2s.cli.app import run_app
-from s2s.cli.pairs import read_pair_windows
-from s2s.config import AlignConfig
-from s2s.data.corpora import Pair
-from s2s.data.links import Link, format_pharaoh
-from s2s.decoding.forced import ForcedDecoder
+from s2s.config.commands import AlignConfig
+from s2s.data.text.parallel_text import Pair
+from s2s.data.word_alignment import Link, format_pharaoh
+from s2s.decoding.forced_decoding import ForcedDecoder
+from s2s.decoding.streaming.input_pairs import read_pair_windows
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError
-from s2s.evaluation.aligner import AttentionAligner
-from s2s.evaluation.alignment import (
-    AlignmentScores,
-    Gold,
-    alignment_scores,
-    diagonal_links,
-    read_gold,
-)
+from s2s.evaluation.alignment import AlignmentScores, Gold, alignment_scores, diagonal_links, read_gold
+from s2s.evaluation.attention_aligner import AttentionAligner
 
 _logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from s2s.cli.sweeps import JobFailedError, job_folder, parent_options, stop_signals, swept_names
-from s2s.config import check
+from s2s.config.check import check
 from s2s.errors import ConfigError, Interrupted, S2SError
 
 C = TypeVar("C")

@@ -7,16 +7,18 @@ from itertools import islice
 from pathlib import Path
 
 from s2s.analysis.attention import WordAttention, attention_of_pairs, check_looks, piece_pairs
-from s2s.analysis.attention_page import attention_page
-from s2s.analysis.plots import plot_attention, require_matplotlib
+from s2s.analysis.pages.attention_page import attention_page
+from s2s.analysis.plots.attention_heat_map import plot_attention
+from s2s.analysis.plots.figure import require_matplotlib
 from s2s.analysis.six_steps import six_steps, six_steps_text
 from s2s.cli.app import quote_text, run_app
-from s2s.config import AttentionConfig, PictureFormat, load_config
-from s2s.decoding.lines import decode, open_input, read_windows
+from s2s.config.commands import AttentionConfig, PictureFormat
+from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError
 from s2s.files import write_text
-from s2s.runs import RunFolder
+from s2s.runs.folder import RunFolder
+from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
 _TEXTS = ("text=", "target=")

@@ -5,12 +5,14 @@ import shlex
 from pathlib import Path
 
 from s2s.cli.app import run_app
-from s2s.config import AverageConfig, Config, Task, Weights, load_config
-from s2s.data.vocabularies import vocabulary_files
+from s2s.config.commands import AverageConfig, Weights
+from s2s.config.training import Config, Task
 from s2s.errors import CheckpointError
 from s2s.files import write_bytes
-from s2s.runs import RunFolder, check_free
-from s2s.training.checkpoint import checkpoints, mean_weights, save_checkpoint, weights_path, with_prefix
+from s2s.runs.checkpoint import checkpoints, mean_weights, save_checkpoint, weights_path, with_prefix
+from s2s.runs.folder import RunFolder, check_free
+from s2s.runs.saved_config import load_config
+from s2s.runs.vocabularies import vocabulary_files
 
 _logger = logging.getLogger(__name__)
 

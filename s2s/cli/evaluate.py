@@ -4,37 +4,29 @@ import dataclasses
 import json
 import logging
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from s2s.cli.app import run_app
-from s2s.config import (
-    EvaluateConfig,
-    ExpectedUtility,
-    LengthsConfig,
-    OutputFormat,
-    ScoredData,
-    SearchConfig,
-    SignificanceConfig,
-    Strategy,
-    Task,
-    check,
-    load_config,
-)
+from s2s.config.check import check
+from s2s.config.commands import EvaluateConfig
+from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
+from s2s.config.training import Task
 from s2s.data.batching import all_batches
-from s2s.data.corpora import Pair
-from s2s.data.prepare import encode_pairs
+from s2s.data.encode import encode_pairs
+from s2s.data.text.parallel_text import Pair
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
-from s2s.evaluation.report import Scored, table
-from s2s.evaluation.scores import comparable_metrics, corpus_scores, lowercased_metric, mean_loss_nats
-from s2s.evaluation.significance import Resampling, resample
-from s2s.evaluation.testsets import ScoredText, file_text, named_text, own_text
+from s2s.evaluation.score_table import Scored, table
+from s2s.evaluation.scores import mean_loss_nats
+from s2s.evaluation.significance import Resampling
+from s2s.evaluation.systems import scored, scored_text, scoring_translator, with_evidence
+from s2s.evaluation.testsets import ScoredText
 from s2s.files import write_lines
-from s2s.models.loss import perplexity
-from s2s.runs import RunFolder
+from s2s.models.model import perplexity
+from s2s.runs.folder import RunFolder
+from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
 _LOSS_BATCH_TOKENS = 2000
@@ -54,13 +46,6 @@ def evaluate(config: EvaluateConfig) -> None:
     result = _look_at(config, runs[0], text) if len(runs) == 1 else _compare(config, runs, text)
     json.dump(result, sys.stdout, ensure_ascii=False)
     print()
-
-
-def scored_text(data: ScoredData, runs: Sequence[RunFolder]) -> ScoredText:
-    """The text that was asked for, or else the test set that the runs share."""
-    if data.testset is not None and data.language_pair is not None:
-        return named_text(data.testset, data.language_pair)
-    return file_text(*map(Path, data.test)) if data.test else own_text(runs)
 
 
 def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
@@ -99,15 +84,6 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
     return {"lines": len(text.sources), "search": search, "runs": rows}
 
 
-def scoring_translator(config: EvaluateConfig | LengthsConfig, run: RunFolder) -> Translator:
-    """The translator of a run, which gives one translation a line."""
-    # Every line needs exactly one translation here; several are only of use to choose one from.
-    chooses = config.search.mbr is not ExpectedUtility.none
-    num_best = config.search.num_best if chooses else 1
-    search = dataclasses.replace(config.search, num_best=num_best, format=OutputFormat.text)
-    return Translator.load(run.path, search=search, device=config.device, precision=config.precision)
-
-
 def _searches(chosen: SearchConfig) -> list[SearchConfig]:
     """Greedy search, where the other options have a meaning for it, and the search that was chosen."""
     greedy = dataclasses.replace(chosen, strategy=Strategy.greedy, num_best=1, mbr=ExpectedUtility.none)
@@ -128,40 +104,7 @@ def _loss_nats(translator: Translator, text: ScoredText) -> float:
     return mean_loss_nats(translator.model, all_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
 
 
-def scored(name: str, translator: Translator, text: ScoredText) -> Scored:
-    """Translate, and score the translations."""
-    metrics = {**comparable_metrics(text.target_language), **lowercased_metric(text.target_language)}
-    started_s = time.perf_counter()
-    hypotheses = translator.translate(text.sources)
-    elapsed_s = time.perf_counter() - started_s
-    scores = corpus_scores(hypotheses, *text.references, metrics=metrics, labels=text.labels)
-    return Scored(name, hypotheses, scores, elapsed_s, f"{text.name}.{translator.search.strategy.name}.txt")
-
-
 def _kept(system: Scored, folder: Path) -> Scored:
     """The same, with its translations written into a folder."""
     write_lines(folder / system.output, system.hypotheses)
     return system
-
-
-def with_evidence(
-    method: Resampling,
-    systems: Sequence[Scored],
-    text: ScoredText,
-    options: SignificanceConfig,
-) -> list[Scored]:
-    """The same with what resampling says of their scores."""
-    is_bootstrap = method is Resampling.bootstrap
-    found = resample(
-        method,
-        [system.hypotheses for system in systems],
-        text.references,
-        comparable_metrics(text.target_language),
-        num_samples=options.bootstrap_samples if is_bootstrap else options.randomization_samples,
-        seed=options.seed,
-        labels=text.labels,
-    )
-    return [
-        dataclasses.replace(system, evidence={**system.evidence, method: evidence})
-        for system, evidence in zip(systems, found, strict=True)
-    ]

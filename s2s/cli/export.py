@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from s2s.cli.app import run_app
-from s2s.config import Config, Device, ExportConfig, ExportFormat, flatten, load_config
-from s2s.data.subwords import BOS, EOS, PAD, UNK
+from s2s.config.commands import ExportConfig, ExportFormat
+from s2s.config.options import flatten
+from s2s.config.training import Config, Device
+from s2s.data.vocabulary.subwords import BOS, EOS, PAD, UNK
 from s2s.decoding.translator import Translator
 from s2s.errors import RunError
 from s2s.files import new_folder, write_bytes, write_json
-from s2s.models.graphs import decoder_graph, encoder_graph, memory_names, state_names
+from s2s.models.onnx_export import decoder_graph, encoder_graph, memory_names, state_names
 from s2s.models.seq2seq import Seq2Seq
-from s2s.runs import RunFolder, check_free
-from s2s.training.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
+from s2s.runs.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
+from s2s.runs.folder import RunFolder, check_free
+from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
 _ONNX_FORMAT = "s2s-onnx-1"

@@ -11,15 +11,18 @@ import torch
 from torch import Tensor
 
 from s2s.analysis.gates import KEEPS, LayerReader, Trace, UnitMemory, extremes, memories
-from s2s.analysis.heat_maps import HeatMap, plot_heat_maps
-from s2s.analysis.plots import check_drawable
+from s2s.analysis.plots.figure import check_drawable
+from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
 from s2s.cli.app import quote_text, run_app
-from s2s.config import Cell, Direction, GatesConfig, ModelConfig, Task, load_config
+from s2s.config.commands import Direction, GatesConfig
+from s2s.config.model import Cell, ModelConfig
+from s2s.config.training import Task
 from s2s.data.batching import source_batch
-from s2s.data.corpora import read_pairs
+from s2s.data.text.parallel_text import read_pairs
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError, RunError
-from s2s.runs import RunFolder
+from s2s.runs.folder import RunFolder
+from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
 _STATES = (Trace.cell, Trace.hidden)

@@ -5,9 +5,9 @@ import logging
 import sys
 from typing import Any
 
-from s2s.analysis.comparison import MEASURES, Row, compare, find_runs, read_result, signatures
+from s2s.analysis.run_comparison import MEASURES, Row, compare, find_runs, read_result, signatures
 from s2s.cli.app import run_app
-from s2s.config import GatherConfig, TableFormat
+from s2s.config.commands import GatherConfig, TableFormat
 
 _logger = logging.getLogger(__name__)
 _DIGITS = {"bleu": 2, "chrf": 2, "accuracy": 2, "f1": 2, "calibration_error": 2, "dev_loss_nats": 3, "minutes": 1}

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s.analysis.comparison import find_translators, short_names
-from s2s.analysis.line_plots import Line, Panel, plot_panels
-from s2s.analysis.plots import check_drawable
+from s2s.analysis.plots.figure import check_drawable
+from s2s.analysis.plots.line_plots import Line, Panel, plot_panels
+from s2s.analysis.run_comparison import find_translators, short_names
 from s2s.cli.app import run_app
-from s2s.cli.evaluate import scored_text, scoring_translator
-from s2s.config import LengthsConfig
+from s2s.config.commands import LengthsConfig
 from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
 from s2s.evaluation.scores import comparable_metrics
 from s2s.evaluation.significance import Evidence
+from s2s.evaluation.systems import scored_text, scoring_translator
 from s2s.evaluation.testsets import ScoredText
-from s2s.runs import RunFolder
+from s2s.runs.folder import RunFolder
 
 _logger = logging.getLogger(__name__)
 _APART = 0.07  # places of a group, so that intervals stand beside each other

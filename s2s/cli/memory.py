@@ -11,11 +11,12 @@ from typing import NamedTuple
 import torch
 from tqdm import tqdm
 
-from s2s.analysis.line_plots import Line, Panel, plot_panels
-from s2s.analysis.memory import accuracy, build_copyist, copying_batch, teach
-from s2s.analysis.plots import check_drawable
+from s2s.analysis.copy_task import accuracy, build_copyist, copying_batch, teach
+from s2s.analysis.plots.figure import check_drawable
+from s2s.analysis.plots.line_plots import Line, Panel, plot_panels
 from s2s.cli.app import run_app
-from s2s.config import Cell, MemoryConfig, Score
+from s2s.config.commands import MemoryConfig
+from s2s.config.model import Cell, Score
 
 _logger = logging.getLogger(__name__)
 _NUM_TEST_WORDS = 1000

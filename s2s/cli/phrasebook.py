@@ -4,8 +4,8 @@ import logging
 from pathlib import Path
 
 from s2s.cli.app import run_app
-from s2s.config import PhrasebookConfig
-from s2s.data.phrasebook_files import write_phrasebook
+from s2s.config.commands import PhrasebookConfig
+from s2s.data.phrasebook.write_files import write_phrasebook
 
 _logger = logging.getLogger(__name__)
 

@@ -6,18 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from s2s.analysis.attention import WordAttention, attention_of_pairs, middling, piece_pairs
-from s2s.analysis.comparison import read_result, short_names
-from s2s.analysis.report_page import RunStory, Said, TextResults, report_page
+from s2s.analysis.pages.report_page import RunStory, Said, TextResults, report_page
+from s2s.analysis.run_comparison import read_result, short_names
 from s2s.cli.app import run_app
-from s2s.cli.evaluate import scored, scored_text, scoring_translator, with_evidence
-from s2s.config import ReportConfig, Score, Task, load_config
+from s2s.config.commands import ReportConfig
+from s2s.config.model import Score
+from s2s.config.training import Task
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError, RunError
 from s2s.evaluation.significance import Resampling
+from s2s.evaluation.systems import scored, scored_text, scoring_translator, with_evidence
 from s2s.evaluation.testsets import ScoredText
 from s2s.files import write_text
-from s2s.runs import RunFolder
-from s2s.training.metrics import read_metrics
+from s2s.runs.folder import RunFolder
+from s2s.runs.metrics import read_metrics
+from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ import math
 import sys
 
 from s2s.cli.app import run_app
-from s2s.cli.pairs import read_pair_windows
-from s2s.config import ScoreConfig, ScoreFormat
-from s2s.data.subwords import Subwords
-from s2s.decoding.forced import ForcedDecoder, ForcedScore
+from s2s.config.commands import ScoreConfig, ScoreFormat
+from s2s.data.vocabulary.subwords import Subwords
+from s2s.decoding.forced_decoding import ForcedDecoder, ForcedScore
+from s2s.decoding.streaming.input_pairs import read_pair_windows
 from s2s.decoding.translator import Translator
 
 

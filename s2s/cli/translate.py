@@ -11,18 +11,22 @@ from pathlib import Path
 import torch
 
 from s2s.cli.app import run_app
-from s2s.config import DecodingPrecision, Device, EnsembleMean, SearchConfig, TranslateConfig, flatten, load_config
-from s2s.data.corpora import sha256_of
-from s2s.decoding.crew import Crew
-from s2s.decoding.line_translator import LineTranslator
-from s2s.decoding.lines import WINDOW_BYTES, open_input, read_windows
-from s2s.decoding.part import MadeOf, Part, join
+from s2s.config.commands import TranslateConfig
+from s2s.config.options import flatten
+from s2s.config.search import DecodingPrecision, EnsembleMean, SearchConfig
+from s2s.config.training import Device
+from s2s.data.text.parallel_text import sha256_of
+from s2s.decoding.streaming.input_lines import WINDOW_BYTES, open_input, read_windows
+from s2s.decoding.streaming.line_translator import LineTranslator
+from s2s.decoding.streaming.parallel_translator import Crew
+from s2s.decoding.streaming.resumable_output import MadeOf, Part, join
 from s2s.decoding.translator import Translator
 from s2s.device import choose_device
+from s2s.distributed import Ranks, connected, local_rank
 from s2s.errors import ConfigError, OutputError
-from s2s.runs import RunFolder
-from s2s.training.checkpoint import best_path
-from s2s.training.distributed import Ranks, connected, local_rank
+from s2s.runs.checkpoint import best_path
+from s2s.runs.folder import RunFolder
+from s2s.runs.saved_config import load_config
 from s2s.workers import all_cores, num_cores
 
 _LONGEST_WAIT = datetime.timedelta(days=30)  # for a slower rank; one that is lost is noticed at once

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from s2s.data.store import TokenStore
-from s2s.data.subwords import BOS, EOS, PAD
+from s2s.data.token_store import TokenStore
+from s2s.data.vocabulary.subwords import BOS, EOS, PAD
 
 Indices = npt.NDArray[np.int64]
 Lengths = npt.NDArray[np.integer]

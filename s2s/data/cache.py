@@ -32,7 +32,6 @@ _OWNER = "owner"
 """A file in a folder that is being built, locked as long as its builder lives."""
 _HAS_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _CANNOT_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
-
 FORMAT = 2
 """Goes up whenever the same key has to give other files; what other versions left is then no longer found."""
 

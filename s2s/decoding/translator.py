@@ -5,7 +5,6 @@ B sentences, K beams, V pieces.
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -13,81 +12,34 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from s2s.config import (
-    DecodingPrecision,
-    Device,
-    EnsembleMean,
-    Score,
-    SearchConfig,
-    Strategy,
-    Task,
-    check,
-    load_config,
-)
+from s2s.config.check import check
+from s2s.config.model import Score
+from s2s.config.search import DecodingPrecision, EnsembleMean, SearchConfig, Strategy
+from s2s.config.training import Device, Task
 from s2s.data.batching import source_batch
-from s2s.data.subwords import NO_TEXT, UNK, Subwords
-from s2s.decoding.engine import Engine
-from s2s.decoding.must import Must
-from s2s.decoding.phrases import Phrases, WordEdges
-from s2s.decoding.ranking import Ranking
-from s2s.decoding.rules import Avoid, MinimumLength, NoRepeat, Rule, Rules, prefixes
-from s2s.decoding.samples import Sampling
-from s2s.decoding.search import Hypothesis, beam_search, sample_search
-from s2s.decoding.spelling import Speller
-from s2s.decoding.wording import Translation, build_wording
+from s2s.data.vocabulary.subwords import NO_TEXT, UNK, Subwords
+from s2s.decoding.ensemble import Engine
+from s2s.decoding.line_constraints import Demand, _Sentence, _Word
+from s2s.decoding.postprocessing import Translation, build_wording
+from s2s.decoding.search.hypothesis_score import Ranking
+from s2s.decoding.search.lexical_constraints import Must
+from s2s.decoding.search.phrases import Phrases, WordEdges
+from s2s.decoding.search.rules import Avoid, MinimumLength, NoRepeat, Rule, Rules, prefixes
+from s2s.decoding.search.sampling import Sampling
+from s2s.decoding.search.search import Hypothesis, beam_search, sample_search
+from s2s.decoding.segmentation import Speller
 from s2s.device import choose_decoding_precision, choose_device
 from s2s.errors import ConfigError, RunError
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
-from s2s.runs import RunFolder
-from s2s.training.checkpoint import load_best, load_weights
+from s2s.runs.checkpoint import load_best, load_weights
+from s2s.runs.folder import RunFolder
+from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
 _NOTHING_TO_SAY = (
     "the translation is empty, since the rules forbid every word before it can end: loosen search.no_repeat_ngram, "
     "search.min_length or what is to be avoided"
 )
-
-
-@dataclass(frozen=True)
-class Demand:
-    """What is asked of the translation of one line, beside what `SearchConfig` asks of all.
-
-    Attributes:
-        prefix: text that it begins with; its last word may go on.
-        must: words that must occur; only with search=beam.
-        avoid: words that must not occur, but in the prefix.
-    """
-
-    prefix: str = ""
-    must: tuple[str, ...] = ()
-    avoid: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Word:
-    """A word that must occur (or several), and the ways to write it in pieces."""
-
-    text: str
-    ways: list[tuple[int, ...]]
-
-
-@dataclass(frozen=True)
-class _Sentence:
-    """A line in pieces, and what is asked of its translation.
-
-    Attributes:
-        line: its number, from 1.
-        source: pieces of the line.
-        prefix: pieces that its translation begins with.
-        must: what must be said.
-        avoid: what must not be said.
-    """
-
-    line: int
-    source: list[int]
-    prefix: list[int]
-    must: list[_Word]
-    avoid: list[tuple[int, ...]]
 
 
 class Translator:

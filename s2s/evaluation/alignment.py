@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from s2s.config import LinkFormat
-from s2s.data.corpora import read_lines
-from s2s.data.links import Link
+from s2s.config.commands import LinkFormat
+from s2s.data.text.parallel_text import read_lines
+from s2s.data.word_alignment import Link
 from s2s.errors import DataError
 
 

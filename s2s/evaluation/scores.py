@@ -11,7 +11,7 @@ from sacrebleu.metrics.ter import TER
 
 from s2s.data.batching import Batch
 from s2s.errors import DataError, MissingExtraError
-from s2s.models.loss import Learner
+from s2s.models.model import Learner
 
 Scores = dict[str, float | str]
 

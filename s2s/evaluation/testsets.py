@@ -15,9 +15,9 @@ from sacrebleu import (
     get_source_file,
 )
 
-from s2s.data.corpora import read_pairs
+from s2s.data.text.parallel_text import read_pairs
 from s2s.errors import ConfigError, DataError, S2SError
-from s2s.runs import RunFolder
+from s2s.runs.folder import RunFolder
 
 _SILENCE_S = 30.0  # sacrebleu sets no limit of its own: a network that swallows everything would be waited for forever
 

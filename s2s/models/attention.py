@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from s2s.config import Score
+from s2s.config.model import Score
 
 
 @dataclass(frozen=True)

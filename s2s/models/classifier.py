@@ -8,14 +8,14 @@ import math
 import torch
 from torch import Tensor, nn
 
-from s2s.config import ModelConfig, Pooling, Score
+from s2s.config.model import ModelConfig, Pooling, Score
 from s2s.data.batching import Batch
-from s2s.data.subwords import EOS
+from s2s.data.vocabulary.subwords import EOS
 from s2s.models.attention import Attention
 from s2s.models.dropout import Dropout, drop_words
 from s2s.models.embedding import embedding
 from s2s.models.encoder import Encoder, build_encoder, last_states
-from s2s.models.loss import Learner, Loss
+from s2s.models.model import Learner, Loss
 
 
 class Pool(nn.Module):

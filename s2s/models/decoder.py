@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from s2s.config import Cell
+from s2s.config.model import Cell
 from s2s.models.attention import Attention, Memory
-from s2s.models.cells import State, StepByStep, fused_layer, num_states, run_fused
+from s2s.models.cells import State, num_states
 from s2s.models.dropout import Dropout
+from s2s.models.fused import fused_layer, run_fused
+from s2s.models.step_by_step import StepByStep
 
 
 @dataclass(frozen=True)

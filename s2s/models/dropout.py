@@ -10,7 +10,7 @@ from torch's global generator, whose state is in the checkpoint, so that a resum
 import torch
 from torch import Tensor, nn
 
-from s2s.data.subwords import PAD, UNK
+from s2s.data.vocabulary.subwords import PAD, UNK
 
 _LEVELS = 2**16
 

@@ -6,9 +6,9 @@ B sentences, S source positions, E embedding units, H units of an encoder state 
 import torch
 from torch import Tensor, nn
 
-from s2s.config import Cell, ModelConfig
-from s2s.models.cells import fused_layer, run_fused
+from s2s.config.model import Cell, ModelConfig
 from s2s.models.dropout import Dropout
+from s2s.models.fused import fused_layer, run_fused
 
 
 def reversal(lengths_B: Tensor, num_positions: int) -> Tensor:

@@ -4,13 +4,11 @@ Everything that decides the next loss is in the checkpoint: weights, optimizer, 
 So a run that was stopped, by whatever, goes on as if nothing had happened.
 """
 
-import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from s2s.config import MEASURES_OF, Config, OptimConfig, StopMetric, Task, flatten
-from s2s.data.store import TokenStore
+from s2s.config.options import flatten
+from s2s.config.training import MEASURES_OF, Config, OptimConfig, Task
+from s2s.data.token_store import TokenStore
+from s2s.distributed import Ranks
 from s2s.errors import CheckpointError, DamagedCheckpointError, Interrupted, TrainingError
 from s2s.files import flush
-from s2s.models.loss import Learner, perplexity
-from s2s.runs import RunFolder
-from s2s.training.checkpoint import (
+from s2s.models.model import Learner, perplexity
+from s2s.runs.checkpoint import (
     checkpoint_path,
     checkpoints,
     load_checkpoint,
@@ -37,86 +36,19 @@ from s2s.training.checkpoint import (
     with_prefix,
     without_prefix,
 )
-from s2s.training.distributed import ParallelLoss, Ranks
-from s2s.training.events import EventWriter
-from s2s.training.metrics import rewind_metrics, write_metrics
+from s2s.runs.folder import RunFolder
+from s2s.runs.metrics import rewind_metrics, write_metrics
 from s2s.training.optim import Plateau, WeightAverage, build_optimizer, clipped_step, learning_rate
-from s2s.training.randomness import random_state, seed_rank, set_random_state
+from s2s.training.parallel_loss import ParallelLoss
+from s2s.training.progress import Progress, Validation
+from s2s.training.random_state import random_state, seed_rank, set_random_state
 from s2s.training.signals import stop_signals
+from s2s.training.tensorboard import EventWriter
 from s2s.training.updates import Recut, Update, Updates
 
 _logger = logging.getLogger(__name__)
 _LOOK_EVERY = {"cpu": 1, "cuda": 25}
 """Steps between two looks at what the device has counted: a look makes a GPU wait for the host."""
-
-
-@dataclass
-class Progress:
-    """Where a run stands.
-
-    Attributes:
-        step: updates made, and steps skipped for a loss that was not finite.
-        epoch: passes over the corpus completed.
-        position: batches of this epoch used.
-        elapsed_s: seconds of training over all starts, validation included.
-        window_nats: summed loss since the last line of metrics.
-        window_tokens: target tokens, or texts, since then.
-        window_s: seconds since then.
-        num_bad_steps: steps in a row that were skipped for a loss or gradient that was not finite.
-        num_skipped_steps: all steps that were skipped for that.
-        best_score: best value of the stop metric (higher is better; a loss counts negative).
-        best_step: step of `best_score`.
-        num_waited: validations since then.
-        schedule_start: step at which the learning rate's schedule began; after 0, the optimizer was begun anew then.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    position: int = 0
-    elapsed_s: float = 0.0
-    window_nats: float = 0.0
-    window_tokens: int = 0
-    window_s: float = 0.0
-    num_bad_steps: int = 0
-    num_skipped_steps: int = 0
-    best_score: float = -math.inf
-    best_step: int = -1
-    num_waited: int = 0
-    schedule_start: int = 0
-    plateau: Plateau = field(default_factory=Plateau)
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-able copy."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, state: dict[str, Any]) -> "Progress":
-        """What `to_json` made."""
-        return cls(**{**state, "plateau": Plateau(**state["plateau"])})
-
-
-@dataclass(frozen=True)
-class Validation:
-    """How well a model does on the dev set.
-
-    Attributes:
-        loss_nats: cross-entropy a target token, or a text.
-        scores: by their names, all of which are those of stop metrics: `bleu` of greedy translations, 0 to 100; or of
-            labels `accuracy` and `f1`, likewise.
-    """
-
-    loss_nats: float
-    scores: Mapping[str, float]
-
-    def score(self, metric: StopMetric) -> float:
-        """The value of a stop metric, turned so that higher is better."""
-        match metric:
-            case StopMetric.loss:
-                return -self.loss_nats
-            case StopMetric.perplexity:
-                return -perplexity(self.loss_nats)
-            case StopMetric.bleu | StopMetric.accuracy | StopMetric.f1:
-                return self.scores[metric.name]
 
 
 class Trainer:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 
 from s2s.data.batching import Batch, Indices, batch_indices, labelled_batch, pair_batch
-from s2s.data.store import TokenStore
-from s2s.training.distributed import Ranks
+from s2s.data.token_store import TokenStore
+from s2s.distributed import Ranks
 
 T = TypeVar("T")
 Rows = Sequence[Sequence[int]]

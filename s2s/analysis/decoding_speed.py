@@ -1,0 +1,188 @@
+"""`s2s-bench decode`: how fast lines are translated, and how close that comes to what the machine can do."""
+
+import dataclasses
+import logging
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from s2s.config.commands import BenchConfig
+from s2s.config.search import DecodingPrecision, SearchConfig
+from s2s.config.training import Config, Device
+from s2s.data.prepare import prepare
+from s2s.data.text.parallel_text import Pair, read_pairs
+from s2s.data.vocabulary.subwords import NO_TEXT
+from s2s.decoding.ensemble import Engine, EngineState
+from s2s.decoding.packed_model import prepare_product
+from s2s.decoding.streaming.input_lines import Window
+from s2s.decoding.streaming.line_translator import LineTranslator
+from s2s.decoding.streaming.parallel_translator import Crew
+from s2s.decoding.translator import Translator
+from s2s.device import choose_decoding_precision, choose_device, matrix_rate, product_rate
+from s2s.errors import ConfigError
+from s2s.files import write_bytes
+from s2s.models.flops import decoding_flops
+from s2s.models.seq2seq import build_seq2seq
+from s2s.runs.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
+from s2s.runs.folder import RunFolder
+from s2s.runs.saved_config import save_config
+from s2s.workers import all_cores, num_cores
+
+_logger = logging.getLogger(__name__)
+_MATRIX_SIZE = 2048
+_BATCHES = 100  # enough for a median; the smallest batches take longest
+_HEADS = ("search", "precision", "processes", "batch", "lines", "seconds", "lines/s", "tokens/s", "ms/line", "of rate")
+Row = dict[str, Any]
+
+
+def bench_decoding(config: BenchConfig) -> Row:
+    """Translate test lines in every way that the options name; the medians of some rounds are shown.
+
+    Start-up is not measured: each way translates the lines once before. Each round measures the matrix products and
+    the lines right after one another, so that a change of the machine's speed moves both.
+    """
+    device = choose_device(config.device)
+    precisions = [each for each in config.decoding_precisions if _is_there(each, device)]
+    processes = config.processes or sorted({1, num_cores() if device.type == "cpu" else 1})
+    with _run(config) as (run, pairs):
+        rows = []
+        choices = list(product(config.strategies, precisions, processes, config.batch_sizes))
+        for strategy, precision, num, batch_size in tqdm(choices, desc="measuring", unit="row", disable=None):
+            search = dataclasses.replace(config.search, strategy=strategy, batch_size=batch_size, num_best=1)
+            if config.untrained:
+                search = dataclasses.replace(search, min_length_factor=1.0, max_length_factor=1.0, max_length_offset=1)
+            lines = [pair.source for pair in pairs[: min(config.lines, _BATCHES * batch_size)]]
+            load = partial(load_lines, str(run.path), search, config.device, precision)
+            kind = choose_decoding_precision(precision, device)
+            row = _measured(load, lines, num, kind, device, config.rounds)
+            names = {"strategy": strategy.name, "precision": precision.name, "processes": num, "batch_size": batch_size}
+            rows.append({**names, **row})
+    machine = {"device": device.type, "cores": all_cores(), "torch": torch.__version__}
+    _print_table(machine, rows)
+    return {**machine, "rows": rows}
+
+
+def load_lines(run: str, search: SearchConfig, device: Device, precision: DecodingPrecision) -> LineTranslator:
+    """A run as processes load it."""
+    return LineTranslator(Translator.load(run, search=search, device=device, precision=precision))
+
+
+def _is_there(precision: DecodingPrecision, device: torch.device) -> bool:
+    try:
+        choose_decoding_precision(precision, device)
+    except ConfigError as error:
+        _logger.info("left out: %s", error)
+        return False
+    return True
+
+
+@contextmanager
+def _run(config: BenchConfig) -> Iterator[tuple[RunFolder, list[Pair]]]:
+    """The run to translate with and the test set, whose order is that of the text."""
+    if not config.untrained:
+        run = RunFolder.existing(config.run)
+        paths = [Path(name) for name in config.data.test] or run.kept_text("test")
+        yield run, list(read_pairs(*paths))
+        return
+    prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces)
+    torch.manual_seed(config.seed)
+    model = build_seq2seq(config.model, len(prepared.source), len(prepared.target))
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunFolder(Path(folder))
+        write_bytes(weights_path(run), checkpoint_content(with_prefix("model", model_tensors(model)), {}))
+        options = {item.name: getattr(config, item.name) for item in dataclasses.fields(Config)}
+        save_config(Config(**options), run.config)
+        sides = prepared.source, prepared.target
+        for path, subwords in zip(run.subwords(config.subwords.shared), sides, strict=True):
+            write_bytes(path, subwords.model)
+        yield run, prepared.test
+
+
+class _CountingEngine(Engine):
+    """Counts what it computes."""
+
+    num_beams = 0
+    num_source = 0
+
+    def start(self, source_BS: Tensor, lengths_B: Tensor) -> EngineState:
+        self.num_source += int(lengths_B.sum())
+        return super().start(source_BS, lengths_B)
+
+    def step(self, word_BK: Tensor, state: EngineState) -> tuple[Tensor, EngineState]:
+        self.num_beams += word_BK.numel()
+        return super().step(word_BK, state)
+
+
+def _measured(
+    load: partial[LineTranslator],
+    lines: Sequence[str],
+    num_processes: int,
+    kind: torch.dtype,
+    device: torch.device,
+    rounds: int,
+) -> Row:
+    """One row of the table."""
+    num_threads = max(1, all_cores() // num_processes)
+    before = torch.get_num_threads()
+    window = Window(1, [line.encode() for line in lines])
+    num_tokens, flops = _work(load().translator, lines, kind)
+    found = []
+    with Crew(load, num_processes, num_threads=num_threads) as crew:
+        for number in range(rounds + 1):
+            rate = _rate(kind, device)
+            torch.set_num_threads(before if num_processes == 1 else num_threads)
+            started_s = time.perf_counter()
+            for _ in crew.translated([window]):
+                pass
+            elapsed_s = time.perf_counter() - started_s
+            torch.set_num_threads(before)
+            if number:  # the first round loads and warms up
+                found.append((elapsed_s, flops / elapsed_s / rate))
+    seconds = statistics.median(elapsed_s for elapsed_s, _ in found)
+    return {
+        "lines": len(lines),
+        "target_tokens": num_tokens,
+        "seconds": round(seconds, 3),
+        "seconds_by_round": [round(elapsed_s, 3) for elapsed_s, _ in found],
+        "lines_per_s": round(len(lines) / seconds, 1),
+        "target_tokens_per_s": round(num_tokens / seconds),
+        "ms_per_line": round(1000 * seconds / len(lines), 2),
+        "share_of_rate": round(statistics.median(share for _, share in found), 3),
+    }
+
+
+def _work(translator: Translator, lines: Sequence[str], kind: torch.dtype) -> tuple[int, float]:
+    """Target tokens of the translations, `</s>` counted, and floating-point operations that they take."""
+    engine = _CountingEngine([translator.model], kind, banned=NO_TEXT)
+    translator.engine = engine
+    translations = translator.translations(lines)
+    on_source, on_beam = decoding_flops(translator.model)
+    num_tokens = sum(len(translation.hypotheses[0].ids) + 1 for translation in translations)
+    return num_tokens, engine.num_source * on_source + engine.num_beams * on_beam
+
+
+def _rate(kind: torch.dtype, device: torch.device) -> float:
+    """Operations a second of a square product of the type."""
+    if kind is not torch.int8:
+        return matrix_rate(kind, device, _MATRIX_SIZE)
+    multiply = prepare_product(torch.rand(_MATRIX_SIZE, _MATRIX_SIZE), None, torch.int8, 1.0)
+    return product_rate(partial(multiply, torch.rand(_MATRIX_SIZE, _MATRIX_SIZE)), device, _MATRIX_SIZE)
+
+
+def _print_table(machine: Row, rows: list[Row]) -> None:
+    _logger.info("%(device)s, %(cores)d cores, torch %(torch)s", machine)
+    _logger.info("%-8s %-9s %9s %6s %6s %8s %8s %9s %9s %8s", *_HEADS)
+    names = ("strategy", "precision", "processes", "batch_size", "lines", "seconds", "lines_per_s")
+    for row in rows:
+        values = [row[name] for name in (*names, "target_tokens_per_s", "ms_per_line", "share_of_rate")]
+        _logger.info("%-8s %-9s %9d %6d %6d %8.3f %8.1f %9d %9.2f %8.3f", *values)

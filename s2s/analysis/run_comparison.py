@@ -1,0 +1,189 @@
+"""Runs side by side: what a choice of options scored, as mean and standard deviation over seeds."""
+
+import json
+import logging
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from s2s.config.options import flatten
+from s2s.config.training import MEASURES_OF, Task
+from s2s.errors import RunError
+from s2s.runs.checkpoint import checkpoints, step_of
+from s2s.runs.folder import RunFolder
+from s2s.runs.metrics import read_metrics
+from s2s.runs.saved_config import load_config
+
+_logger = logging.getLogger(__name__)
+_SIGNED = tuple(MEASURES_OF[Task.translate].test)
+MEASURES = (*(name for measures in MEASURES_OF.values() for name in measures.test), "dev_loss_nats", "minutes")
+"""All that a run may be measured by, in the order of a table's columns."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one run.
+
+    Attributes:
+        path: its folder.
+        options: every option by its full name.
+        step: updates made.
+        measures: test-set `bleu` and `chrf`, or of a classifier `accuracy`, `f1` and `calibration_error`; lowest
+            `dev_loss_nats`, `minutes` of training; those that are known.
+        signatures: what makes `bleu` and `chrf` comparable; empty for a run that has not ended, and for a classifier.
+        is_ended: whether the run has been scored.
+    """
+
+    path: Path
+    options: dict[str, Any]
+    step: int
+    measures: dict[str, float]
+    signatures: dict[str, str]
+    is_ended: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """Runs that differ in nothing but their seed.
+
+    Attributes:
+        options: those options by which the rows of a table differ.
+        num_runs: seeds, where each was run once.
+        means: mean of each measure.
+        deviations: sample standard deviation (n - 1) of each measure; None for one run.
+    """
+
+    options: dict[str, Any]
+    num_runs: int
+    means: dict[str, float]
+    deviations: dict[str, float | None]
+
+
+def find_runs(folders: object) -> list[RunFolder]:
+    """All runs in these folders and below them, by path, each once.
+
+    Args:
+        folders: the option `runs`: one folder, or a list.
+
+    Raises:
+        RunError: a folder does not exist, or holds no run.
+    """
+    found: dict[Path, RunFolder] = {}
+    for folder in _paths(folders):
+        configs = sorted(folder.rglob("config.yaml"))
+        if not configs:
+            what = "holds no run" if folder.is_dir() else "does not exist"
+            raise RunError(f"runs={folder} {what}: expected a folder with runs (config.yaml) in it or below it")
+        found |= {config.resolve(): RunFolder(config.parent) for config in configs}
+    return list(found.values())
+
+
+def _paths(folders: object) -> list[Path]:
+    return [Path(str(name)) for name in (folders if isinstance(folders, list) else [folders])]
+
+
+def find_translators(folders: object) -> list[RunFolder]:
+    """Those of these runs that have learnt to translate, at least one.
+
+    A run that was named itself must be such a one. Of those that were found below a folder, classifiers, runs without
+    weights and runs that still train are left out with a warning.
+
+    Raises:
+        RunError: as `find_runs`; a run that was named cannot translate; or none is left.
+    """
+    named, found = {folder.resolve() for folder in _paths(folders)}, []
+    for run in find_runs(folders):
+        is_named = run.path.resolve() in named
+        try:
+            _check_translates(run, has_to_have_ended=not is_named)
+        except RunError as error:
+            if is_named:
+                raise
+            _logger.warning("warning: left out: %s", error)
+            continue
+        found.append(run)
+    if not found:
+        raise RunError(f"runs={','.join(map(str, _paths(folders)))} holds no run that can translate: train one first")
+    return found
+
+
+def _check_translates(run: RunFolder, *, has_to_have_ended: bool) -> None:
+    """Refuse a run that learnt something else, or not enough yet.
+
+    Raises:
+        RunError: saying so.
+    """
+    load_config(run.config, Task.translate)
+    if not run.has_begun:
+        raise RunError(f"run={run.path} holds no weights yet: expected a trained run; train it with s2s-train")
+    if has_to_have_ended and run.metrics.is_file() and not run.summary.is_file():
+        raise RunError(f"run={run.path} is unfinished: train it to its end, or name it itself")
+
+
+def short_names(runs: Sequence[RunFolder]) -> list[str]:
+    """The names of the folders, or whole paths where two have one name."""
+    names = [run.path.resolve().name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run.path) for run in runs]
+
+
+def read_result(run: RunFolder) -> Result:
+    """What a run folder tells of its run.
+
+    Raises:
+        RunError: a file of it cannot be read.
+    """
+    config = load_config(run.config)
+    try:
+        rows = read_metrics(run.metrics)
+        test = json.loads(run.summary.read_text(encoding="utf-8"))["test"] if run.summary.exists() else {}
+        scores = MEASURES_OF[config.task].test if test else ()
+        measures = {name: float(test[name]) for name in scores}
+        signatures = {name: str(test[f"{name}_signature"]) for name in scores if name in _SIGNED}
+        losses = [row["loss_nats"] for row in rows if row["kind"] == "dev" and row["loss_nats"] is not None]
+        measures |= {"dev_loss_nats": min(losses)} if losses else {}
+        measures |= {"minutes": rows[-1]["elapsed_s"] / 60} if rows else {}
+        step = max([row["step"] for row in rows] + [step_of(path) for path in checkpoints(run)], default=0)
+        return Result(run.path, flatten(config), step, measures, signatures, bool(test))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{run.path}: expected the scores and metrics of a run, but they cannot be read: {error!r}"
+        ) from error
+
+
+def differing(results: Sequence[Result]) -> list[str]:
+    """The names of the options that are not the same in all results, the seed among them; in their order."""
+    names = results[0].options if results else ()
+    return [name for name in names if any(result.options[name] != results[0].options[name] for result in results)]
+
+
+def compare(results: Sequence[Result]) -> list[Row]:
+    """A row for each combination of the options that differ between the results, the seed left out; in their order."""
+    names = [name for name in differing(results) if name != "seed"]
+    groups: dict[str, list[Result]] = {}
+    for result in sorted(results, key=lambda result: [_rank(result.options[name]) for name in names]):
+        groups.setdefault(repr([result.options[name] for name in names]), []).append(result)
+    return [_row({name: group[0].options[name] for name in names}, group) for group in groups.values()]
+
+
+def _rank(value: Any) -> tuple[int, float, str]:
+    """Numbers before words, each in their order."""
+    return (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, str(value))
+
+
+def _row(options: dict[str, Any], group: list[Result]) -> Row:
+    known = {name: [result.measures[name] for result in group if name in result.measures] for name in MEASURES}
+    return Row(
+        options,
+        len(group),
+        {name: statistics.fmean(values) for name, values in known.items() if values},
+        {name: statistics.stdev(values) if len(values) > 1 else None for name, values in known.items() if values},
+    )
+
+
+def signatures(results: Iterable[Result]) -> dict[str, list[str]]:
+    """The different signatures of each score; more than one means that the scores must not be compared."""
+    results = list(results)
+    found = {name: {result.signatures[name] for result in results if name in result.signatures} for name in _SIGNED}
+    return {name: sorted(different) for name, different in found.items()}

@@ -1,0 +1,120 @@
+"""TODO: say what s2s.config.data is."""
+
+import dataclasses
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+from s2s.config.options import option
+from s2s.errors import ConfigError
+
+
+class Corpus(enum.Enum):
+    """Where sentence pairs, or texts with their labels, come from."""
+
+    phrasebook = "phrasebook"
+    multi30k = "multi30k"
+    files = "files"
+    labelled = "labelled"
+
+
+class Split(enum.Enum):
+    """A part of the phrasebook; no two share a sentence, or a clause."""
+
+    train = "train"
+    dev = "dev"
+    test = "test"
+
+
+class SubwordKind(enum.Enum):
+    """How sentencepiece finds its pieces."""
+
+    unigram = "unigram"
+    bpe = "bpe"
+    word = "word"
+
+
+@dataclass
+class DataConfig:
+    """Which sentence pairs, or labelled texts, to learn from."""
+
+    corpus: Corpus = option(
+        Corpus.phrasebook,
+        "phrasebook (built in), multi30k (public), files (your own), or labelled (your own, for task=classify)",
+    )
+    source_language: str = option("ko", "language of the source; for files only a label")
+    target_language: str = option("en", "language of the target; for files only a label")
+    train: list[str] = option(
+        [], "files: [source, target], labelled: [text, label], plain or .gz; or [one file], a tab between the two"
+    )
+    dev: list[str] = option([], "likewise; left out: cut from train")
+    test: list[str] = option([], "likewise; left out: cut from train")
+    root: str | None = option(None, "multi30k: a folder that holds its files; left out: download into the cache")
+    cache: str | None = option(
+        None, "folder for downloads and prepared text; left out: $S2S_CACHE, or s2s in the user's cache folder"
+    )
+    train_pairs: int = option(150_000, "phrasebook: distinct training pairs", low=1)
+    dev_pairs: int = option(1000, "pairs of a dev set that is made or cut", low=1)
+    dev_share: float | None = option(
+        None, "files and labelled: share of train that is cut as dev, in place of dev_pairs", low=0.001, high=0.9
+    )
+    test_pairs: int = option(1000, "pairs of a test set that is made or cut", low=1)
+    clean: bool = option(True, "drop bad training pairs; dev and test are never filtered")
+    max_words: int = option(100, "cleaning of pairs: longest side in words", low=1)
+    max_characters: int = option(600, "cleaning of pairs: longest side in characters", low=1)
+    max_length_ratio: float = option(6.0, "cleaning of pairs: longest side over shortest, in UTF-8 bytes", low=1)
+
+
+@dataclass
+class SubwordsConfig:
+    """How text is cut into pieces."""
+
+    kind: SubwordKind = option(
+        SubwordKind.unigram, "unigram, bpe, or word (the most frequent words, uncut; a run of others is one <unk>)"
+    )
+    shared: bool = option(True, "one vocabulary for both languages")
+    vocabulary_size: int = option(8000, "pieces of each vocabulary; lowered where the corpus has fewer", low=8)
+    character_coverage: float = option(0.9995, "share of the training characters that get a piece", low=0.9, high=1)
+    sampling: bool = option(False, "cut training text anew, at random, every time it is read (subword regularisation)")
+    sampling_alpha: float = option(
+        0.1, "sampling: unigram, sharpness (0: all cuts alike); bpe, share of merges left out", low=0, high=1
+    )
+
+
+def _check_data(data: DataConfig) -> None:
+    is_own = data.corpus in (Corpus.files, Corpus.labelled)
+    sides = "TEXT_FILE,LABEL_FILE" if data.corpus is Corpus.labelled else "SOURCE_FILE,TARGET_FILE"
+    if is_own and not data.train:
+        raise ConfigError(f"data={data.corpus.name} needs data.train=[{sides}]; nothing was given")
+    if not is_own and (data.train or data.dev or data.test):
+        raise ConfigError(
+            f"data.train, data.dev and data.test belong to data=files and data=labelled, not to data={data.corpus.name}"
+        )
+    for name in ("train", "dev", "test"):
+        if len(getattr(data, name)) > 2:
+            raise ConfigError(
+                f"data.{name} must be [{sides}], or [FILE] with a tab between the two, but has "
+                f"{len(getattr(data, name))} entries"
+            )
+    if data.corpus is Corpus.multi30k and data.source_language == data.target_language:
+        raise ConfigError(f"data.source_language and data.target_language are both {data.source_language}")
+
+
+def _check_subwords(subwords: SubwordsConfig) -> None:
+    if subwords.sampling and subwords.kind is SubwordKind.word:
+        raise ConfigError("subwords.sampling=true cuts words in other ways, and subwords.kind=word cuts none")
+
+
+def portable(data: DataConfig) -> DataConfig:
+    """The same options with every path cut down to its last name, so that a run folder names no place on one machine.
+
+    The files themselves are told apart by the fingerprint of their content, kept in the run folder as well.
+    """
+    return dataclasses.replace(
+        data,
+        train=[Path(name).name for name in data.train],
+        dev=[Path(name).name for name in data.dev],
+        test=[Path(name).name for name in data.test],
+        root=data.root and Path(data.root).name,
+        cache=None,
+    )

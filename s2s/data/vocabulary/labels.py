@@ -1,0 +1,104 @@
+"""Labels to ids and back: the classes of a labelled corpus."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from textwrap import shorten
+
+from s2s.data.text.parallel_text import Files, Pair
+from s2s.errors import DataError, RunError
+
+_MOST_LABELS = 1000
+"""More of them are no labels: most likely the two files, or columns, were given the wrong way round."""
+
+
+class Labels:
+    """The classes of a labelled corpus, numbered in the order of their names.
+
+    Of two classes the second is the one whose probability a sigmoid unit gives: 1 of 0 and 1, `positive` of `negative`
+    and `positive`.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self.model = model
+        self.names = model.decode("utf-8").split("\n")[:-1]
+        self._ids = {name: index for index, name in enumerate(self.names)}
+
+    @classmethod
+    def of(cls, found: Iterable[str]) -> "Labels":
+        """The classes of these labels, in which white space counts as little as in any other text.
+
+        Raises:
+            DataError: there are none, or fewer or more than can be told apart; or one is blank.
+        """
+        names = sorted({_tidy(label) for label in found})
+        if not 2 <= len(names) <= _MOST_LABELS:
+            raise DataError(
+                f"expected from 2 to {_MOST_LABELS} different labels, found {len(names):,}; the text comes first and "
+                "the label second: data.train=[TEXT_FILE,LABEL_FILE]"
+            )
+        if not names[0]:
+            raise DataError("expected a label for each text, found a blank one; mend the files")
+        return cls("".join(f"{name}\n" for name in names).encode())
+
+    @classmethod
+    def load(cls, path: Path) -> "Labels":
+        """Read a file of names, one a line.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        try:
+            labels = cls(path.read_bytes())
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"{path}: expected the labels of a run, but they cannot be read ({error})") from error
+        if len(labels) < 2:
+            raise RunError(f"{path}: expected the labels of a run, one a line, found {len(labels)}")
+        return labels
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def all_pieces(self) -> list[str]:
+        """The names, by id, as `Subwords` gives its pieces."""
+        return list(self.names)
+
+    def ids(self, labels: Sequence[str], place: Callable[[int], str]) -> list[int]:
+        """The class of each label.
+
+        Args:
+            place: names the place of a label, given its index, where it is none of the names.
+
+        Raises:
+            DataError: a label is none of the names; the first one, with its place.
+        """
+        tidied = [_tidy(label) for label in labels]
+        for index, label in enumerate(tidied):
+            if label not in self._ids:
+                known = ", ".join(self.names[:10]) + ", ..." * (len(self) > 10)
+                raise DataError(
+                    f"{place(index)}: expected one of the labels {known}, found {label!r}, which the run has not "
+                    "learnt; mend the file, or train a new run with text that has this label"
+                )
+        return [self._ids[label] for label in tidied]
+
+
+def _tidy(label: str) -> str:
+    return " ".join(label.split())
+
+
+def classes_of(pairs: Sequence[Pair], labels: Labels, files: Files | None) -> list[int]:
+    """The class of each text.
+
+    Args:
+        files: those that hold the pairs, line by line; None where pairs come from the cleaned training text.
+
+    Raises:
+        DataError: a label is none of these; the first one, with its file and line, or its text.
+    """
+
+    def place(index: int) -> str:
+        if files is None:
+            return f"data.train, at the text {shorten(pairs[index].source, 60)!r}"
+        return f"{files[1] or files[0]}, line {index + 1}"
+
+    return labels.ids([pair.target for pair in pairs], place)

@@ -1,0 +1,46 @@
+"""Sentence pairs as they come, in windows: from two files, or from standard input with a tab between the sides."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from s2s.data.text.parallel_text import Pair, read_chunks
+from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
+from s2s.errors import DataError
+
+_WINDOW_PAIRS = 2000
+
+
+def read_pair_windows(files: list[str]) -> Iterator[tuple[int, list[Pair]]]:
+    """The number of the first pair of each window, counted from 1, and its pairs.
+
+    Bytes that are not UTF-8 become U+FFFD, with a warning that names the line.
+
+    Args:
+        files: source and target; none: standard input, where a typed line comes at once.
+
+    Raises:
+        DataError: while reading: a line of standard input holds another number of tabs than one (a blank line is a pair
+            of blank sides); a file is missing, or one is longer than the other.
+    """
+    if files:
+        for chunk in read_chunks(Path(files[0]), Path(files[1]), _WINDOW_PAIRS):
+            sides = zip(chunk.source.split(b"\n"), chunk.target.split(b"\n"), strict=True)
+            lines = enumerate(sides, chunk.first_line)
+            yield chunk.first_line, [Pair(*(decode(side, number) for side in pair)) for number, pair in lines]
+        return
+    with open_input(None) as source:
+        for window in filter(None, read_windows(source)):
+            numbered = enumerate(window.lines, window.first_line)
+            yield window.first_line, [_split(decode(line, number), number) for number, line in numbered]
+
+
+def _split(line: str, number: int) -> Pair:
+    sides = line.split("\t")
+    if not line.strip():
+        return Pair("", "")
+    if len(sides) != 2:
+        raise DataError(
+            f"line {number}: expected a source, a tab and a target, got {len(sides) - 1} tabs; "
+            "text that holds tabs itself can be read from files: data.test=[SOURCE,TARGET]"
+        )
+    return Pair(*sides)

@@ -1,0 +1,262 @@
+"""A file of translations that is complete or absent, made by one rank or several, and gone on with after a stop.
+
+While it is made, each rank keeps two files beside it: a part (OUTPUT.0-of-1.part) with the translations of whole
+windows, and a journal (OUTPUT.0-of-1.journal) that knows them. What the journal does not know is done again.
+"""
+
+import dataclasses
+import glob
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from s2s.decoding.streaming.input_lines import Window
+from s2s.errors import OutputError
+from s2s.files import PART_SUFFIX, flush, lock, replacing
+
+_logger = logging.getLogger(__name__)
+_PART = r"\.(\d+)-of-(\d+)\.part"  # after the name of the output: a rank's part, and of how many
+MadeOf = dict[str, Any]
+"""What decides the text: names and JSON-able values."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How far the work was when a window was done; a line of a journal.
+
+    Attributes:
+        last_line: number of its last line.
+        sha256: of the lines of the input up to there.
+        num_bytes: size of the part.
+    """
+
+    last_line: int
+    sha256: str
+    num_bytes: int
+
+
+_NOTHING = Entry(0, hashlib.sha256().hexdigest(), 0)
+
+
+class Part:
+    """What one rank does of an output: every so-manyth window of the input, all of which it reads."""
+
+    def __init__(self, path: Path, files: tuple[FileIO, FileIO], rank: int, size: int, done: Entry) -> None:
+        self.path, self._rank, self._size = path, rank, size
+        self._file, self._journal = files
+        self._done = done
+        self._digests: dict[int, str] = {}
+        self.whole: tuple[int, str] | None = None
+        """Number of lines of the input and its sha256, once it has been read."""
+
+    @classmethod
+    @contextmanager
+    def opened(cls, output: Path, rank: int, size: int, made_of: MadeOf) -> Iterator["Part"]:
+        """The part of a rank, begun or gone on with.
+
+        Raises:
+            OutputError: the output is there already, or was begun with something else, or another process makes it.
+        """
+        _check_new(output, size)
+        path = _part_path(output, rank, size)
+        with ExitStack() as stack:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(path.open("ab", buffering=0))
+            _lock(file, output)
+            _check_new(output, size)  # again: who held the lock may have made the output, perhaps of this very file
+            files = file, stack.enter_context(_journal_path(path).open("ab", buffering=0))
+            part = cls(path, files, rank, size, _continued(path, files, made_of))
+            try:
+                yield part
+            except BaseException:
+                if part._done.last_line:
+                    _logger.info("%s: done up to line %d; the same command goes on", path, part._done.last_line)
+                raise
+
+    def to_do(self, windows: Iterable[Window | None]) -> Iterator[Window | None]:
+        """The windows that are left for this rank; those before are read again, to see that they are the same.
+
+        Raises:
+            OutputError: they are not.
+        """
+        sha256, done, last_line, turn = hashlib.sha256(), self._done, 0, 0
+        for window in windows:
+            if window is None:
+                yield None
+                continue
+            before, rest = window.split(done.last_line)
+            for some in filter(lambda some: some.lines, (before, rest)):
+                sha256.update(b"\n".join(some.lines) + b"\n")
+                last_line = some.last_line
+                if last_line == done.last_line:
+                    self._check_same(sha256.hexdigest())
+            if rest.lines and turn % self._size == self._rank:
+                self._digests[last_line] = sha256.hexdigest()
+                yield rest
+            turn += 1
+        if last_line < done.last_line:
+            self._check_same("")
+        self.whole = last_line, sha256.hexdigest()
+
+    def _check_same(self, sha256: str) -> None:
+        if sha256 != self._done.sha256:
+            raise OutputError(
+                f"{self.path} was begun with another input, whose first {self._done.last_line} lines were not these: "
+                "give the same one to go on with it, or remove it to begin anew"
+            )
+
+    def add(self, window: Window, content: bytes) -> None:
+        """Keep what is to be written for a window that `to_do` gave out; it is on the disk afterwards.
+
+        Raises:
+            OutputError: it cannot be written; what was done before is kept.
+        """
+        num_bytes = self._done.num_bytes + len(content)
+        done = Entry(window.last_line, self._digests.pop(window.last_line), num_bytes)
+        _append(self._file, content)
+        _append(self._journal, _json_line(dataclasses.asdict(done)))
+        self._done = done
+
+
+def join(output: Path, size: int) -> None:
+    """Make the output of the parts of all ranks, which are complete, and remove them."""
+    paths = [_part_path(output, rank, size) for rank in range(size)]
+    for left, _ in _beside(output, PART_SUFFIX):  # of a killed process that joined them
+        left.unlink()
+    if size == 1:
+        os.replace(paths[0], output)
+        flush(output.parent)
+    else:
+        with replacing(output) as whole, ExitStack() as stack:
+            contents = [_windows(path, stack.enter_context(path.open("rb"))) for path in paths]
+            for turn in count():
+                content = next(contents[turn % size], None)
+                if content is None:
+                    break
+                whole.write(content)
+    for path in paths:
+        _journal_path(path).unlink()  # first: a part without one is begun anew
+        path.unlink(missing_ok=True)
+
+
+def _windows(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    """The content of a part, window by window."""
+    _, entries = _read_journal(_journal_path(path))
+    for before, entry in pairwise([_NOTHING, *entries]):
+        yield file.read(entry.num_bytes - before.num_bytes)
+
+
+def _part_path(output: Path, rank: int, size: int) -> Path:
+    return output.with_name(f"{output.name}.{rank}-of-{size}.part")
+
+
+def _journal_path(part: Path) -> Path:
+    return part.with_suffix(".journal")
+
+
+def _beside(output: Path, rest: str) -> list[tuple[Path, re.Match[str]]]:
+    """Files named like the output and then as a pattern says, which is to match the whole rest of the name."""
+    paths = sorted(output.parent.glob(f"{glob.escape(output.name)}.*"))
+    matches = [re.fullmatch(rest, path.name.removeprefix(output.name)) for path in paths]
+    return [(path, match) for path, match in zip(paths, matches, strict=True) if match]
+
+
+def _lock(file: FileIO, output: Path) -> None:
+    """Lock a part, or warn where its file system cannot.
+
+    Raises:
+        OutputError: another process holds the lock.
+    """
+    try:
+        is_locked = lock(file.fileno())
+    except BlockingIOError as error:
+        raise OutputError(f"output={output} is being made by another process: wait, or choose another") from error
+    if not is_locked:
+        _logger.warning("warning: %s cannot be locked here; see that no other command makes %s", file.name, output)
+
+
+def _check_new(output: Path, size: int) -> None:
+    if output.exists():
+        raise OutputError(f"output={output} is there already: remove it, or choose another")
+    for path, match in _beside(output, _PART):
+        num = match[2]
+        if int(num) != size:
+            raise OutputError(
+                f"output={output} was begun by {num} processes, not {size}: start as many (torchrun --nproc-per-node) "
+                f"to go on, or remove {path} and its like to begin anew"
+            )
+
+
+def _continued(path: Path, files: tuple[FileIO, FileIO], made_of: MadeOf) -> Entry:
+    """Cut a part and its journal down to what is complete in both; the journal of an empty part says nothing.
+
+    Returns:
+        How far that is.
+
+    Raises:
+        OutputError: they were made of something else.
+    """
+    file, journal = files
+    size = os.fstat(file.fileno()).st_size
+    before, entries = _read_journal(_journal_path(path)) if size else (None, [])
+    if before is not None:
+        _check_made_of(path, before, made_of)
+    entries = [entry for entry in entries if entry.num_bytes <= size]
+    done = entries[-1] if entries else _NOTHING
+    num_lines = 0 if before is None else 1 + len(entries)
+    # What is kept is never written again, so that it cannot be lost on the way.
+    journal.truncate(sum(map(len, _journal_path(path).read_bytes().splitlines(keepends=True)[:num_lines])))
+    _append(journal, b"" if num_lines else _json_line(made_of))
+    file.truncate(done.num_bytes)
+    if done.last_line:
+        _logger.info("going on after line %d, which %s holds already", done.last_line, path)
+    return done
+
+
+def _check_made_of(path: Path, before: MadeOf, now: MadeOf) -> None:
+    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    if names:
+        changes = "; ".join(f"{name}: {before.get(name)} -> {now.get(name)}" for name in names)
+        raise OutputError(
+            f"{path} was begun with something else ({changes}): give the same to go on with it, or remove it to begin "
+            "anew"
+        )
+
+
+def _read_journal(path: Path) -> tuple[MadeOf | None, list[Entry]]:
+    """What a part is made of, and its entries; a line that is cut short is not one."""
+    lines = path.read_bytes().split(b"\n")[:-1]
+    if not lines:
+        return None, []
+    try:
+        return json.loads(lines[0]), [Entry(**json.loads(line)) for line in lines[1:]]
+    except (ValueError, TypeError) as error:
+        raise OutputError(
+            f"{path} is no journal of s2s-translate, or damaged: remove it and its .part to begin anew"
+        ) from error
+
+
+def _json_line(value: Any) -> bytes:
+    return json.dumps(value).encode() + b"\n"
+
+
+def _append(file: FileIO, content: bytes) -> None:
+    """Write to the end of an unbuffered file, and see that it is on the disk."""
+    try:
+        while content:
+            content = content[file.write(content) :]  # of a full disk, what fits
+        os.fsync(file.fileno())
+    except OSError as error:
+        raise OutputError(
+            f"{file.name} cannot be written ({error.strerror or error}): what was done is kept; make room and give the "
+            "same command"
+        ) from error

@@ -1,0 +1,95 @@
+"""Text in, labels out: a trained run as a classifier.
+
+N texts, C classes.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from s2s.config.training import Device, Task
+from s2s.data.batching import source_batch
+from s2s.data.vocabulary.labels import Labels
+from s2s.data.vocabulary.subwords import Subwords
+from s2s.device import choose_device
+from s2s.errors import CheckpointError
+from s2s.models.classifier import Classifier, build_classifier
+from s2s.runs.checkpoint import load_best, load_weights
+from s2s.runs.folder import RunFolder
+from s2s.runs.saved_config import load_config
+from s2s.runs.vocabularies import load_vocabularies
+
+
+class Labeller:
+    """Labels lines with a trained model.
+
+    What a text is given does not depend on what else is labelled with it, nor on the batch size.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        subwords: Subwords,
+        labels: Labels,
+        max_pieces: int,
+        device: torch.device,
+        batch_size: int = 64,
+    ) -> None:
+        """A labeller with the weights that the model has now.
+
+        Args:
+            model: on `device`.
+            subwords, labels: those that it was trained with.
+            max_pieces: longer texts are cut, as they were in training.
+            device: where to compute.
+            batch_size: texts that are read at once.
+        """
+        self.model, self.subwords, self.labels = model, subwords, labels
+        self.max_pieces, self.device, self.batch_size = max_pieces, device, batch_size
+
+    @classmethod
+    def load(cls, run: str | Path, *, device: Device | str = Device.auto, batch_size: int = 64) -> "Labeller":
+        """A labeller from a run folder; nothing in it is executed.
+
+        Raises:
+            RunError: the folder is missing, foreign, that of a translator, or holds no readable weights.
+            ConfigError: the device is not there.
+        """
+        folder = RunFolder.existing(run)
+        config = load_config(folder.config, Task.classify)
+        subwords, labels = load_vocabularies(folder, config)
+        assert isinstance(labels, Labels), "a run that classifies has labels"
+        weights, _, origin = load_best(folder)
+        model = build_classifier(config.model, len(subwords), len(labels))
+        load_weights(model, weights, origin)
+        chosen = choose_device(Device(device))
+        return cls(model.to(chosen), subwords, labels, config.training.max_pieces, chosen, batch_size)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Pieces of each text, however many; none of a blank one. Line ends count as white space."""
+        return self.subwords.encode(texts)
+
+    def log_probabilities(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
+        """The log probability of each class (N, C), in the order of `labels`.
+
+        Args:
+            rows: pieces of each text, of which those beyond `max_pieces` are not read; there may be none.
+
+        Raises:
+            CheckpointError: the weights are damaged.
+        """
+        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        found_NC = np.zeros((len(rows), len(self.labels)), dtype=np.float32)
+        self.model.eval()
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start : start + self.batch_size]
+            texts = [rows[index][: self.max_pieces] for index in batch]
+            source_BS, lengths_B = (tensor.to(self.device) for tensor in source_batch(texts))
+            with torch.inference_mode():
+                found_NC[batch] = self.model(source_BS, lengths_B).log_softmax(dim=1).cpu().numpy()
+        if np.isnan(found_NC).any():
+            raise CheckpointError("the model gives no probabilities (NaN): its weights are damaged; train it anew")
+        return found_NC

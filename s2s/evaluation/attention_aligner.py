@@ -1,0 +1,68 @@
+"""Word alignments of given sentence pairs, read off a model's attention.
+
+S source pieces, T target pieces, I source words, J target words. Words are what white space separates in the text as it
+is given, so that their numbers are those that other programs count.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2s.config.model import Score
+from s2s.data.text.parallel_text import Pair
+from s2s.data.vocabulary.words import Words, word_weights
+from s2s.data.word_alignment import Link, links_from_weights
+from s2s.decoding.forced_decoding import ForcedDecoder
+from s2s.errors import RunError
+
+
+class AttentionAligner:
+    """Links each target word to the source words that the model looks at in the step that says it.
+
+    The step after, which reads the word, looks elsewhere already: on the phrasebook's test set, with a run of 791
+    steps, its weights gave an alignment error rate of 0.55 in place of 0.20.
+    """
+
+    def __init__(self, decoder: ForcedDecoder, threshold: float | None = None) -> None:
+        """Align with a model that reads given translations.
+
+        Args:
+            decoder: of a model with attention.
+            threshold: see `links_from_weights`.
+
+        Raises:
+            RunError: the model has no attention.
+        """
+        if decoder.model.decoder.attention.score is Score.none:
+            raise RunError(
+                "the run was trained with model.attention=none: it looks at no source word, and nothing links words; "
+                "give a run with attention"
+            )
+        self._decoder, self._threshold = decoder, threshold
+
+    def links(self, pairs: Sequence[Pair], *, first_line: int = 1) -> list[list[Link]]:
+        """The links of each pair, in order; a pair with a blank side has none.
+
+        Args:
+            pairs: any text. Of a side that is too long only the beginning is linked, with a warning.
+            first_line: number of the first pair, for warnings.
+        """
+        decoder = self._decoder
+        sources = [Words.of(pair.source, decoder.source) for pair in pairs]
+        targets = [Words.of(pair.target, decoder.target) for pair in pairs]
+        source_ids = decoder.cut([words.ids for words in sources], "source", first_line)
+        target_ids = decoder.cut([words.ids for words in targets], "target", first_line)
+        links: list[list[Link]] = [[] for _ in pairs]
+        for row, weights_TS in decoder.attention(source_ids, target_ids):
+            sizes = (
+                words.first(len(ids[row])) for words, ids in ((sources[row], source_ids), (targets[row], target_ids))
+            )
+            links[row] = self._links(weights_TS, *sizes)
+        return links
+
+    def _links(self, weights_TS: NDArray[np.float32], source_sizes: list[int], target_sizes: list[int]) -> list[Link]:
+        """The links of a pair whose weights have a row and a column of `</s>` at the end."""
+        if not any(source_sizes) or not any(target_sizes):
+            return []
+        return links_from_weights(word_weights(weights_TS[:-1, :-1], source_sizes, target_sizes), self._threshold)

@@ -1,0 +1,1 @@
+"""Cells, attention, encoder and decoder."""

@@ -1,0 +1,174 @@
+"""`attention`: pictures, a page, and the six steps, for sentences that come in any way."""
+
+import gzip
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from processes import Caller, run_command
+from s2s.analysis.attention import WordAttention, attention_of_pairs, check_looks, piece_pairs
+from s2s.cli.app import quote_text
+from s2s.config.search import SearchConfig, Strategy
+from s2s.data.vocabulary.words import merge_weights
+from s2s.decoding.forced_decoding import ForcedDecoder
+from s2s.decoding.translator import Translator
+from s2s.errors import CheckpointError, RunError
+from tiny_runs import filled
+
+SOURCE, TARGET = "하나 둘 셋 넷", "four three two one"
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_run: Path) -> Translator:
+    return Translator.load(tiny_run, search=SearchConfig(strategy=Strategy.greedy, max_source_pieces=7))
+
+
+def test_a_given_translation_is_read_and_a_missing_one_is_found(trained: Translator) -> None:
+    given_pair, own_pair, blank_pair = piece_pairs(trained, [SOURCE, "하나 둘", " "], [TARGET, None, None])
+    assert given_pair.target == trained.target.encode([TARGET])[0][:7]
+    [translation] = trained.translations(["하나 둘"])
+    assert own_pair == (trained.source.encode(["하나 둘"])[0], list(translation.hypotheses[0].ids))
+    assert blank_pair == ([], [])
+
+
+def test_long_sides_are_cut_with_one_warning_each(trained: Translator, caplog: pytest.LogCaptureFixture) -> None:
+    [pair, own] = piece_pairs(trained, [SOURCE * 3] * 2, [TARGET * 3, None], first_line=5)
+    assert (len(pair.source), len(pair.target), len(own.source)) == (7, 7, 7)
+    assert sorted(message.split(":")[0] for message in caplog.messages) == ["line 5", "line 5", "line 6"]
+
+
+def test_pieces_become_words_whose_rows_sum_to_one(trained: Translator) -> None:
+    pairs = piece_pairs(trained, ["하나 둘", "", "셋"], ["two one", "one", "three"])
+    whole, blank, other = attention_of_pairs(trained, pairs)
+    assert blank is None
+    assert isinstance(whole, WordAttention)
+    assert isinstance(other, WordAttention)
+    assert (whole.source, whole.target) == (["하나", "둘", "</s>"], ["two", "one", "</s>"])
+    np.testing.assert_allclose(whole.weights_JI.sum(axis=1), 1, rtol=1e-5)
+    assert other.weights_JI.shape == (2, 2)
+
+
+def test_without_ends_and_in_pieces(trained: Translator) -> None:
+    pairs = piece_pairs(trained, ["하나 둘"], ["two one"])
+    [pieces] = attention_of_pairs(trained, pairs, has_ends=False, is_merged=False)
+    [words] = attention_of_pairs(trained, pairs, has_ends=False)
+    assert pieces is not None
+    assert words is not None
+    ((_, weights_TS),) = ForcedDecoder(trained).attention([pairs[0].source], [pairs[0].target])
+    np.testing.assert_array_equal(pieces.weights_JI, weights_TS[:-1, :-1])
+    assert pieces.source == trained.source.pieces(pairs[0].source)
+    assert words.target == ["two", "one"]
+    np.testing.assert_allclose(words.weights_JI, merge_weights(weights_TS[:-1, :-1], pieces.source, pieces.target))
+
+
+def test_damaged_weights_are_an_error(tiny_run: Path) -> None:
+    translator = Translator.load(tiny_run)
+    with torch.no_grad():
+        translator.model.decoder.embedding.weight.fill_(math.nan)
+    with pytest.raises(CheckpointError, match="NaN"):
+        attention_of_pairs(translator, piece_pairs(translator, [SOURCE], [TARGET]))
+
+
+def test_a_model_without_attention_is_refused(blind_run: Path) -> None:
+    with pytest.raises(RunError, match=r"run=here was trained with model\.attention=none: .* a run with attention"):
+        check_looks(Translator.load(blind_run), "here")
+
+
+@given(st.text(st.sampled_from(list("a책\"'\\${}:,=()[] \t\n!#%~@+|;.")) | st.characters(codec="utf-8"), max_size=12))
+def test_any_text_comes_through_the_grammar_of_options(text: str) -> None:
+    override: Any = OverridesParser.create().parse_override(quote_text(f"text={text}"))
+    options = OmegaConf.create({"text": override.value()})
+    assert OmegaConf.to_container(options, resolve=True) == {"text": text}
+
+
+def test_one_sentence_in_every_form(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "out"
+    text = 'text=하나, "둘" ${셋} = [넷]'
+    ended = call_command("attention", f"run={tiny_run}", text, f"output={out}", "formats=[png,svg,pdf,html,png]")
+    assert ended.code == 0, ended.err
+    names = ["1.png", "1.svg", "1.pdf", "attention.html"]
+    assert ended.out.decode().splitlines() == [str(out / name) for name in names]
+    assert sorted(path.name for path in out.iterdir()) == sorted(names)
+    assert "<title>Attention of run</title>" in (out / "attention.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_lines_of_standard_input_and_of_a_file(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
+    content = "하나 둘\n \n셋\tthree <b>&amp;</b>\n넷\t\n다섯".encode()
+    from_input = run_command("attention", f"run={tiny_run}", f"output={tmp_path}/a", "formats=[html]", stdin=content)
+    assert from_input.code == 0, from_input.err
+    assert [line[:7] for line in from_input.err.splitlines()] == ["line 2:", "line 4:"]
+    assert "the sentence is empty" in from_input.err
+    assert "the translation is empty" in from_input.err
+    page = (tmp_path / "a" / "attention.html").read_text(encoding="utf-8")
+    assert page.count('<section class="attention"') == 3
+    assert "<b>" not in page
+    (tmp_path / "lines.gz").write_bytes(gzip.compress(content))
+    options = [f"run={tiny_run}", f"output={tmp_path}/b", "formats=[html]", f"input={tmp_path}/lines.gz"]
+    assert call_command("attention", *options).code == 0
+    assert (tmp_path / "b" / "attention.html").read_text(encoding="utf-8") == page
+    assert call_command("attention", *options, "most=3", "ends=false", "pieces=true").code == 0
+    fewer = (tmp_path / "b" / "attention.html").read_text(encoding="utf-8")
+    assert fewer.count('<section class="attention"') == 2
+    assert "&lt;/s&gt;" not in fewer
+
+
+def test_the_rest_of_many_sentences_is_left_out(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
+    (tmp_path / "lines").write_text("하나\n" * 9, encoding="utf-8")
+    options = [f"input={tmp_path}/lines", "most=2", "formats=[html]", f"output={tmp_path}"]
+    ended = call_command("attention", f"run={tiny_run}", *options)
+    assert ended.code == 0
+    page = (tmp_path / "attention.html").read_text(encoding="utf-8")
+    assert page.count('<section class="attention"') == 2
+
+
+def test_a_step_is_printed_and_nothing_is_drawn(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
+    options = [f"run={tiny_run}", f"text={SOURCE}", f"target={TARGET}", f"output={tmp_path}/out"]
+    ended = call_command("attention", *options, "step=2")
+    assert ended.code == 0, ended.err
+    lines = ended.out.decode().splitlines()
+    assert lines[1].startswith("step 2 says ")
+    assert sum(line.startswith(("1. ", "2. ", "3. ", "4. ", "5. ", "6. ")) for line in lines) == 6
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["run={run}", "text=하나", "step=99"], 2, ["step=99 is none of the", "</s>"]),
+        (["run={run}", "step=2"], 2, ["step=2 belongs to text=SENTENCE"]),
+        (["run={run}", "target=one"], 2, ["target=one belongs to text"]),
+        (["run={run}", "text=", "formats=[html]"], 2, ["text is blank"]),
+        (["run={run}", "text=하나", "input=x"], 2, ["text and input=x"]),
+        (["run={run}", "text=하나", "formats=[]"], 2, ["formats is empty"]),
+        (["run={run}", "text=하나", "formats=[gif]"], 2, ["gif"]),
+        (["run={run}", "text=하나", "search.num_best=2", "search.format=moses"], 2, ["num_best=2"]),
+        (["run={run}", "input={tmp}/nothing"], 1, ["nothing"]),
+        (["run={run}", "text=하나", "target= ", "formats=[html]"], 1, ["nothing to draw"]),
+        (["run={blind}", "text=하나"], 1, ["model.attention=none"]),
+        (["run={tmp}/none", "text=하나"], 1, ["does not exist"]),
+    ],
+)
+def test_mistakes_end_with_a_code_and_a_short_message(
+    call_command: Caller,
+    tiny_run: Path,
+    blind_run: Path,
+    tmp_path: Path,
+    options: list[str],
+    code: int,
+    words: list[str],
+) -> None:
+    ended = call_command("attention", *filled(options, tmp=tmp_path, run=tiny_run, blind=blind_run))
+    assert ended.code == code, ended.err
+    assert ended.out == b""
+    assert "Traceback" not in ended.err
+    assert all(word in ended.err for word in words)

@@ -1,0 +1,171 @@
+"""Several processes give what one gives, in order, and are started only when there is enough to do."""
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from s2s.config.search import SearchConfig
+from s2s.decoding.streaming.input_lines import Share, Window
+from s2s.decoding.streaming.line_translator import LineTranslator
+from s2s.decoding.streaming.parallel_translator import Crew
+from s2s.decoding.translator import Translator
+from s2s.errors import DataError
+
+
+@dataclass(frozen=True)
+class Shouter:
+    """Stands for a run: says each line loudly, in which process, and with how many threads."""
+
+    share_lines: int = 3
+
+    def __call__(self, share: Share) -> list[bytes]:
+        if b"kill" in share.lines:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if b"fail" in share.lines:
+            raise DataError("there is a line that fails")
+        facts = f"{os.getpid()} {torch.get_num_threads()}".encode()
+        pairs = zip(share.numbers, share.lines, strict=True)
+        return [b"%d %s %s\n" % (number, line.upper(), facts) for number, line in pairs]
+
+
+def crew(num_workers: int, enough_bytes: int = 0) -> Crew:
+    return Crew(Shouter, num_workers, num_threads=1, enough_bytes=enough_bytes)  # type: ignore[arg-type]
+
+
+def windows(*sizes: int) -> Iterator[Window]:
+    """Windows of so many lines, of lengths that rise and fall."""
+    first = 1
+    for size in sizes:
+        yield Window(first, [b"x" * (number * 7 % 11) for number in range(first, first + size)])
+        first += size
+
+
+def said(content: bytes) -> list[tuple[bytes, bytes]]:
+    """Number and words of each line."""
+    return [tuple(line.split(b" ")[:2]) for line in content.split(b"\n")[:-1]]  # type: ignore[misc]
+
+
+def processes(content: bytes) -> set[int]:
+    return {int(line.split(b" ")[2]) for line in content.split(b"\n")[:-1]}
+
+
+SIZES = (10, 1, 3, 7, 25, 2, 4)
+
+
+@pytest.mark.slow
+def test_any_number_of_processes_says_the_same_in_order() -> None:
+    found = []
+    for num_workers in (1, 2):
+        with crew(num_workers) as workers:
+            found.append(list(workers.translated(windows(*SIZES))))
+    assert [window for window, _ in found[0]] == [window for window, _ in found[1]] == list(windows(*SIZES))
+    contents = [b"".join(content for _, content in results) for results in found]
+    assert said(contents[0]) == said(contents[1])
+    assert said(contents[0]) == [(b"%d" % number, b"X" * (number * 7 % 11)) for number in range(1, sum(SIZES) + 1)]
+    assert processes(contents[0]) == {os.getpid()}
+    assert os.getpid() not in processes(contents[1])
+    assert 1 <= len(processes(contents[1])) <= 2
+    assert b" 1\n" in contents[1]  # thread
+
+
+def test_a_window_of_one_share_is_translated_here() -> None:
+    with crew(2) as workers:
+        assert [processes(content) for _, content in workers.translated(windows(1, 3, 2))] == [{os.getpid()}] * 3
+
+
+@pytest.mark.slow
+def test_others_are_started_for_enough_bytes_only() -> None:
+    sizes = (10, 10, 40, 10)
+    enough = max(window.num_bytes for window in windows(*sizes))
+    with crew(2, enough) as workers:
+        found = [processes(content) for _, content in workers.translated(windows(*sizes))]
+    assert [here == {os.getpid()} for here in found] == [True, True, False, False]
+
+
+@pytest.mark.slow
+def test_nothing_is_held_back_while_input_is_waited_for() -> None:
+    """Each window is out before the next one is asked for, where a wait is announced between them."""
+    out: list[int] = []
+
+    def coming() -> Iterator[Window | None]:
+        for number, window in enumerate(windows(10, 10, 10)):
+            assert len(out) == number
+            yield window
+            yield None
+
+    with crew(2) as workers:
+        for window, _ in workers.translated(coming()):
+            out.append(window.first_line)
+    assert out == [1, 11, 21]
+
+
+@pytest.mark.slow
+def test_input_is_read_ahead_a_little_only() -> None:
+    taken = []
+
+    def endless() -> Iterator[Window]:
+        for first in range(1, 10**9, 5):
+            taken.append(first)
+            yield Window(first, [b"a"] * 5)
+
+    with crew(2) as workers:
+        results = workers.translated(endless())
+        for num in range(1, 30):
+            next(results)
+            assert len(taken) - num <= 2  # two shares each, of which the two processes have two in hand
+        results.close()
+
+
+@pytest.mark.slow
+def test_errors_come_in_their_turn() -> None:
+    with crew(2) as workers:
+        results = workers.translated([*windows(10), Window(11, [b"a", b"b", b"c", b"fail"]), None])
+        assert next(results)[0].first_line == 1
+        with pytest.raises(DataError, match="there is a line that fails"):
+            next(results)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_what_came_before_an_error_of_the_input_is_translated(num_workers: int) -> None:
+    def breaking_off() -> Iterator[Window]:
+        yield from windows(4, 5)
+        raise DataError("the input is damaged")
+
+    with crew(num_workers) as workers:
+        found = workers.translated(breaking_off())
+        for expected in ((1, 4), (5, 5)):
+            window, content = next(found)
+            assert (window.first_line, len(said(content))) == expected
+        with pytest.raises(DataError, match="the input is damaged"):
+            next(found)
+
+
+def test_a_killed_process_is_told() -> None:
+    with pytest.raises(DataError, match="a process that translated was killed"), crew(2) as workers:
+        list(workers.translated([Window(1, [b"a", b"b", b"c", b"kill"])]))
+
+
+def load(run: Path) -> LineTranslator:
+    return LineTranslator(Translator.load(run, search=SearchConfig(batch_size=2, beam_size=2), device="cpu"))
+
+
+@pytest.mark.slow
+def test_a_run_is_loaded_by_each_process(tiny_run: Path) -> None:
+    lines = [
+        line.encode()
+        for line in ("하나 둘", "", "셋", "넷 다섯 여섯 하나", "둘", "셋 셋", "넷", "다섯 여섯", "하나", "둘 둘")
+    ]
+    found = []
+    for num_workers in (1, 2):
+        with Crew(partial(load, tiny_run), num_workers) as workers:
+            found.append([content for _, content in workers.translated([Window(1, lines)])])
+    assert found[0] == found[1]
+    texts = Translator.load(tiny_run, search=SearchConfig(beam_size=2)).translate([line.decode() for line in lines])
+    assert found[0][0].decode() == "".join(f"{text}\n" for text in texts)

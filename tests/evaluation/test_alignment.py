@@ -1,0 +1,226 @@
+"""Alignments worked out on paper: three sentences, no model."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2s.config.commands import LinkFormat
+from s2s.data.vocabulary.words import merge_pieces, merge_weights, word_weights, words_of_pieces
+from s2s.data.word_alignment import Link, format_pharaoh, links_from_weights
+from s2s.errors import DataError
+from s2s.evaluation.alignment import AlignmentScores, Gold, alignment_scores, diagonal_links, parse_pharaoh, read_gold
+
+SOURCE = ["▁책", "을", "▁읽", "었", "어요"]  # two words of 2 and 3 pieces
+TARGET = ["▁I", "▁re", "ad"]  # two words of 1 and 2 pieces
+
+some_pieces = st.lists(st.text("▁ab", min_size=1, max_size=3), min_size=1, max_size=9)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words", "texts"),
+    [
+        ([], [], []),
+        (SOURCE, [0, 0, 1, 1, 1], ["책을", "읽었어요"]),
+        (["a", "b", "▁c"], [0, 0, 1], ["ab", "c"]),  # the first piece starts word 0, marked or not
+        (["▁", "a", "▁b"], [0, 0, 1], ["a", "b"]),  # a lone mark goes with the word that follows
+        (["▁a", "▁", "b", "c"], [0, 1, 1, 1], ["a", "bc"]),
+        (["▁a", "▁", "▁b"], [0, 1, 1], ["a", "b"]),
+        (["▁a", "▁", "▁"], [0, 0, 0], ["a"]),  # nothing follows: no word of its own
+        (["▁", "▁"], [0, 0], [""]),
+        (["▁a▁b", "c", "▁d"], [0, 0, 1], ["a bc", "d"]),  # a mark inside splits nothing
+        (["a▁", "b", "▁c"], [0, 1, 2], ["a", "b", "c"]),  # marks as suffixes
+        (["▁", "<0xEC>", "<0xB1>", "<0x85>", "을"], [0, 0, 0, 0, 0], ["책을"]),  # bytes of an unknown character
+        (["▁<0xFF>"], [0], ["\N{REPLACEMENT CHARACTER}"]),
+    ],
+)
+def test_words_of_pieces(pieces: list[str], words: list[int], texts: list[str]) -> None:
+    assert words_of_pieces(pieces) == words
+    assert merge_pieces(pieces) == texts
+
+
+@given(st.lists(st.tuples(st.sampled_from(["", "▁"]), st.text("ab", max_size=3)), min_size=1))
+def test_words_are_those_of_the_decoded_text(marked: list[tuple[str, str]]) -> None:
+    pieces = [mark + text for mark, text in marked if mark + text]
+    words = [word for word in merge_pieces(pieces) if word]
+    assert words == "".join(pieces).replace("▁", " ").split()
+
+
+def test_merge_weights_adds_source_pieces_and_averages_target_pieces() -> None:
+    weights_TS = np.array([[0.5, 0.2, 0.1, 0.1, 0.1], [0.1, 0.1, 0.2, 0.2, 0.4], [0.3, 0.3, 0.1, 0.1, 0.2]])
+    expected = [[0.7, 0.3], [(0.2 + 0.6) / 2, (0.8 + 0.4) / 2]]
+    np.testing.assert_allclose(merge_weights(weights_TS, SOURCE, TARGET), expected)
+
+
+@given(some_pieces, some_pieces, st.integers(0, 99))
+def test_merge_weights_keeps_row_sums(source: list[str], target: list[str], seed: int) -> None:
+    weights_TS = np.random.default_rng(seed).dirichlet(np.ones(len(source)), size=len(target)).astype(np.float32)
+    merged_JI = merge_weights(weights_TS, source, target)
+    assert merged_JI.shape == (len(merge_pieces(target)), len(merge_pieces(source)))
+    np.testing.assert_allclose(merged_JI.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_merge_weights_of_nothing_and_of_the_wrong_shape() -> None:
+    assert merge_weights(np.zeros((0, 5)), SOURCE, []).shape == (0, 2)
+    with pytest.raises(ValueError, match=r"\(3, 5\), got \(5, 3\)"):
+        merge_weights(np.zeros((5, 3)), SOURCE, TARGET)
+
+
+def test_a_word_may_have_no_pieces() -> None:
+    """Source words of 2, 0 and 1 pieces; target words of 0, 2, 1 and 0."""
+    weights_TS = np.array([[0.5, 0.2, 0.3], [0.1, 0.1, 0.8], [0.0, 0.25, 0.75]])
+    weights_JI = word_weights(weights_TS, [2, 0, 1], [0, 2, 1, 0])
+    np.testing.assert_allclose(weights_JI, [[0, 0, 0], [0.45, 0, 0.55], [0.25, 0, 0.75], [0, 0, 0]])
+    assert links_from_weights(weights_JI) == [(2, 1), (2, 2)]
+
+
+def test_links_follow_the_largest_weight() -> None:
+    weights_JI = np.array([[0.1, 0.2, 0.7], [0.5, 0.5, 0.0]])  # the first of equals
+    assert links_from_weights(weights_JI) == [(0, 1), (2, 0)]
+    assert links_from_weights(np.zeros((0, 3))) == []
+    with pytest.raises(ValueError, match="at least one source word"):
+        links_from_weights(np.zeros((2, 0)))
+
+
+def test_links_above_a_threshold() -> None:
+    weights_JI = np.array([[0.25, 0.25, 0.5], [0.875, 0.125, 0.0]])
+    assert links_from_weights(weights_JI, 0.25) == [(0, 0), (0, 1), (1, 0), (2, 0)]
+    assert links_from_weights(weights_JI, 0.5) == [(0, 1), (2, 0)]
+    assert links_from_weights(weights_JI, 0.9) == []
+
+
+def test_the_diagonal_on_paper() -> None:
+    # The middles of 3 words lie at 1/6, 3/6 and 5/6 of a sentence; times 7 words: 1.2, 3.5, 5.8; times 2: 0.3, 1, 1.7.
+    assert diagonal_links(7, 3) == [(1, 0), (3, 1), (5, 2)]
+    assert diagonal_links(2, 3) == [(0, 0), (1, 1), (1, 2)]
+    assert diagonal_links(0, 3) == diagonal_links(3, 0) == []
+
+
+@given(st.integers(1, 60), st.integers(1, 60))
+def test_the_diagonal_stays_inside_and_never_turns_back(num_sources: int, num_targets: int) -> None:
+    links = diagonal_links(num_sources, num_targets)
+    assert [target for _, target in links] == list(range(num_targets))
+    sources = [source for source, _ in links]
+    assert sources == sorted(sources)
+    assert all(0 <= source < num_sources for source in sources)
+    if num_sources == num_targets:
+        assert sources == list(range(num_sources))
+
+
+def test_pharaoh_reads_and_writes() -> None:
+    assert parse_pharaoh("0-0 10-2 2p1\n") == ({(0, 0), (10, 2)}, {(2, 1)})
+    assert parse_pharaoh("\n") == (set(), set())
+    assert format_pharaoh([(10, 2), (0, 0), (2, 1), (0, 0)]) == "0-0 2-1 10-2"
+    assert format_pharaoh([]) == ""
+
+
+@given(st.sets(st.tuples(st.integers(0, 999), st.integers(0, 999))))
+def test_pharaoh_comes_back(links: set[tuple[int, int]]) -> None:
+    assert parse_pharaoh(format_pharaoh(links)) == (links, set())
+
+
+@pytest.mark.parametrize("link", ["1", "1-", "-1", "1-2-3", "1--2", "a-b", "1:2", "1P2", "１-2", "1-" + "9" * 5000])
+def test_pharaoh_refuses_other_links_by_name(link: str) -> None:
+    with pytest.raises(DataError, match=f"got '{link[:40]}'"):
+        parse_pharaoh(f"0-0 {link} 1-1")
+
+
+@pytest.mark.parametrize(
+    ("line", "base", "is_reversed"),
+    [("0-0 10-2 2p1", 0, False), ("1-1 11-3 3p2", 1, False), ("0-0 2-10 1?2", 0, True), ("3-11 1-1 2p3", 1, True)],
+)
+def test_the_same_links_from_other_bases_and_orders(line: str, base: int, is_reversed: bool) -> None:
+    gold = parse_pharaoh(line, base=base, is_reversed=is_reversed)
+    assert gold == Gold({(0, 0), (10, 2)}, {(2, 1)})
+
+
+def test_a_link_that_counts_from_0_is_no_link_from_1() -> None:
+    with pytest.raises(DataError, match="count from 1, got '3-0' in '1-1 3-0': do they count from 0"):
+        parse_pharaoh("1-1 3-0", base=1)
+
+
+def test_gold_files_plain_and_gzip(tmp_path: Path) -> None:
+    content = b"0-0 1p0\n\n2-1\n"
+    (tmp_path / "a.align").write_bytes(content)
+    with gzip.open(tmp_path / "a.align.gz", "wb") as file:
+        file.write(content)
+    expected = [Gold({(0, 0)}, {(1, 0)}), Gold(set(), set()), Gold({(2, 1)}, set())]
+    assert read_gold(tmp_path / "a.align") == read_gold(tmp_path / "a.align.gz") == expected
+    (tmp_path / "b.align").write_text("1-1\n1-2 x\n")
+    with pytest.raises(DataError, match=r"b\.align, line 2: expected links such as .* got 'x'"):
+        read_gold(tmp_path / "b.align", base=1)
+    with pytest.raises(DataError, match="nothing"):
+        read_gold(tmp_path / "nothing")
+
+
+def test_naacl_files_have_a_line_a_link(tmp_path: Path) -> None:
+    path = tmp_path / "a.wa"
+    path.write_text("0001 1 1 S\n0001 2 1 P 0.5\n3 7 5\n3 0 4 S\n3 6 0 P\n")
+    expected = [Gold({(0, 0)}, {(1, 0)}), Gold(set(), set()), Gold({(6, 4)}, set())]
+    assert read_gold(path, LinkFormat.naacl) == expected
+    assert read_gold(path, LinkFormat.naacl, is_reversed=True)[2].sure == {(4, 6)}
+    for line in ("0 1 1", "1 1", "1 1 1 X", "1-1", "", "9999999 1 1"):
+        path.write_text(f"1 1 1 S\n{line}\n")
+        with pytest.raises(DataError, match=r"a\.wa, line 2: expected PAIR I J"):
+            read_gold(path, LinkFormat.naacl)
+
+
+def golds(*pairs: tuple[set[Link], set[Link]]) -> list[Gold]:
+    return [Gold(sure, possible) for sure, possible in pairs]
+
+
+def test_scores_on_paper() -> None:
+    # A = 3 + 1 links, S = 2 + 2; sure hits 1 + 1, hits among sure and possible 2 + 1.
+    predicted = [{(0, 0), (1, 2), (2, 1)}, {(0, 0)}]
+    scores = alignment_scores(predicted, golds(({(0, 0), (1, 1)}, {(1, 2)}), ({(0, 0), (3, 1)}, set())))
+    assert scores == AlignmentScores(
+        num_pairs=2, num_found=4, num_sure=4, num_possible=5, num_found_sure=2, num_found_possible=3
+    )
+    assert scores.precision == 3 / 4
+    assert scores.recall == 2 / 4
+    assert scores.error_rate == pytest.approx(1 - (2 + 3) / (4 + 4))
+
+
+def test_the_diagonal_scored_by_hand() -> None:
+    """Four words and three: the middles 1/6, 3/6 and 5/6 times 4 are 0.7, 2 and 3.3, so the diagonal is 0-0 2-1 3-2.
+
+    Sure are 0-0 and 3-2, both found; 1p1 and 2p1 are possible, and the latter is found: P = 4, hits in P 3.
+    """
+    scores = alignment_scores([set(diagonal_links(4, 3))], [parse_pharaoh("0-0 3-2 1p1 2p1")])
+    assert scores.precision == 3 / 3
+    assert scores.recall == 2 / 2
+    assert scores.error_rate == 0
+    scores = alignment_scores([set(diagonal_links(4, 3))], [parse_pharaoh("0-0 1-1 2-2 3p2")])
+    assert scores.precision == 2 / 3
+    assert scores.recall == 1 / 3
+    assert scores.error_rate == pytest.approx(1 - (1 + 2) / (3 + 3))
+
+
+def test_scores_at_their_ends() -> None:
+    sure, possible = {(0, 0), (1, 1)}, {(2, 1)}
+    gold = golds((sure, possible))
+    assert alignment_scores(iter([sure]), gold).error_rate == 0
+    assert alignment_scores([sure | possible], gold).error_rate == 0
+    assert alignment_scores([{(5, 5)}], gold).error_rate == 1
+    nothing = alignment_scores([set()], gold)
+    assert (nothing.precision, nothing.recall, nothing.error_rate) == (0, 0, 1)
+    assert alignment_scores([{(2, 1)}], golds((set(), possible))).recall == 0
+
+
+@given(st.sets(st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1), st.data())
+def test_with_sure_links_alone_the_error_rate_is_one_less_f1(sure: set[Link], data: st.DataObject) -> None:
+    found = data.draw(st.sets(st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1))
+    scores = alignment_scores([found], golds((sure, set())))
+    total = scores.precision + scores.recall
+    f1 = 2 * scores.precision * scores.recall / total if total else 0
+    assert scores.error_rate == pytest.approx(1 - f1)
+
+
+def test_scores_refuse_nothing_and_unequal_corpora() -> None:
+    with pytest.raises(DataError, match="got none in 1 sentence pairs"):
+        alignment_scores([set()], golds((set(), {(0, 0)})))
+    with pytest.raises(DataError, match="got 2 for 1"):
+        alignment_scores([{(0, 0)}], golds(({(0, 0)}, set()), (set(), set())))
