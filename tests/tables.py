@@ -17,8 +17,8 @@ from torch import Tensor
 
 from s2s.config.search import LengthNormalization
 from s2s.data.vocabulary.subwords import BOS, EOS
-from s2s.decoding.search.hypothesis_score import Ranking
-from s2s.decoding.search.lexical_constraints import Must
+from s2s.decoding.search.hypothesis_score import HypothesisScore
+from s2s.decoding.search.lexical_constraints import LexicalConstraints
 from s2s.decoding.search.phrases import Phrases
 from s2s.decoding.search.rules import Avoid, MinimumLength, NoRepeat, Rule, Rules, prefixes
 from s2s.decoding.search.search import Hypothesis, beam_search
@@ -26,7 +26,7 @@ from s2s.decoding.search.search import Hypothesis, beam_search
 CPU = torch.device("cpu")
 V = 4
 S = 3
-MEAN = Ranking()
+MEAN = HypothesisScore()
 Words = tuple[int, ...]
 
 
@@ -113,7 +113,7 @@ class Law:
     """What is asked of a hypothesis, by its definition."""
 
     max_length: int
-    ranking: Ranking = MEAN
+    ranking: HypothesisScore = MEAN
     min_length: int = 0
     no_repeat: int = 0
     avoid: tuple[Words, ...] = ()
@@ -148,7 +148,7 @@ def occurs(phrase: Words, words: Words) -> bool:
     return any(words[at : at + len(phrase)] == phrase for at in range(len(words)))
 
 
-def ended(table: Table, words: Words, ranking: Ranking) -> Hypothesis:
+def ended(table: Table, words: Words, ranking: HypothesisScore) -> Hypothesis:
     """What is known of a hypothesis that has ended, `</s>` among its words unless it was cut off."""
     ids = words[:-1] if words[-1] == EOS else words
     each = tuple(table.log_probabilities(words[:position])[word] for position, word in enumerate(words))
@@ -247,11 +247,11 @@ def rules_of(laws: Sequence[Law]) -> Rules | None:
     return Rules(rules, prefix_BP) if rules or has_prefix else None
 
 
-def must_of(laws: Sequence[Law]) -> Must | None:
+def must_of(laws: Sequence[Law]) -> LexicalConstraints | None:
     """What must be said in a batch, each phrase in one way; None: nothing."""
     if not any(law.must for law in laws):
         return None
-    return Must.of([[[phrase] for phrase in law.must] for law in laws], CPU)
+    return LexicalConstraints.of([[[phrase] for phrase in law.must] for law in laws], CPU)
 
 
 def beam(
@@ -284,7 +284,7 @@ def beam(
 seeds = st.integers(0, 2**32 - 1)
 phrases = st.lists(st.integers(0, V - 2), min_size=1, max_size=2).map(tuple)
 rankings = st.builds(
-    Ranking,
+    HypothesisScore,
     st.sampled_from(LengthNormalization),
     st.sampled_from([0.0, 0.6, 1.0, 1.5]),
     st.sampled_from([0.0, 0.0, 0.4, 2.0]),

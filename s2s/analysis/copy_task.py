@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from s2s.analysis.learning import learn
-from s2s.config.model import Cell, ModelConfig, Score
+from s2s.config.model import AttentionScore, Cell, ModelConfig
 from s2s.data.batching import Batch, pair_batch
 from s2s.data.vocabulary.subwords import EOS
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
@@ -30,7 +30,7 @@ def copying_batch(num_words: int, word_length: int, distance: int, generator: to
     return pair_batch(torch.cat([word_BK, filler_BN], dim=1).tolist(), word_BK.tolist())
 
 
-def build_copyist(cell: Cell, score: Score, hidden_size: int) -> Seq2Seq:
+def build_copyist(cell: Cell, score: AttentionScore, hidden_size: int) -> Seq2Seq:
     """The translation model, small, reading forwards only: what comes late is nearer to the end."""
     config = ModelConfig(
         cell=cell,

@@ -22,11 +22,11 @@ from s2s.config.training import Config, Device
 from s2s.data.prepare import prepare
 from s2s.data.text.parallel_text import Pair, read_pairs
 from s2s.data.vocabulary.subwords import NO_TEXT
-from s2s.decoding.ensemble import Engine, EngineState
+from s2s.decoding.ensemble import Ensemble, EnsembleState
 from s2s.decoding.packed_model import prepare_product
 from s2s.decoding.streaming.input_lines import Window
 from s2s.decoding.streaming.line_translator import LineTranslator
-from s2s.decoding.streaming.parallel_translator import Crew
+from s2s.decoding.streaming.parallel_translator import ParallelTranslator
 from s2s.decoding.translator import Translator
 from s2s.device import choose_decoding_precision, choose_device, matrix_rate, product_rate
 from s2s.errors import ConfigError
@@ -42,10 +42,10 @@ _logger = logging.getLogger(__name__)
 _MATRIX_SIZE = 2048
 _BATCHES = 100  # enough for a median; the smallest batches take longest
 _HEADS = ("search", "precision", "processes", "batch", "lines", "seconds", "lines/s", "tokens/s", "ms/line", "of rate")
-Row = dict[str, Any]
+DecodingSpeed = dict[str, Any]
 
 
-def bench_decoding(config: BenchConfig) -> Row:
+def bench_decoding(config: BenchConfig) -> DecodingSpeed:
     """Translate test lines in every way that the options name; the medians of some rounds are shown.
 
     Start-up is not measured: each way translates the lines once before. Each round measures the matrix products and
@@ -108,17 +108,17 @@ def _run(config: BenchConfig) -> Iterator[tuple[RunFolder, list[Pair]]]:
         yield run, prepared.test
 
 
-class _CountingEngine(Engine):
+class _CountingEnsemble(Ensemble):
     """Counts what it computes."""
 
     num_beams = 0
     num_source = 0
 
-    def start(self, source_BS: Tensor, lengths_B: Tensor) -> EngineState:
+    def start(self, source_BS: Tensor, lengths_B: Tensor) -> EnsembleState:
         self.num_source += int(lengths_B.sum())
         return super().start(source_BS, lengths_B)
 
-    def step(self, word_BK: Tensor, state: EngineState) -> tuple[Tensor, EngineState]:
+    def step(self, word_BK: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState]:
         self.num_beams += word_BK.numel()
         return super().step(word_BK, state)
 
@@ -130,14 +130,14 @@ def _measured(
     kind: torch.dtype,
     device: torch.device,
     rounds: int,
-) -> Row:
+) -> DecodingSpeed:
     """One row of the table."""
     num_threads = max(1, all_cores() // num_processes)
     before = torch.get_num_threads()
     window = Window(1, [line.encode() for line in lines])
     num_tokens, flops = _work(load().translator, lines, kind)
     found = []
-    with Crew(load, num_processes, num_threads=num_threads) as crew:
+    with ParallelTranslator(load, num_processes, num_threads=num_threads) as crew:
         for number in range(rounds + 1):
             rate = _rate(kind, device)
             torch.set_num_threads(before if num_processes == 1 else num_threads)
@@ -163,7 +163,7 @@ def _measured(
 
 def _work(translator: Translator, lines: Sequence[str], kind: torch.dtype) -> tuple[int, float]:
     """Target tokens of the translations, `</s>` counted, and floating-point operations that they take."""
-    engine = _CountingEngine([translator.model], kind, banned=NO_TEXT)
+    engine = _CountingEnsemble([translator.model], kind, banned=NO_TEXT)
     translator.engine = engine
     translations = translator.translations(lines)
     on_source, on_beam = decoding_flops(translator.model)
@@ -179,7 +179,7 @@ def _rate(kind: torch.dtype, device: torch.device) -> float:
     return product_rate(partial(multiply, torch.rand(_MATRIX_SIZE, _MATRIX_SIZE)), device, _MATRIX_SIZE)
 
 
-def _print_table(machine: Row, rows: list[Row]) -> None:
+def _print_table(machine: DecodingSpeed, rows: list[DecodingSpeed]) -> None:
     _logger.info("%(device)s, %(cores)d cores, torch %(torch)s", machine)
     _logger.info("%-8s %-9s %9s %6s %6s %8s %8s %9s %9s %8s", *_HEADS)
     names = ("strategy", "precision", "processes", "batch_size", "lines", "seconds", "lines_per_s")

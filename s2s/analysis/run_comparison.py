@@ -45,7 +45,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Row:
+class SeedGroup:
     """Runs that differ in nothing but their seed.
 
     Attributes:
@@ -158,7 +158,7 @@ def differing(results: Sequence[Result]) -> list[str]:
     return [name for name in names if any(result.options[name] != results[0].options[name] for result in results)]
 
 
-def compare(results: Sequence[Result]) -> list[Row]:
+def compare(results: Sequence[Result]) -> list[SeedGroup]:
     """A row for each combination of the options that differ between the results, the seed left out; in their order."""
     names = [name for name in differing(results) if name != "seed"]
     groups: dict[str, list[Result]] = {}
@@ -172,9 +172,9 @@ def _rank(value: Any) -> tuple[int, float, str]:
     return (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, str(value))
 
 
-def _row(options: dict[str, Any], group: list[Result]) -> Row:
+def _row(options: dict[str, Any], group: list[Result]) -> SeedGroup:
     known = {name: [result.measures[name] for result in group if name in result.measures] for name in MEASURES}
-    return Row(
+    return SeedGroup(
         options,
         len(group),
         {name: statistics.fmean(values) for name, values in known.items() if values},

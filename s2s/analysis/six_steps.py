@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from s2s.analysis.attention import PiecePair, pieces_with_end
-from s2s.config.model import Score
+from s2s.config.model import AttentionScore
 from s2s.data.batching import Batch, pair_batch
 from s2s.data.vocabulary.subwords import EOS, NO_TEXT
 from s2s.data.vocabulary.words import merge_pieces, words_of_pieces
@@ -24,9 +24,9 @@ from s2s.text_tables import table
 NUM_NEXT = 5
 _BAR_COLUMNS = 20
 _FORMULAS = {
-    Score.dot: "its dot product with q",
-    Score.general: "the dot product of W h with q (W: learnt)",
-    Score.additive: "v . tanh(W q + b + U h) (W, b, U and v: learnt)",
+    AttentionScore.dot: "its dot product with q",
+    AttentionScore.general: "the dot product of W h with q (W: learnt)",
+    AttentionScore.additive: "v . tanh(W q + b + U h) (W, b, U and v: learnt)",
 }
 
 

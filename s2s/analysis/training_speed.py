@@ -14,14 +14,14 @@ import torch
 from tqdm import tqdm
 
 from s2s.config.commands import BenchConfig
-from s2s.config.model import Cell, Score
+from s2s.config.model import AttentionScore, Cell
 from s2s.config.training import Precision
 from s2s.data.prepare import Prepared, prepare
 from s2s.data.vocabulary.subwords import PAD
 from s2s.device import autocast, choose_device, choose_precision, matrix_rate
 from s2s.errors import ConfigError
 from s2s.models.flops import flops_per_target_token
-from s2s.models.model import Learner
+from s2s.models.model import Model
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
 from s2s.runs.folder import RunFolder
 from s2s.training.loop import Trainer
@@ -34,10 +34,10 @@ _NUM_WARM_UP = 3
 _STATUS = Path("/proc/self/status")  # of Linux
 _HEADS = ("of rate", "of fp32", "padding", "peak GB")
 _COLUMNS = ("cell", "input_feeding", "precision", "target_tokens_per_s", "share_of_rate", "share_of_fp32_rate")
-Row = dict[str, Any]
+TrainingSpeed = dict[str, Any]
 
 
-def bench_training(config: BenchConfig) -> Row:
+def bench_training(config: BenchConfig) -> TrainingSpeed:
     """Steps of training at the sizes of the config, for each kind of cell and precision, with input feeding or without.
 
     Each round measures the matrix products and the steps right after one another, so that a change of the machine's
@@ -56,12 +56,12 @@ def bench_training(config: BenchConfig) -> Row:
 
 
 def _chosen(config: BenchConfig, cell: Cell, is_fed: bool) -> BenchConfig:
-    if is_fed and config.model.attention is Score.none:
+    if is_fed and config.model.attention is AttentionScore.none:
         raise ConfigError("model.attention=none has no state to feed back: add input_feeding=[false]")
     return dataclasses.replace(config, model=dataclasses.replace(config.model, cell=cell, input_feeding=is_fed))
 
 
-def _bench_choice(config: BenchConfig, prepared: Prepared, device: torch.device, precision: Precision) -> Row:
+def _bench_choice(config: BenchConfig, prepared: Prepared, device: torch.device, precision: Precision) -> TrainingSpeed:
     """One row of the table."""
     _forget_peak_memory(device)
     kind = choose_precision(precision, device)
@@ -122,7 +122,7 @@ def _measure(trainer: Trainer, updates: list[Update], device: torch.device) -> d
     }
 
 
-def _mflop_per_token(model: Learner, updates: list[Update]) -> float:
+def _mflop_per_token(model: Model, updates: list[Update]) -> float:
     assert isinstance(model, Seq2Seq)
     num_source = sum(int(batch.source_lengths_B.sum()) for update in updates for batch in update.batches)
     return flops_per_target_token(model, num_source / sum(update.num_tokens for update in updates)) / 1e6
@@ -156,7 +156,7 @@ def _peak_memory_gb(device: torch.device) -> float | None:
     return round(peak_kb * 1024 / 1e9, 2)
 
 
-def _print_table(machine: Row, rows: list[Row]) -> None:
+def _print_table(machine: TrainingSpeed, rows: list[TrainingSpeed]) -> None:
     _logger.info("%(device)s, %(threads)d threads, torch %(torch)s", machine)
     _logger.info("%-5s %-7s %-9s %9s %8s %8s %8s %8s", "cell", "feeding", "precision", "tokens/s", *_HEADS)
     for row in rows:

@@ -10,7 +10,7 @@ from pathlib import Path
 from s2s.analysis.decoding_speed import bench_decoding
 from s2s.analysis.learning_curve import Point, best_index, read_curve
 from s2s.analysis.plots.learning_curve_plot import plot_curve
-from s2s.analysis.training_speed import Row, bench_training
+from s2s.analysis.training_speed import TrainingSpeed, bench_training
 from s2s.cli.app import run_app
 from s2s.config.commands import BenchConfig, BenchTask
 from s2s.config.training import MEASURES_OF, Measures, StopMetric
@@ -40,7 +40,7 @@ def bench(config: BenchConfig) -> None:
     print()
 
 
-def show_curve(config: BenchConfig) -> Row:
+def show_curve(config: BenchConfig) -> TrainingSpeed:
     """The validations of a run as a table, with the best one marked, and as a picture where one was asked for."""
     run = RunFolder.existing(config.run)
     points, options = read_curve(run), load_config(run.config)
@@ -77,7 +77,7 @@ def _draw_curve(
     )
 
 
-def _point_row(point: Point, is_best: bool) -> Row:
+def _point_row(point: Point, is_best: bool) -> TrainingSpeed:
     loss_nats = point.validation.loss_nats
     return {
         "minutes": round(point.minutes, 3),

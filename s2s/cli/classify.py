@@ -12,7 +12,7 @@ from s2s.data.text.corpus import paths_of
 from s2s.data.text.parallel_text import Files, read_pairs
 from s2s.data.vocabulary.labels import classes_of
 from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
-from s2s.decoding.text_classifier import Labeller
+from s2s.decoding.text_classifier import TextClassifier
 from s2s.tasks.classification import _draw, judged, likeliest
 
 _logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def main() -> None:
 
 def classify(config: ClassifyConfig) -> None:
     """Label standard input line by line, N lines in, N lines out, in order; or judge the labels of given texts."""
-    labeller = Labeller.load(config.run, device=config.device, batch_size=config.batch_size)
+    labeller = TextClassifier.load(config.run, device=config.device, batch_size=config.batch_size)
     if config.data.test:
         output = Path(config.output) if config.output else Path(config.run) / "evaluation"
         _judge_files(labeller, paths_of(config.data.test), output)
@@ -39,7 +39,7 @@ def classify(config: ClassifyConfig) -> None:
                 sys.stdout.buffer.flush()
 
 
-def _judge_files(labeller: Labeller, files: Files, folder: Path) -> None:
+def _judge_files(labeller: TextClassifier, files: Files, folder: Path) -> None:
     """Judge the labels of given texts: one JSON object on stdout, pictures in a folder."""
     pairs = list(read_pairs(*files))
     classes = classes_of(pairs, labeller.labels, files)
@@ -50,7 +50,7 @@ def _judge_files(labeller: Labeller, files: Files, folder: Path) -> None:
     _draw(found, labeller.labels.names, folder)
 
 
-def _rows(labeller: Labeller, lines: Sequence[str], first_line: int) -> list[list[int]]:
+def _rows(labeller: TextClassifier, lines: Sequence[str], first_line: int) -> list[list[int]]:
     """Pieces of each line, with a warning that names a line of which the model will not read all."""
     rows = labeller.encode(lines)
     for number, row in enumerate(rows, start=first_line):
@@ -60,7 +60,7 @@ def _rows(labeller: Labeller, lines: Sequence[str], first_line: int) -> list[lis
     return rows
 
 
-def _labelled(labeller: Labeller, lines: Sequence[str], first_line: int) -> list[str]:
+def _labelled(labeller: TextClassifier, lines: Sequence[str], first_line: int) -> list[str]:
     """A line of output for each line; a blank one for a blank one."""
     found = labeller.log_probabilities(_rows(labeller, lines, first_line))
     written = format_labels(likeliest(found, labeller.labels))

@@ -5,7 +5,7 @@ import logging
 import sys
 from typing import Any
 
-from s2s.analysis.run_comparison import MEASURES, Row, compare, find_runs, read_result, signatures
+from s2s.analysis.run_comparison import MEASURES, SeedGroup, compare, find_runs, read_result, signatures
 from s2s.cli.app import run_app
 from s2s.config.commands import GatherConfig, TableFormat
 
@@ -43,18 +43,18 @@ def gather(config: GatherConfig) -> None:
         _print_table(_cells(rows), config.format)
 
 
-def _measured(rows: list[Row]) -> list[str]:
+def _measured(rows: list[SeedGroup]) -> list[str]:
     """What any of the runs is measured by."""
     return [name for name in MEASURES if any(name in row.means for row in rows)]
 
 
-def _object(row: Row, names: list[str]) -> dict[str, Any]:
+def _object(row: SeedGroup, names: list[str]) -> dict[str, Any]:
     """A row as JSON, with the measures of these names."""
     measures = {name: {"mean": row.means.get(name), "sd": row.deviations.get(name)} for name in names}
     return {"options": row.options, "runs": row.num_runs, **measures}
 
 
-def _cells(rows: list[Row]) -> list[list[str]]:
+def _cells(rows: list[SeedGroup]) -> list[list[str]]:
     """The table as text, a line of names first."""
     options = list(rows[0].options) if rows else []
     names, measures = [*options, "runs"], _measured(rows)

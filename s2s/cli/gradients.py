@@ -13,7 +13,7 @@ import numpy as np
 from s2s.analysis.gradient_study import Measured, _measure_new_models, _measure_runs
 from s2s.analysis.gradients import Curves, Norms, Quantity
 from s2s.analysis.plots.figure import check_drawable
-from s2s.analysis.plots.line_plots import Dash, Line, Panel, plot_panels
+from s2s.analysis.plots.line_plots import Curve, Dash, Panel, plot_panels
 from s2s.cli.app import run_app
 from s2s.config.commands import GradientsConfig
 
@@ -119,13 +119,13 @@ def _lies_upon(clipped_NS: Norms, hidden_NS: Norms) -> bool:
     return float(np.mean(clipped_NS >= _SHOWN_CLIPPED * hidden_NS)) > 0.5
 
 
-def _lines(measured: Measured, colour: int) -> Iterator[Line]:
+def _lines(measured: Measured, colour: int) -> Iterator[Curve]:
     curves = _longest(measured)
     for quantity, curve_NS in curves.items():
         if quantity is Quantity.clipped and _lies_upon(curve_NS, curves[Quantity.hidden]):
             continue
         median_S, low_S, high_S = np.median(curve_NS, axis=0), curve_NS.min(axis=0), curve_NS.max(axis=0)
-        yield Line(
+        yield Curve(
             f"{measured.name}: {quantity.value}",
             range(len(median_S)),
             median_S.tolist(),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s.analysis.plots.figure import check_drawable
-from s2s.analysis.plots.line_plots import Line, Panel, plot_panels
+from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.analysis.run_comparison import find_translators, short_names
 from s2s.cli.app import run_app
 from s2s.config.commands import LengthsConfig
@@ -109,7 +109,7 @@ def _print_table(found: Found, groups: list[LengthGroup]) -> None:
 def _panel(found: Found, groups: list[LengthGroup]) -> Panel:
     places = [float(index) for index in range(len(groups))]
     lines = [
-        Line(
+        Curve(
             name,
             [place + _APART * (colour - (len(found) - 1) / 2) for place in places],
             [score.bleu for score in scores],

@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from s2s.analysis.copy_task import accuracy, build_copyist, copying_batch, teach
 from s2s.analysis.plots.figure import check_drawable
-from s2s.analysis.plots.line_plots import Line, Panel, plot_panels
+from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.cli.app import run_app
 from s2s.config.commands import MemoryConfig
-from s2s.config.model import Cell, Score
+from s2s.config.model import AttentionScore, Cell
 
 _logger = logging.getLogger(__name__)
 _NUM_TEST_WORDS = 1000
@@ -27,12 +27,12 @@ class Copyist(NamedTuple):
     """A kind of model."""
 
     cell: Cell
-    score: Score
+    score: AttentionScore
 
     @property
     def name(self) -> str:
         """For tables and legends."""
-        return self.cell.name if self.score is Score.none else f"{self.cell.name} with attention"
+        return self.cell.name if self.score is AttentionScore.none else f"{self.cell.name} with attention"
 
 
 Found = dict[Copyist, list[list[float]]]
@@ -48,8 +48,8 @@ def memory(config: MemoryConfig) -> None:
     """Train and test a model for each kind, distance and seed: table on stderr, JSON on stdout, and a picture."""
     if config.output is not None:
         check_drawable(Path(config.output))
-    kinds = [Copyist(cell, Score.none) for cell in config.cells]
-    kinds += [Copyist(cell, Score.dot) for cell in config.attention_cells]
+    kinds = [Copyist(cell, AttentionScore.none) for cell in config.cells]
+    kinds += [Copyist(cell, AttentionScore.dot) for cell in config.attention_cells]
     found = _measure(kinds, config)
     _print_table(found, config.distances)
     rows = [
@@ -91,14 +91,14 @@ def _print_table(found: Found, distances: list[int]) -> None:
 
 def _panel(found: Found, config: MemoryConfig) -> Panel:
     lines = [
-        Line(
+        Curve(
             kind.name,
             config.distances,
             [100 * statistics.fmean(accuracies) for accuracies in by_distance],
             [100 * min(accuracies) for accuracies in by_distance] if config.seeds > 1 else (),
             [100 * max(accuracies) for accuracies in by_distance] if config.seeds > 1 else (),
             colour,
-            "-" if kind.score is Score.none else "--",
+            "-" if kind.score is AttentionScore.none else "--",
         )
         for colour, (kind, by_distance) in enumerate(found.items())
     ]

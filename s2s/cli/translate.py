@@ -18,8 +18,8 @@ from s2s.config.training import Device
 from s2s.data.text.parallel_text import sha256_of
 from s2s.decoding.streaming.input_lines import WINDOW_BYTES, open_input, read_windows
 from s2s.decoding.streaming.line_translator import LineTranslator
-from s2s.decoding.streaming.parallel_translator import Crew
-from s2s.decoding.streaming.resumable_output import MadeOf, Part, join
+from s2s.decoding.streaming.parallel_translator import ParallelTranslator
+from s2s.decoding.streaming.resumable_output import MadeOf, ResumableOutput, join
 from s2s.decoding.translator import Translator
 from s2s.device import choose_device
 from s2s.distributed import Ranks, connected, local_rank
@@ -52,7 +52,7 @@ def translate(config: TranslateConfig) -> None:
                 sys.stdout.buffer.flush()
             return
         output = Path(config.output)
-        part = stack.enter_context(Part.opened(output, ranks.rank, ranks.size, _made_of(config)))
+        part = stack.enter_context(ResumableOutput.opened(output, ranks.rank, ranks.size, _made_of(config)))
         for window, content in crew.translated(part.to_do(windows)):
             part.add(window, content)
         if len(set(ranks.gather(part.whole))) > 1:
@@ -70,7 +70,7 @@ def _check_processes(config: TranslateConfig, ranks: Ranks) -> None:
         )
 
 
-def _crew(config: TranslateConfig, ranks: Ranks) -> Crew:
+def _crew(config: TranslateConfig, ranks: Ranks) -> ParallelTranslator:
     """The processes that translate.
 
     Without a number, the cores are shared out when there is as much to do as takes far longer than starting processes,
@@ -80,7 +80,7 @@ def _crew(config: TranslateConfig, ranks: Ranks) -> Crew:
     if num_workers is None:
         is_shared_out = ranks.size > 1 or choose_device(config.device).type == "cuda"
         num_workers = 1 if is_shared_out else num_cores()
-    return Crew(
+    return ParallelTranslator(
         partial(_load, config.runs, config.search, config.device, config.precision, config.ensemble),
         num_workers,
         num_threads=None if "OMP_NUM_THREADS" in os.environ else max(1, all_cores() // num_workers),

@@ -16,7 +16,7 @@ class Cell(enum.Enum):
     gru = "gru"
 
 
-class Score(enum.Enum):
+class AttentionScore(enum.Enum):
     """How attention compares a decoder state with an encoder state."""
 
     dot = "dot"
@@ -61,7 +61,9 @@ class ModelConfig:
     source_word_dropout: float = option(0.0, "share of source pieces read as <unk> in training", low=0, high=0.95)
     target_word_dropout: float = option(0.0, "share of target pieces read as <unk> in training", low=0, high=0.95)
     residual: bool = option(False, "add a layer's input to its output, from the second layer on")
-    attention: Score = option(Score.dot, "dot, general, additive, or none (the last vector holds everything)")
+    attention: AttentionScore = option(
+        AttentionScore.dot, "dot, general, additive, or none (the last vector holds everything)"
+    )
     scale_attention: bool = option(False, "divide dot-product scores by the square root of hidden_size")
     input_feeding: bool = option(False, "feed the last attentional state into the next step (a slow step loop)")
     tie: Tie = option(Tie.none, "none, output (decoder embedding = output layer), all (encoder embedding too)")
@@ -83,9 +85,9 @@ def _check_model(model: ModelConfig) -> None:
             f"model.hidden_size must be even for a bidirectional encoder, but is {model.hidden_size}; "
             "change it or set model.bidirectional=false"
         )
-    if model.input_feeding and model.attention is Score.none:
+    if model.input_feeding and model.attention is AttentionScore.none:
         raise ConfigError("model.input_feeding=true feeds the attentional state back, which model.attention=none lacks")
-    if model.scale_attention and model.attention is not Score.dot:
+    if model.scale_attention and model.attention is not AttentionScore.dot:
         raise ConfigError(f"model.scale_attention=true belongs to model.attention=dot, not {model.attention.name}")
 
 

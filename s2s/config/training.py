@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from s2s.config.data import Corpus, DataConfig, SubwordsConfig
-from s2s.config.model import ModelConfig, Pooling, Score, Tie
+from s2s.config.model import AttentionScore, ModelConfig, Pooling, Tie
 from s2s.config.options import option
 from s2s.config.search import SearchConfig
 from s2s.errors import ConfigError
@@ -210,7 +210,7 @@ def _check_task(config: Config) -> None:
             f"training.stop_metric={config.training.stop_metric.name} does not belong to task={task.name}, which has "
             f"{', '.join(metrics)}"
         )
-    if config.model.pooling is Pooling.attention and config.model.attention is Score.none:
+    if config.model.pooling is Pooling.attention and config.model.attention is AttentionScore.none:
         raise ConfigError("model.pooling=attention needs model.attention=dot, general or additive, not none")
 
 

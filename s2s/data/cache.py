@@ -37,7 +37,7 @@ FORMAT = 2
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """A complete folder of the cache.
 
     Attributes:
@@ -59,7 +59,7 @@ class Cache:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def entry(self, kind: str, key: Mapping[str, Any], build: Callable[[Path], dict[str, Any]]) -> Entry:
+    def entry(self, kind: str, key: Mapping[str, Any], build: Callable[[Path], dict[str, Any]]) -> CacheEntry:
         """What `build` has written into the folder that it was given, now or at another time, and what it returned.
 
         A file of an entry that is missing or has another size than it had is noticed, and the entry built again.
@@ -100,7 +100,7 @@ class Cache:
             return f"{file}: vanished from the cache while it was in use; give the same command again"
         return f"{file}: expected a file of the cache {self.root} that can be read and written, got: {cause}"
 
-    def _built(self, path: Path, key: Mapping[str, Any], build: Callable[[Path], dict[str, Any]]) -> Entry:
+    def _built(self, path: Path, key: Mapping[str, Any], build: Callable[[Path], dict[str, Any]]) -> CacheEntry:
         self.root.mkdir(parents=True, exist_ok=True)
         with self._alone(path.name):
             if entry := _opened(path):  # another process has built it while this one waited
@@ -201,7 +201,7 @@ def _write_manifest(part: Path, manifest: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def _opened(path: Path) -> Entry | None:
+def _opened(path: Path) -> CacheEntry | None:
     """The entry, if it is there and every file has the size that it had.
 
     Raises:
@@ -211,7 +211,7 @@ def _opened(path: Path) -> Entry | None:
         manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
         if any((path / name).stat().st_size != size for name, size in manifest["sizes"].items()):
             return None
-        return Entry(path, manifest["facts"])
+        return CacheEntry(path, manifest["facts"])
     except (FileNotFoundError, NotADirectoryError):  # absent
         return None
     except (ValueError, KeyError, TypeError, AttributeError):  # damaged: it is built again

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from s2s.config.model import Score
+from s2s.config.model import AttentionScore
 from s2s.config.search import EnsembleMean
 from s2s.decoding.packed_model import DecoderStep, EncoderPass
 from s2s.models.attention import Memory
@@ -15,7 +15,7 @@ from s2s.models.seq2seq import Seq2Seq
 
 
 @dataclass(frozen=True)
-class EngineState:
+class EnsembleState:
     """What a step needs, of each model: the decoder's state, a row a beam, and the memory, a row a sentence.
 
     Attributes:
@@ -29,15 +29,15 @@ class EngineState:
     memories: tuple[Memory, ...]
     attention_BKS: Tensor | None = None
 
-    def select(self, rows_M: Tensor, sentences_B: Tensor | None) -> "EngineState":
+    def select(self, rows_M: Tensor, sentences_B: Tensor | None) -> "EnsembleState":
         """See `SearchState`; the memory is only ever thinned out, never copied per beam."""
         memories = self.memories
         if sentences_B is not None:
             memories = tuple(memory.select(sentences_B) for memory in memories)
-        return EngineState(tuple(decoder.select(rows_M) for decoder in self.decoders), memories)
+        return EnsembleState(tuple(decoder.select(rows_M) for decoder in self.decoders), memories)
 
 
-class Engine:
+class Ensemble:
     """One model, or several that vote, as search wants them: a state to start from, and a step.
 
     The weights are taken as they are when the engine is made.
@@ -64,16 +64,16 @@ class Engine:
         self._steps = [DecoderStep(model, kind, banned) for model in models]
         self._attending = [index for index, model in enumerate(models) if _has_attention(model)]
 
-    def start(self, source_BS: Tensor, lengths_B: Tensor) -> EngineState:
+    def start(self, source_BS: Tensor, lengths_B: Tensor) -> EnsembleState:
         """Read the source sentences, each padded to S ids, of which `lengths_B` are real."""
         encoded = [
             model.remember(*encoder(source_BS, lengths_B), lengths_B)
             for model, encoder in zip(self._models, self._encoders, strict=True)
         ]
         memories, decoders = zip(*encoded, strict=True)
-        return EngineState(decoders, memories)
+        return EnsembleState(decoders, memories)
 
-    def step(self, word_BK: Tensor, state: EngineState) -> tuple[Tensor, EngineState]:
+    def step(self, word_BK: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState]:
         """Scores of the next word (B, K, V), to be normalised over V, and the state after it."""
         each = [
             step.step(word_BK, decoder, memory)
@@ -82,7 +82,7 @@ class Engine:
         scores, weights, decoders = zip(*each, strict=True)
         attention = [weights[index] for index in self._attending]
         attention_BKS = sum(attention[1:], attention[0]) / len(attention) if attention else None
-        return self._combined(scores), EngineState(decoders, state.memories, attention_BKS)
+        return self._combined(scores), EnsembleState(decoders, state.memories, attention_BKS)
 
     def _combined(self, scores: tuple[Tensor, ...]) -> Tensor:
         if len(scores) == 1:
@@ -96,4 +96,4 @@ class Engine:
 
 
 def _has_attention(model: Seq2Seq) -> bool:
-    return model.decoder.attention.score is not Score.none
+    return model.decoder.attention.score is not AttentionScore.none

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Demand:
+class LineConstraints:
     """What is asked of the translation of one line, beside what `SearchConfig` asks of all.
 
     Attributes:

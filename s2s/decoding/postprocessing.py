@@ -71,7 +71,7 @@ class Translation:
 
 
 @dataclass(frozen=True)
-class Wording:
+class Postprocessing:
     """How hypotheses become text.
 
     Attributes:
@@ -139,9 +139,9 @@ class Wording:
         )
 
 
-def build_wording(source: Subwords, target: Subwords, search: SearchConfig) -> Wording:
+def build_wording(source: Subwords, target: Subwords, search: SearchConfig) -> Postprocessing:
     """How the options say that hypotheses become text."""
-    return Wording(
+    return Postprocessing(
         source,
         target,
         has_links=search.alignments,

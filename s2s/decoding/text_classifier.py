@@ -23,7 +23,7 @@ from s2s.runs.saved_config import load_config
 from s2s.runs.vocabularies import load_vocabularies
 
 
-class Labeller:
+class TextClassifier:
     """Labels lines with a trained model.
 
     What a text is given does not depend on what else is labelled with it, nor on the batch size.
@@ -51,7 +51,7 @@ class Labeller:
         self.max_pieces, self.device, self.batch_size = max_pieces, device, batch_size
 
     @classmethod
-    def load(cls, run: str | Path, *, device: Device | str = Device.auto, batch_size: int = 64) -> "Labeller":
+    def load(cls, run: str | Path, *, device: Device | str = Device.auto, batch_size: int = 64) -> "TextClassifier":
         """A labeller from a run folder; nothing in it is executed.
 
         Raises:

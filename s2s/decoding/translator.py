@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 from s2s.config.check import check
-from s2s.config.model import Score
+from s2s.config.model import AttentionScore
 from s2s.config.search import DecodingPrecision, EnsembleMean, SearchConfig, Strategy
 from s2s.config.training import Device, Task
 from s2s.data.batching import source_batch
 from s2s.data.vocabulary.subwords import NO_TEXT, UNK, Subwords
-from s2s.decoding.ensemble import Engine
-from s2s.decoding.line_constraints import Demand, _Sentence, _Word
+from s2s.decoding.ensemble import Ensemble
+from s2s.decoding.line_constraints import LineConstraints, _Sentence, _Word
 from s2s.decoding.postprocessing import Translation, build_wording
-from s2s.decoding.search.hypothesis_score import Ranking
-from s2s.decoding.search.lexical_constraints import Must
+from s2s.decoding.search.hypothesis_score import HypothesisScore
+from s2s.decoding.search.lexical_constraints import LexicalConstraints
 from s2s.decoding.search.phrases import Phrases, WordEdges
 from s2s.decoding.search.rules import Avoid, MinimumLength, NoRepeat, Rule, Rules, prefixes
 from s2s.decoding.search.sampling import Sampling
@@ -74,10 +74,10 @@ class Translator:
         _check_attention(search, [model.decoder.attention.score for model in models])
 
     @cached_property
-    def engine(self) -> Engine:
+    def engine(self) -> Ensemble:
         """The models made ready for search, which commands that only read given text have no need of."""
         banned = [piece for piece in NO_TEXT if piece != UNK or not self.search.replace_unknown]
-        return Engine(self._models, self._precision, banned=banned, mean=self._ensemble)
+        return Ensemble(self._models, self._precision, banned=banned, mean=self._ensemble)
 
     @classmethod
     def load(
@@ -114,7 +114,7 @@ class Translator:
         lines: Sequence[str],
         *,
         numbers: Sequence[int] | None = None,
-        demands: Sequence[Demand] | None = None,
+        demands: Sequence[LineConstraints] | None = None,
         keep_attention: bool = False,
     ) -> list[Translation]:
         """All that was asked for of each line, in order.
@@ -133,7 +133,7 @@ class Translator:
         """
         numbers = range(1, len(lines) + 1) if numbers is None else numbers
         keep_attention = keep_attention or self.search.alignments or self.search.replace_unknown
-        sentences = self._sentences(lines, numbers, demands or [Demand()] * len(lines))
+        sentences = self._sentences(lines, numbers, demands or [LineConstraints()] * len(lines))
         order = sorted((i for i in range(len(lines)) if sentences[i].source), key=lambda i: len(sentences[i].source))
         wording = build_wording(self.source, self.target, self.search)
         results = [wording.nothing()] * len(lines)
@@ -152,7 +152,9 @@ class Translator:
             _logger.warning("line %d: %d pieces are more than search.max_source_pieces=%d; cut", line, len(ids), most)
         return ids[:most]
 
-    def _sentences(self, lines: Sequence[str], numbers: Sequence[int], demands: Sequence[Demand]) -> list[_Sentence]:
+    def _sentences(
+        self, lines: Sequence[str], numbers: Sequence[int], demands: Sequence[LineConstraints]
+    ) -> list[_Sentence]:
         """The lines in pieces, and what is asked of their translations in pieces."""
         search, speller = self.search, self._speller
         always = [_Word(word, self._usual(word, f"search.must=[{word}]")) for word in search.must]
@@ -238,7 +240,7 @@ class Translator:
         search = self.search
         source_BS, lengths_B = (tensor.to(self.device) for tensor in source_batch([item.source for item in sentences]))
         max_lengths_B = self._max_lengths(lengths_B, sentences)
-        ranking = Ranking(
+        ranking = HypothesisScore(
             search.length_normalization, search.length_penalty, search.word_reward, search.coverage_penalty
         )
         rules = self._rules(sentences, lengths_B, max_lengths_B)
@@ -296,18 +298,24 @@ class Translator:
         prefix_BP = prefixes([item.prefix for item in sentences], self.device) if has_prefix else None
         return Rules(rules, prefix_BP) if rules or has_prefix else None
 
-    def _must(self, sentences: list[_Sentence]) -> Must | None:
+    def _must(self, sentences: list[_Sentence]) -> LexicalConstraints | None:
         """What must be said; None: nothing."""
         if not any(item.must for item in sentences):
             return None
-        return Must.of([[word.ways for word in item.must] for item in sentences], self.device, self._edges)
+        return LexicalConstraints.of(
+            [[word.ways for word in item.must] for item in sentences], self.device, self._edges
+        )
 
-    def _warn_of_missing(self, found: list[list[Hypothesis]], must: Must, sentences: list[_Sentence]) -> None:
+    def _warn_of_missing(
+        self, found: list[list[Hypothesis]], must: LexicalConstraints, sentences: list[_Sentence]
+    ) -> None:
         longest = "search.max_length_offset" if self.search.max_length is None else "search.max_length"
         for index, (hypotheses, sentence) in enumerate(zip(found, sentences, strict=True)):
             if not hypotheses or must.is_met(hypotheses[0].ids, index):
                 continue
-            demands = [(word.text, Must.of([[word.ways]], self.device, self._edges)) for word in sentence.must]
+            demands = [
+                (word.text, LexicalConstraints.of([[word.ways]], self.device, self._edges)) for word in sentence.must
+            ]
             missing = ", ".join(text for text, demand in demands if not demand.is_met(hypotheses[0].ids, 0))
             _logger.warning(
                 "line %d: there is no room for all the words that must occur (%s is missing); raise %s%s",
@@ -331,13 +339,13 @@ def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
     return sides[0]
 
 
-def _check_attention(search: SearchConfig, scores: Sequence[Score]) -> None:
+def _check_attention(search: SearchConfig, scores: Sequence[AttentionScore]) -> None:
     """See that what attention has to tell can be told.
 
     Raises:
         ConfigError: no model has any.
     """
-    if any(score is not Score.none for score in scores):
+    if any(score is not AttentionScore.none for score in scores):
         return
     for name in ("alignments", "replace_unknown", "coverage_penalty"):
         if getattr(search, name):

@@ -34,7 +34,7 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ClassificationScores:
     """How well a model labels texts whose labels are known.
 
     Attributes:
@@ -70,7 +70,7 @@ class Judgement:
         }
 
 
-def judge(log_probabilities_NC: Floats, class_N: Ids) -> Judgement:
+def judge(log_probabilities_NC: Floats, class_N: Ids) -> ClassificationScores:
     """Compare the likeliest class of each text, the first of equals, with its own; there must be a text."""
     num_classes = log_probabilities_NC.shape[1]
     given_N = log_probabilities_NC.argmax(axis=1)
@@ -80,7 +80,7 @@ def judge(log_probabilities_NC: Floats, class_N: Ids) -> Judgement:
     f1_C = 200 * confusion_CC.diagonal() / np.maximum(of_class_C, 1)
     confidence_N = np.exp(log_probabilities_NC.max(axis=1).astype(np.float64))
     bins_M = reliability(confidence_N, given_N == class_N)
-    return Judgement(
+    return ClassificationScores(
         loss_nats=-float(log_probabilities_NC[np.arange(len(class_N)), class_N].mean(dtype=np.float64)),
         accuracy=100 * float((given_N == class_N).mean()),
         f1=float(f1_C[of_class_C > 0].mean()),

@@ -11,7 +11,7 @@ from sacrebleu.metrics.ter import TER
 
 from s2s.data.batching import Batch
 from s2s.errors import DataError, MissingExtraError
-from s2s.models.model import Learner
+from s2s.models.model import Model
 
 Scores = dict[str, float | str]
 
@@ -92,7 +92,7 @@ def labelled(signature: Signature, labels: Mapping[str, str]) -> str:
 
 
 @torch.inference_mode()
-def mean_loss_nats(model: Learner, batches: Iterable[Batch], device: torch.device) -> float:
+def mean_loss_nats(model: Model, batches: Iterable[Batch], device: torch.device) -> float:
     """Cross-entropy a target token (`</s>` counted), or a label, over all batches."""
     model.eval()
     total_nats, num_tokens = 0.0, 0

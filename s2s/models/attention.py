@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from s2s.config.model import Score
+from s2s.config.model import AttentionScore
 
 
 @dataclass(frozen=True)
@@ -38,27 +38,31 @@ class Attention(nn.Module):
     """Mix what the decoder asks for with what the encoder remembers.
 
     Scores are "dot", "general" (Luong et al. 2015, eq. 8) or "additive" (Bahdanau et al. 2015, appendix A.1.2); dot
-    products may be scaled by 1 / sqrt(H) (Vaswani et al. 2017, eq. 1). With `Score.none` there is no memory to look at
-    and the decoder state decides alone: the plain encoder-decoder, for comparison.
+    products may be scaled by 1 / sqrt(H) (Vaswani et al. 2017, eq. 1). With `AttentionScore.none` there is no memory to
+    look at and the decoder state decides alone: the plain encoder-decoder, for comparison.
     """
 
-    def __init__(self, hidden_size: int, attentional_size: int, score: Score, *, is_scaled: bool = False) -> None:
+    def __init__(
+        self, hidden_size: int, attentional_size: int, score: AttentionScore, *, is_scaled: bool = False
+    ) -> None:
         super().__init__()
-        assert not is_scaled or score is Score.dot, f"only dot products are scaled, not {score}"
+        assert not is_scaled or score is AttentionScore.dot, f"only dot products are scaled, not {score}"
         self.score = score
         self.scale = 1 / math.sqrt(hidden_size) if is_scaled else 1.0
-        if score is Score.general:
+        if score is AttentionScore.general:
             self.key = nn.Linear(hidden_size, hidden_size, bias=False)
-        if score is Score.additive:
+        if score is AttentionScore.additive:
             self.key = nn.Linear(hidden_size, hidden_size, bias=False)
             self.query = nn.Linear(hidden_size, hidden_size)
             self.energy = nn.Linear(hidden_size, 1, bias=False)
-        num_inputs = hidden_size if score is Score.none else 2 * hidden_size
+        num_inputs = hidden_size if score is AttentionScore.none else 2 * hidden_size
         self.combine = nn.Linear(num_inputs, attentional_size, bias=False)
 
     def remember(self, states_BSH: Tensor, is_token_BS: Tensor) -> Memory:
         """Prepare encoder states to be looked at any number of times."""
-        keys_BSA = self.key(states_BSH) if self.score in (Score.general, Score.additive) else states_BSH
+        keys_BSA = (
+            self.key(states_BSH) if self.score in (AttentionScore.general, AttentionScore.additive) else states_BSH
+        )
         return Memory(states_BSH, keys_BSA, is_token_BS)
 
     def forward(self, query_BTH: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
@@ -83,7 +87,7 @@ class Attention(nn.Module):
             The context vectors with the decoder states (B, T, 2 H), and the weights (B, T, S); without attention the
             decoder states alone (B, T, H), and weights of 0.
         """
-        if self.score is Score.none:
+        if self.score is AttentionScore.none:
             return query_BTH, query_BTH.new_zeros(*query_BTH.shape[:2], memory.is_token_BS.shape[1])
         # 1. Take the decoder's hidden state (query_BTH) and the encoder's S hidden states (memory.states_BSH).
         # 2. Score each encoder state by its dot product with the decoder state.
@@ -98,7 +102,7 @@ class Attention(nn.Module):
 
     def scores(self, query_BTH: Tensor, memory: Memory) -> Tensor:
         """Take the second step alone: the scores (B, T, S), those of padding not yet left out."""
-        if self.score is Score.additive:
+        if self.score is AttentionScore.additive:
             query_BT1A = self.query(query_BTH)[:, :, None, :]
             return self.energy(torch.tanh(query_BT1A + memory.keys_BSA[:, None, :, :])).squeeze(-1)  # type: ignore[no-any-return]
         return torch.bmm(query_BTH, memory.keys_BSA.transpose(1, 2)) * self.scale

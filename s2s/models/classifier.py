@@ -8,14 +8,14 @@ import math
 import torch
 from torch import Tensor, nn
 
-from s2s.config.model import ModelConfig, Pooling, Score
+from s2s.config.model import AttentionScore, ModelConfig, Pooling
 from s2s.data.batching import Batch
 from s2s.data.vocabulary.subwords import EOS
 from s2s.models.attention import Attention
 from s2s.models.dropout import Dropout, drop_words
 from s2s.models.embedding import embedding
 from s2s.models.encoder import Encoder, build_encoder, last_states
-from s2s.models.model import Learner, Loss
+from s2s.models.model import Loss, Model
 
 
 class Pool(nn.Module):
@@ -25,7 +25,7 @@ class Pool(nn.Module):
     of it there is, the less.
     """
 
-    def __init__(self, pooling: Pooling, hidden_size: int, score: Score, *, is_scaled: bool = False) -> None:
+    def __init__(self, pooling: Pooling, hidden_size: int, score: AttentionScore, *, is_scaled: bool = False) -> None:
         super().__init__()
         self.pooling = pooling
         if pooling is Pooling.attention:
@@ -56,7 +56,7 @@ class Pool(nn.Module):
                 return pooled_B1H.squeeze(1)  # type: ignore[no-any-return]
 
 
-class Classifier(Learner):
+class Classifier(Model):
     """The probabilities of a text's classes.
 
     Two classes share one sigmoid unit. With z its input, sigmoid(z) = exp(z) / (exp(0) + exp(z)) is the softmax over

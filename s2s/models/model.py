@@ -22,7 +22,7 @@ class Loss:
     loss_nats: Tensor
 
 
-class Learner(nn.Module, ABC):
+class Model(nn.Module, ABC):
     """What can be trained: a model that tells its loss."""
 
     @abstractmethod

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from s2s.config.model import Cell, Score
+from s2s.config.model import AttentionScore, Cell
 from s2s.data.vocabulary.subwords import NO_TEXT
 from s2s.errors import MissingExtraError, RunError
 from s2s.models.attention import Attention
@@ -39,11 +39,11 @@ _GATES = {Cell.rnn: (0,), Cell.lstm: (0, 3, 1, 2), Cell.gru: (1, 0, 2)}
 def memory_names(model: Seq2Seq) -> list[str]:
     """What the encoder hands over once a sentence, and every step of the decoder takes; nothing without attention."""
     match model.decoder.attention.score:
-        case Score.none:
+        case AttentionScore.none:
             return []
-        case Score.dot:
+        case AttentionScore.dot:
             return ["memory_states", "memory_is_token"]
-        case Score.general | Score.additive:
+        case AttentionScore.general | AttentionScore.additive:
             return ["memory_states", "memory_is_token", "memory_keys"]
 
 
@@ -231,14 +231,14 @@ def encoder_graph(model: Seq2Seq) -> "onnx.ModelProto":
 def _remember(graph: _Graph, model: Seq2Seq, source_BS: str, lengths_B: str, states_BSH: str) -> None:
     """`Attention.remember`: what there is to look at."""
     attention, size = model.decoder.attention, model.decoder.hidden_size
-    if attention.score is Score.none:
+    if attention.score is AttentionScore.none:
         return
     num_positions = graph.node("Gather", graph.node("Shape", source_BS), graph.constant(1))
     position_S = graph.node("Range", graph.constant(0), num_positions, graph.constant(1))
     is_token_BS = graph.node("Less", position_S, graph.unsqueezed(lengths_B, 1))
     graph.output("memory_states", states_BSH, np.float32, "batch", "source_length", size)
     graph.output("memory_is_token", is_token_BS, np.bool_, "batch", "source_length")
-    if attention.score in (Score.general, Score.additive):
+    if attention.score in (AttentionScore.general, AttentionScore.additive):
         keys_BSA = graph.reshaped(graph.linear(graph.flat(states_BSH, size), attention.key), source_BS, size)
         graph.output("memory_keys", keys_BSA, np.float32, "batch", "source_length", size)
 
@@ -326,7 +326,7 @@ def _recur(graph: _Graph, model: Seq2Seq, inputs_1NI: str, starts: Sequence[str]
 
 def _attend(graph: _Graph, attention: Attention, query_NH: str, token_BK: str) -> str:
     """`Attention.forward`, the six steps; returns the attentional states (N, O)."""
-    if attention.score is Score.none:
+    if attention.score is AttentionScore.none:
         return graph.node("Tanh", graph.linear(query_NH, attention.combine))
     size = attention.combine.in_features // 2
     states_BSH = graph.input("memory_states", np.float32, "batch", "source_length", size)
@@ -344,9 +344,9 @@ def _attend(graph: _Graph, attention: Attention, query_NH: str, token_BK: str) -
 def _scores(graph: _Graph, attention: Attention, query_NH: str, token_BK: str, states_BSH: str, size: int) -> str:
     """How well each source position (B, K, S) fits what each beam asks for."""
     keys_BSA = states_BSH
-    if attention.score in (Score.general, Score.additive):
+    if attention.score in (AttentionScore.general, AttentionScore.additive):
         keys_BSA = graph.input("memory_keys", np.float32, "batch", "source_length", size)
-    if attention.score is Score.additive:
+    if attention.score is AttentionScore.additive:
         query_BKA = graph.reshaped(graph.linear(query_NH, attention.query), token_BK, size)
         sums_BKSA = graph.node("Add", graph.unsqueezed(query_BKA, 2), graph.unsqueezed(keys_BSA, 1))
         energy_A = graph.weight(attention.energy.weight[0], "decoder.attention.energy")

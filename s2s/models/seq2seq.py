@@ -15,11 +15,11 @@ from s2s.models.decoder import Decoder, DecoderState
 from s2s.models.dropout import drop_words
 from s2s.models.embedding import embedding
 from s2s.models.encoder import Encoder, build_encoder
-from s2s.models.model import Learner, Loss
+from s2s.models.model import Loss, Model
 from s2s.models.output_loss import output_loss
 
 
-class Seq2Seq(Learner):
+class Seq2Seq(Model):
     """An attention sequence-to-sequence model.
 
     In training it may read a share of the words on either side as unknown; those that it has to say stay.

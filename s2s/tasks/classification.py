@@ -15,9 +15,9 @@ from s2s.config.training import Config
 from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.labels import Labels, classes_of
 from s2s.data.vocabulary.subwords import Subwords
-from s2s.decoding.text_classifier import Labeller
+from s2s.decoding.text_classifier import TextClassifier
 from s2s.errors import MissingExtraError
-from s2s.evaluation.classification import Judgement, judge
+from s2s.evaluation.classification import ClassificationScores, judge
 from s2s.files import write_json, write_lines
 from s2s.models.classifier import Classifier
 from s2s.runs.folder import RunFolder
@@ -41,7 +41,7 @@ def classifier_validation(
     model: Classifier, subwords: Subwords, labels: Labels, pairs: list[Pair], config: Config, device: torch.device
 ) -> Callable[[], Validation]:
     """A function that scores the dev set with the model's present weights: loss, accuracy and F1."""
-    labeller = Labeller(model, subwords, labels, config.training.max_pieces, device)
+    labeller = TextClassifier(model, subwords, labels, config.training.max_pieces, device)
     rows = labeller.encode([pair.source for pair in pairs])
     classes = classes_of(pairs, labels, RunFolder(Path(config.run)).text("dev"))
 
@@ -56,7 +56,7 @@ def classifier_validation(
 
 def sum_up_classifier(run: RunFolder, pairs: list[Pair], config: Config) -> None:
     """Judge the labels of the test set with the best weights, show some, and the way to get more."""
-    labeller = Labeller.load(run.path, device=config.device)
+    labeller = TextClassifier.load(run.path, device=config.device)
     classes = classes_of(pairs, labeller.labels, run.text("test"))
     rows = labeller.encode([pair.source for pair in pairs])
     log_probabilities_NC = labeller.log_probabilities(rows)
@@ -76,7 +76,7 @@ def sum_up_classifier(run: RunFolder, pairs: list[Pair], config: Config) -> None
     _logger.info("\nclassify with\n  s2s-classify run=%s < IN > OUT", shlex.quote(str(run.path)))
 
 
-def judged(log_probabilities_NC: LogProbabilities, classes: Sequence[int], labels: Labels) -> Judgement:
+def judged(log_probabilities_NC: LogProbabilities, classes: Sequence[int], labels: Labels) -> ClassificationScores:
     """Judge the labels that texts are given, with a table on stderr."""
     found = judge(log_probabilities_NC, np.array(classes))
     _logger.info(
@@ -92,7 +92,7 @@ def judged(log_probabilities_NC: LogProbabilities, classes: Sequence[int], label
     return found
 
 
-def _table(found: Judgement, names: list[str]) -> list[str]:
+def _table(found: ClassificationScores, names: list[str]) -> list[str]:
     """F1 of each label, and how many of its texts were given which one."""
     shown = names[:_MOST_PRINTED]
     rows = [["label", "F1", *(f"as {name}" for name in shown)]]
@@ -101,7 +101,7 @@ def _table(found: Judgement, names: list[str]) -> list[str]:
     return table(rows, "<" + ">" * (len(rows[0]) - 1))
 
 
-def _draw(found: Judgement, names: list[str], folder: Path) -> None:
+def _draw(found: ClassificationScores, names: list[str], folder: Path) -> None:
     """The confusion matrix and the reliability of the probabilities, where the extra for pictures is installed."""
     try:
         plot_confusion(found.confusion_CC, names, folder / "confusion.png")

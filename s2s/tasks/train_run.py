@@ -22,7 +22,7 @@ from s2s.distributed import Ranks, connected
 from s2s.errors import ConfigError, RunError
 from s2s.files import write_bytes, write_json, write_lines
 from s2s.models.classifier import build_classifier
-from s2s.models.model import Learner
+from s2s.models.model import Model
 from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.checkpoint import checkpoints, load_best
 from s2s.runs.folder import RunFolder
@@ -211,7 +211,7 @@ def _train(run: RunFolder, config: Config, device: torch.device, ranks: Ranks) -
 
 def _learner(
     sides: Vocabularies, pairs: list[Pair], config: Config, device: torch.device, precision: torch.dtype
-) -> tuple[Learner, Callable[[], Validation]]:
+) -> tuple[Model, Callable[[], Validation]]:
     """A new model for the task of the run, and what scores the dev set with its present weights."""
     source, target = sides
     if isinstance(target, Labels):
@@ -221,7 +221,7 @@ def _learner(
     return model, _validation(model, (source, target), pairs, config, device, precision)
 
 
-def _init_weights(model: Learner, origin: RunFolder, sides: Vocabularies) -> None:
+def _init_weights(model: Model, origin: RunFolder, sides: Vocabularies) -> None:
     """Start from another run's best weights; the vectors of pieces that both runs know go along."""
     weights, _, path = load_best(origin)
     before = load_vocabularies(origin, load_config(origin.config))

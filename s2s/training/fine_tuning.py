@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from s2s.errors import CheckpointError
-from s2s.models.model import Learner
+from s2s.models.model import Model
 from s2s.runs.checkpoint import Tensors, load_weights, model_tensors
 
 _SIDE_OF = {"encoder.embedding.weight": 0, "decoder.embedding.weight": 1, "output.weight": 1, "output.bias": 1}
@@ -12,7 +12,7 @@ _SIDE_OF = {"encoder.embedding.weight": 0, "decoder.embedding.weight": 1, "outpu
 
 
 def start_from(
-    model: Learner,
+    model: Model,
     weights: Tensors,
     origin: Path,
     old_pieces: Sequence[Sequence[str]],

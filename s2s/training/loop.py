@@ -22,7 +22,7 @@ from s2s.data.token_store import TokenStore
 from s2s.distributed import Ranks
 from s2s.errors import CheckpointError, DamagedCheckpointError, Interrupted, TrainingError
 from s2s.files import flush
-from s2s.models.model import Learner, perplexity
+from s2s.models.model import Model, perplexity
 from s2s.runs.checkpoint import (
     checkpoint_path,
     checkpoints,
@@ -56,7 +56,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: Learner,
+        model: Model,
         source: TokenStore,
         target: TokenStore,
         validate: Callable[[], Validation],

@@ -14,13 +14,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from s2s.data.batching import Batch
 from s2s.distributed import Ranks
-from s2s.models.model import Learner
+from s2s.models.model import Model
 
 
 class _Loss(nn.Module):
     """The loss as a forward pass, which is what DistributedDataParallel watches."""
 
-    def __init__(self, model: Learner) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model
 
@@ -32,7 +32,7 @@ class _Loss(nn.Module):
 class ParallelLoss:
     """The loss of a model whose gradients are added up over the ranks; with one rank, that of the model itself."""
 
-    def __init__(self, model: Learner, ranks: Ranks) -> None:
+    def __init__(self, model: Model, ranks: Ranks) -> None:
         self.model, self.ranks = model, ranks
         self._parallel: DistributedDataParallel | None = None
         if ranks.size > 1:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from browser import svg_texts
 from processes import Caller
 from s2s.analysis.copy_task import NUM_FILLERS, NUM_LETTERS, accuracy, build_copyist, copying_batch, teach
-from s2s.config.model import Cell, Score
+from s2s.config.model import AttentionScore, Cell
 from s2s.data.vocabulary.subwords import BOS, EOS
 from s2s.errors import ConfigError
 from tiny_runs import compose
@@ -56,8 +56,8 @@ def test_a_word_counts_only_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize("cell", Cell)
-@pytest.mark.parametrize("score", [Score.none, Score.dot])
-def test_every_kind_of_model_copies_across_one_filler(cell: Cell, score: Score) -> None:
+@pytest.mark.parametrize("score", [AttentionScore.none, AttentionScore.dot])
+def test_every_kind_of_model_copies_across_one_filler(cell: Cell, score: AttentionScore) -> None:
     torch.manual_seed(1)
     model, unseen = build_copyist(cell, score, 32), batch_of(100, 1, 1, seed=0)
     before = accuracy(model, unseen)
@@ -69,13 +69,13 @@ def test_every_kind_of_model_copies_across_one_filler(cell: Cell, score: Score) 
 @pytest.mark.slow
 def test_attention_copies_where_a_plain_rnn_has_forgotten() -> None:
     found = {}
-    for score in (Score.none, Score.dot):
+    for score in (AttentionScore.none, AttentionScore.dot):
         torch.manual_seed(1)
         model = build_copyist(Cell.rnn, score, 64)
         teach(model, 30, word_length=2, steps=300, batch_size=32, seed=1)
         found[score] = accuracy(model, batch_of(500, 2, 30, seed=0))
-    assert found[Score.none] < 0.1
-    assert found[Score.dot] > 0.9
+    assert found[AttentionScore.none] < 0.1
+    assert found[AttentionScore.dot] > 0.9
 
 
 def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from s2s.analysis.attention import PiecePair, piece_pairs
 from s2s.analysis.six_steps import NUM_NEXT, NextPiece, SixSteps, six_steps, six_steps_text
-from s2s.config.model import Cell, ModelConfig, Score
+from s2s.config.model import AttentionScore, Cell, ModelConfig
 from s2s.data.batching import pair_batch
 from s2s.data.vocabulary.subwords import NO_TEXT
 from s2s.decoding.forced_decoding import ForcedDecoder
@@ -21,10 +21,10 @@ from s2s.models.seq2seq import build_seq2seq
 H, S, T = 10, 5, 4
 
 SHAPES = [
-    {"attention": Score.dot, "cell": Cell.lstm},
-    {"attention": Score.dot, "scale_attention": True, "cell": Cell.gru, "layers": 2},
-    {"attention": Score.general, "cell": Cell.rnn, "input_feeding": True},
-    {"attention": Score.additive, "input_feeding": True, "layers": 2, "dropout": 0.5},
+    {"attention": AttentionScore.dot, "cell": Cell.lstm},
+    {"attention": AttentionScore.dot, "scale_attention": True, "cell": Cell.gru, "layers": 2},
+    {"attention": AttentionScore.general, "cell": Cell.rnn, "input_feeding": True},
+    {"attention": AttentionScore.additive, "input_feeding": True, "layers": 2, "dropout": 0.5},
 ]
 
 
@@ -75,7 +75,7 @@ def test_each_number_follows_from_the_one_before(
     assert (len(steps.source), len(steps.target), steps.position) == (S, T, 1)
     assert steps.states_SH.shape == (S, H)
     assert steps.attention is translator.model.decoder.attention
-    if shape["attention"] is Score.dot:
+    if shape["attention"] is AttentionScore.dot:
         scale = 1 / math.sqrt(H) if "scale_attention" in shape else 1
         torch.testing.assert_close(steps.scores_S, steps.states_SH @ steps.query_H * scale)
     torch.testing.assert_close(steps.weights_S, steps.scores_S.exp() / steps.scores_S.exp().sum())
@@ -113,7 +113,7 @@ def test_the_text_on_paper() -> None:
     e = math.e
     states_SH, weights_S = torch.tensor([[3.0, 4.0], [1.0, 2.0]]), torch.tensor([e, 1]) / (e + 1)
     steps = SixSteps(
-        Attention(2, 3, Score.dot),
+        Attention(2, 3, AttentionScore.dot),
         source=["▁책", "</s>"],
         target=["▁a", "▁bo", "ok", "</s>"],
         position=2,
@@ -155,11 +155,11 @@ def test_the_text_on_paper() -> None:
     ("attention", "formula"),
     [
         (
-            Attention(4, 3, Score.dot, is_scaled=True),
+            Attention(4, 3, AttentionScore.dot, is_scaled=True),
             "its dot product with q, times 0.5000 (1 / the root of the units)",
         ),
-        (Attention(4, 3, Score.general), "the dot product of W h with q"),
-        (Attention(4, 3, Score.additive), "v . tanh(W q + b + U h)"),
+        (Attention(4, 3, AttentionScore.general), "the dot product of W h with q"),
+        (Attention(4, 3, AttentionScore.additive), "v . tanh(W q + b + U h)"),
     ],
 )
 def test_other_scores_are_told_too(untrained: Callable[..., Translator], attention: Attention, formula: str) -> None:

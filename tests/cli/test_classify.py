@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from processes import ROOT, Caller, environment, run_command
 from s2s.config.model import Pooling
 from s2s.data.vocabulary.labels import Labels
-from s2s.decoding.text_classifier import Labeller
+from s2s.decoding.text_classifier import TextClassifier
 from s2s.errors import DataError, RunError
 from s2s.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint, weights_path, without_prefix
 from s2s.runs.folder import RunFolder
@@ -127,7 +127,7 @@ def test_long_texts_are_cut_and_not_left_out(tmp_path: Path, caplog: pytest.LogC
     assert num_test > 0
     assert f"cut {193 - num_dev - num_test} texts to training.max_pieces=9" in caplog.messages
     assert f"\ncut {num_test} texts of the test set to training.max_pieces=9" in caplog.messages
-    labeller = Labeller.load(tmp_path / "run")
+    labeller = TextClassifier.load(tmp_path / "run")
     rows = labeller.encode(["아주 " * 30 + "끝", "아주 " * 30])
     assert len(rows[0]) > 9
     assert labeller.log_probabilities(rows)[0].tolist() == labeller.log_probabilities(rows)[1].tolist()
@@ -178,7 +178,7 @@ def test_a_typed_line_is_answered_at_once(labelled: Path) -> None:
 @settings(deadline=None, max_examples=15)
 @given(lines=st.lists(st.text(max_size=12), min_size=1, max_size=7))
 def test_a_label_does_not_depend_on_its_batch(labelled: Path, lines: list[str]) -> None:
-    alone, together = Labeller.load(labelled, batch_size=1), Labeller.load(labelled, batch_size=3)
+    alone, together = TextClassifier.load(labelled, batch_size=1), TextClassifier.load(labelled, batch_size=3)
     rows = alone.encode(lines)
     assert abs(alone.log_probabilities(rows) - together.log_probabilities(rows)).max() < 1e-4
 
@@ -357,7 +357,7 @@ def test_runs_are_gathered_averaged_and_shown(labelled: Path, tmp_path: Path, ca
     assert [point["step"] for point in points] == [20, 40, 60, 80]
     assert 0 <= points[0]["accuracy"] <= points[-1]["accuracy"] <= 100
     assert call_command("average", f"run={labelled}", f"output={tmp_path / 'mean'}", "last=2").code == 0
-    assert Labeller.load(tmp_path / "mean").labels.names == ["bad", "good"]
+    assert TextClassifier.load(tmp_path / "mean").labels.names == ["bad", "good"]
 
 
 def test_options_of_the_other_task_are_refused(tmp_path: Path, call_command: Caller) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from s2s.config.check import check
 from s2s.config.commands import BenchConfig, ClassifyConfig, EvaluateConfig, GivenTexts, ScoredData, TranslateConfig
 from s2s.config.data import Corpus, DataConfig, SubwordKind, SubwordsConfig, portable
-from s2s.config.model import Cell, ModelConfig, Score, Tie
+from s2s.config.model import AttentionScore, Cell, ModelConfig, Tie
 from s2s.config.search import LengthNormalization, OutputFormat, SearchConfig, Strategy
 from s2s.config.training import (
     Config,
@@ -122,9 +122,9 @@ CONTRADICTIONS: list[tuple[Any, str]] = [
     ),
     (ScoredData(test=["a"]), r"data\.test must be .* but has 1 entries"),
     (ModelConfig(hidden_size=7), r"model\.hidden_size must be even .* but is 7; .* model\.bidirectional=false"),
-    (ModelConfig(input_feeding=True, attention=Score.none), r"model\.attention=none lacks"),
-    (ModelConfig(scale_attention=True, attention=Score.general), r"model\.attention=dot, not general"),
-    (ModelConfig(scale_attention=True, attention=Score.none), r"model\.attention=dot, not none"),
+    (ModelConfig(input_feeding=True, attention=AttentionScore.none), r"model\.attention=none lacks"),
+    (ModelConfig(scale_attention=True, attention=AttentionScore.general), r"model\.attention=dot, not general"),
+    (ModelConfig(scale_attention=True, attention=AttentionScore.none), r"model\.attention=dot, not none"),
     (OptimConfig(decay_steps=500), r"optim\.decay_steps=500 belongs to optim\.schedule=cosine, not inverse_sqrt"),
     (OptimConfig(schedule=Schedule.plateau, decay_steps=500), r"optim\.schedule=cosine, not plateau"),
     (
@@ -186,8 +186,8 @@ def test_contradictions_are_refused(options: Any, message: str) -> None:
         DataConfig(corpus=Corpus.multi30k, source_language="fr", target_language="cs"),
         ScoredData(test=FILES),
         ModelConfig(hidden_size=7, bidirectional=False),
-        ModelConfig(input_feeding=True, attention=Score.additive),
-        ModelConfig(scale_attention=True, attention=Score.dot),
+        ModelConfig(input_feeding=True, attention=AttentionScore.additive),
+        ModelConfig(scale_attention=True, attention=AttentionScore.dot),
         ModelConfig(input_feeding=True, locked_dropout=True),
         OptimConfig(schedule=Schedule.cosine, warmup_steps=30, decay_steps=31),
         OptimConfig(schedule=Schedule.cosine),
@@ -228,7 +228,7 @@ UNUSUAL = Config(
     precision=Precision.bf16,
     data=DataConfig(corpus=Corpus.files, train=["a.ko", "a.en"], dev_pairs=3, max_length_ratio=2.5, clean=False),
     subwords=SubwordsConfig(kind=SubwordKind.bpe, shared=False, character_coverage=1.0),
-    model=ModelConfig(cell=Cell.gru, layers=3, attention=Score.additive, tie=Tie.none, dropout=0.0),
+    model=ModelConfig(cell=Cell.gru, layers=3, attention=AttentionScore.additive, tie=Tie.none, dropout=0.0),
     optim=OptimConfig(schedule=Schedule.plateau, learning_rate=3e-7),
     training=TrainingConfig(max_minutes=1.5, stop_metric=StopMetric.loss),
     search=SearchConfig(strategy=Strategy.greedy),

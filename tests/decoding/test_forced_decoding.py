@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2s.config.model import Cell, ModelConfig, Score
+from s2s.config.model import AttentionScore, Cell, ModelConfig
 from s2s.config.search import SearchConfig, Strategy
 from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.subwords import BOS, EOS, NO_TEXT, UNK
@@ -85,9 +85,9 @@ def test_probabilities_on_paper(untrained: Callable[..., Translator]) -> None:
     [
         {},
         {"cell": Cell.gru, "layers": 2, "residual": True},
-        {"cell": Cell.rnn, "attention": Score.additive},
-        {"input_feeding": True, "attention": Score.general},
-        {"attention": Score.none},
+        {"cell": Cell.rnn, "attention": AttentionScore.additive},
+        {"input_feeding": True, "attention": AttentionScore.general},
+        {"attention": AttentionScore.none},
     ],
     ids=str,
 )

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2s.config.model import Cell, ModelConfig, Score, Tie
+from s2s.config.model import AttentionScore, Cell, ModelConfig, Tie
 from s2s.config.search import EnsembleMean
 from s2s.data.vocabulary.subwords import BOS, PAD, UNK
 from s2s.decoding import packed_model as engine
-from s2s.decoding.ensemble import Engine, EngineState
+from s2s.decoding.ensemble import Ensemble, EnsembleState
 from s2s.decoding.packed_model import prepare_product
 from s2s.device import _cpu_has
 from s2s.models.decoder import DecoderState
@@ -61,7 +61,7 @@ def by_model(model: Seq2Seq, num_steps: int = 3) -> list[tuple[Tensor, Tensor, D
 
 
 @torch.inference_mode()
-def by_engine(ready: Engine, num_steps: int = 3) -> list[tuple[Tensor, EngineState]]:
+def by_engine(ready: Ensemble, num_steps: int = 3) -> list[tuple[Tensor, EnsembleState]]:
     state = ready.start(source(), LENGTHS).select(BEAMS, None)
     results = []
     for step in range(num_steps):
@@ -75,11 +75,11 @@ NETWORKS = [
     for cell, (score, layers, is_fed, is_residual, tie) in itertools.product(
         Cell,
         [
-            (Score.dot, 1, False, False, Tie.none),
-            (Score.dot, 1, True, False, Tie.output),
-            (Score.general, 3, False, True, Tie.all),
-            (Score.additive, 2, True, True, Tie.none),
-            (Score.none, 2, False, False, Tie.none),
+            (AttentionScore.dot, 1, False, False, Tie.none),
+            (AttentionScore.dot, 1, True, False, Tie.output),
+            (AttentionScore.general, 3, False, True, Tie.all),
+            (AttentionScore.additive, 2, True, True, Tie.none),
+            (AttentionScore.none, 2, False, False, Tie.none),
         ],
     )
 ]
@@ -94,13 +94,13 @@ def test_the_engine_is_the_model(
     monkeypatch.setattr(engine, "_LARGEST_TABLE", largest_table)
     model = built(bidirectional=is_bidirectional, **network)
     for (scores_BKV, weights_BKS, expected), (found_BKV, state) in zip(
-        by_model(model), by_engine(Engine([model])), strict=True
+        by_model(model), by_engine(Ensemble([model])), strict=True
     ):
         assert torch.allclose(found_BKV, scores_BKV, atol=1e-5)
         (decoder,) = state.decoders
         for layer, expected_layer in zip(decoder.layers, expected.layers, strict=True):
             assert all(torch.allclose(*pair, atol=1e-5) for pair in zip(layer, expected_layer, strict=True))
-        if network["attention"] is Score.none:
+        if network["attention"] is AttentionScore.none:
             assert state.attention_BKS is None
         else:
             assert state.attention_BKS is not None
@@ -118,7 +118,7 @@ KINDS = [
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_rounded_weights_give_nearly_the_same(network: dict[str, object], kind: torch.dtype) -> None:
     model = built(**network)
-    for (scores_BKV, _, _), (found_BKV, _) in zip(by_model(model), by_engine(Engine([model], kind)), strict=True):
+    for (scores_BKV, _, _), (found_BKV, _) in zip(by_model(model), by_engine(Ensemble([model], kind)), strict=True):
         assert found_BKV.dtype is torch.float32
         assert 0 < (found_BKV - scores_BKV).abs().max() < 0.1
 
@@ -141,7 +141,7 @@ def test_an_int8_product_of_a_row_does_not_depend_on_the_others() -> None:
 
 
 def test_words_that_are_banned_have_no_score() -> None:
-    scores_BKV, _ = by_engine(Engine([built()], banned=BANNED), 1)[0]
+    scores_BKV, _ = by_engine(Ensemble([built()], banned=BANNED), 1)[0]
     assert torch.isneginf(scores_BKV[:, :, BANNED]).all()
     others = [word for word in range(TARGET_V) if word not in BANNED]
     assert scores_BKV[:, :, others].isfinite().all()
@@ -155,7 +155,7 @@ def test_several_models_vote(mean: EnsembleMean) -> None:
         expected = torch.stack(each).exp().mean(dim=0)
     else:
         expected = torch.softmax(torch.stack(each).mean(dim=0), dim=-1)
-    scores_BKV, state = by_engine(Engine(models, mean=mean), 1)[0]
+    scores_BKV, state = by_engine(Ensemble(models, mean=mean), 1)[0]
     assert torch.allclose(torch.softmax(scores_BKV, dim=-1), expected, atol=1e-5)
     assert state.attention_BKS is not None
     mean_BKS = torch.stack([by_model(model, 1)[0][1] for model in models]).mean(dim=0)
@@ -163,15 +163,15 @@ def test_several_models_vote(mean: EnsembleMean) -> None:
 
 
 def test_a_model_without_attention_has_a_vote_but_looks_nowhere() -> None:
-    models = [built(1, attention=Score.none), built(2)]
-    _, state = by_engine(Engine(models), 1)[0]
+    models = [built(1, attention=AttentionScore.none), built(2)]
+    _, state = by_engine(Ensemble(models), 1)[0]
     assert state.attention_BKS is not None
     assert torch.allclose(state.attention_BKS, by_model(models[1], 1)[0][1], atol=1e-5)
 
 
-@pytest.mark.parametrize("score", [Score.dot, Score.general])
-def test_rows_and_sentences_are_selected(score: Score) -> None:
-    ready = Engine([built(attention=score)])
+@pytest.mark.parametrize("score", [AttentionScore.dot, AttentionScore.general])
+def test_rows_and_sentences_are_selected(score: AttentionScore) -> None:
+    ready = Ensemble([built(attention=score)])
     with torch.inference_mode():
         state = ready.start(source(), LENGTHS).select(BEAMS, None)
         whole_BKV, _ = ready.step(words_of(0), state)

@@ -9,7 +9,7 @@ from torch import Tensor
 from s2s.config.data import SubwordKind
 from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
 from s2s.data.vocabulary.subwords import UNK, Subwords, train_subwords
-from s2s.decoding.postprocessing import Wording, build_wording
+from s2s.decoding.postprocessing import Postprocessing, build_wording
 from s2s.decoding.search.search import Hypothesis
 
 
@@ -34,7 +34,7 @@ def test_links_join_words_and_leave_the_ends_out(subwords: Subwords) -> None:
     line = "cd ab ab"
     (source,), (target,) = subwords.encode([line]), subwords.encode(["ab cd"])
     assert [len(source), len(target)] == [3, 2]
-    wording = Wording(subwords, subwords, has_links=True)
+    wording = Postprocessing(subwords, subwords, has_links=True)
     attention_TS = looking_at(2, 0, 3, num_source=3)  # the row of </s> looks at </s>
     found = wording.translation(line, source, [hypothesis(target, attention_TS), hypothesis([], attention_TS[2:])])
     assert found.texts == ("ab cd", "")
@@ -62,7 +62,7 @@ def test_links_count_the_words_of_the_line(subwords: Subwords, line: str, sizes:
     for position, word in enumerate(words):
         attention_TS = looking_at(position, len(source), num_source=len(source))
         said = [hypothesis(target, attention_TS)]
-        found = Wording(subwords, subwords, has_links=True).translation(line, source, said)
+        found = Postprocessing(subwords, subwords, has_links=True).translation(line, source, said)
         assert found.links == (((word, 0),),)
 
 
@@ -74,16 +74,18 @@ def test_unknown_pieces_are_filled_in_from_the_source(subwords: Subwords) -> Non
     start, (ab,) = source[1], subwords.encode(["ab"])[0]
     ids, attention_TS = [ab, start, UNK], looking_at(0, 1, 2, 3, num_source=len(source))
     assert surfaces[1:3] == ["▁", "(漢字)"]
-    filled = Wording(subwords, subwords, fills_unknown=True).translation(line, source, [hypothesis(ids, attention_TS)])
+    filled = Postprocessing(subwords, subwords, fills_unknown=True).translation(
+        line, source, [hypothesis(ids, attention_TS)]
+    )
     assert filled.texts == ("ab (漢字)",)
     assert filled.pieces == (("▁ab", "▁", "<unk>"),)
     assert filled.links is None
 
 
 def test_a_line_without_words(subwords: Subwords) -> None:
-    assert Wording(subwords, subwords).nothing().texts == ("",)
-    assert Wording(subwords, subwords).nothing().links is None
-    assert Wording(subwords, subwords, has_links=True).nothing().links == ((),)
+    assert Postprocessing(subwords, subwords).nothing().texts == ("",)
+    assert Postprocessing(subwords, subwords).nothing().links is None
+    assert Postprocessing(subwords, subwords, has_links=True).nothing().links == ((),)
 
 
 def test_candidates_are_ranked_by_what_they_have_in_common(subwords: Subwords) -> None:
@@ -94,20 +96,20 @@ def test_candidates_are_ranked_by_what_they_have_in_common(subwords: Subwords) -
     def same(texts: object) -> object:
         return torch.eye(3, dtype=torch.float64).numpy()
 
-    wording = Wording(subwords, subwords, utility=same, is_sampled=True)  # type: ignore[arg-type]
+    wording = Postprocessing(subwords, subwords, utility=same, is_sampled=True)  # type: ignore[arg-type]
     found = wording.translation("x", [5], candidates)
     assert found.texts == ("cd", "cd", "ab", "ab cd")
     assert [item.score for item in found.hypotheses] == [0.5, 0.5, 0.25, 0.25]
     # An n-best list has each text once, and each counts by its probability: here 2/3, 1/6 and 1/6.
     probable = [hypothesis(ids[n], None, math.log(p)) for n, p in ((0, 0.1), (1, 0.1), (2, 0.4))]
-    found = Wording(subwords, subwords, utility=same).translation("x", [5], probable)  # type: ignore[arg-type]
+    found = Postprocessing(subwords, subwords, utility=same).translation("x", [5], probable)  # type: ignore[arg-type]
     assert found.texts == ("ab cd", "ab", "cd")
     assert [item.score for item in found.hypotheses] == pytest.approx([2 / 3, 1 / 6, 1 / 6])
 
 
 def test_options_say_how(subwords: Subwords) -> None:
     plain = build_wording(subwords, subwords, SearchConfig())
-    assert plain == Wording(subwords, subwords)
+    assert plain == Postprocessing(subwords, subwords)
     search = SearchConfig(
         strategy=Strategy.sample, num_best=3, mbr=ExpectedUtility.chrf, alignments=True, replace_unknown=True
     )

@@ -11,15 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from s2s.config.model import Score
+from s2s.config.model import AttentionScore
 from s2s.models.attention import Attention, Memory
 
 B, T, S, H, O = 3, 4, 7, 5, 2  # noqa: E741
 E = math.e
-LOOKING = [score for score in Score if score is not Score.none]
+LOOKING = [score for score in AttentionScore if score is not AttentionScore.none]
 
 
-def attention(score: Score, hidden_size: int = H, attentional_size: int = O, *, is_scaled: bool = False) -> Attention:
+def attention(
+    score: AttentionScore, hidden_size: int = H, attentional_size: int = O, *, is_scaled: bool = False
+) -> Attention:
     torch.manual_seed(7)
     return Attention(hidden_size, attentional_size, score, is_scaled=is_scaled).double()
 
@@ -48,7 +50,7 @@ LENGTHS = [7, 1, 4]
 def test_six_steps_on_paper() -> None:
     # The query (1, 0) gives the states (0, 5) and (1, 3) the scores 0 and 1, hence the weights (1, e) / (1 + e) and the
     # context (e, 5 + 3e) / (1 + e). The third state would score 9, but it is padding.
-    module = attention(Score.dot, 2, 3)
+    module = attention(AttentionScore.dot, 2, 3)
     set_weight(module, "combine", [[1, 0, 0, 0], [0, 1, -3, 0], [0, 0, 2, 7]])  # [context, query] -> 3 units
     memory = module.remember(doubles([[[0, 5], [1, 3], [9, 9]]]), torch.tensor([[True, True, False]]))
     attentional_BTO, weights_BTS = module(doubles([[[1, 0]]]), memory)
@@ -59,14 +61,14 @@ def test_six_steps_on_paper() -> None:
 
 
 def test_scaled_scores_are_divided_by_the_root_of_the_hidden_size() -> None:
-    module = attention(Score.dot, 4, 3, is_scaled=True)
+    module = attention(AttentionScore.dot, 4, 3, is_scaled=True)
     memory = module.remember(doubles([[[0, 0, 0, 8], [2, 0, 0, 8]]]), torch.ones(1, 2, dtype=torch.bool))
     _, weights_BTS = module(doubles([[[1, 0, 0, 0]]]), memory)  # dot products 0 and 2, over sqrt(4)
     torch.testing.assert_close(weights_BTS, doubles([[[1 / (1 + E), E / (1 + E)]]]))
 
 
 def test_general_scores_on_paper() -> None:
-    module = attention(Score.general, 2, 3)
+    module = attention(AttentionScore.general, 2, 3)
     set_weight(module, "key", [[0, 1], [5, 7]])  # key = (second unit, ...), and the query looks at the first
     memory = module.remember(doubles([[[4, 0], [2, 1]]]), torch.ones(1, 2, dtype=torch.bool))
     _, weights_BTS = module(doubles([[[1, 0]]]), memory)
@@ -76,7 +78,7 @@ def test_general_scores_on_paper() -> None:
 
 def test_additive_scores_on_paper() -> None:
     # v tanh(W query + b + U state) with W query + b = 2 * -3 + 6 = 0, U = 1/2, states 0 and 2 ln 2; tanh ln 2 = 3/5.
-    module = attention(Score.additive, 1, 3)
+    module = attention(AttentionScore.additive, 1, 3)
     set_weight(module, "query", [[2]])
     module.query.bias.data.fill_(6)
     set_weight(module, "key", [[0.5]])
@@ -87,7 +89,7 @@ def test_additive_scores_on_paper() -> None:
 
 
 def test_without_attention_the_decoder_state_decides_alone() -> None:
-    module = attention(Score.none)
+    module = attention(AttentionScore.none)
     query_BTH, states_BSH = random_query_and_states()
     attentional_BTO, weights_BTS = module(query_BTH, module.remember(states_BSH, tokens(LENGTHS, S)))
     torch.testing.assert_close(attentional_BTO, torch.tanh(query_BTH @ module.combine.weight.T))
@@ -97,7 +99,7 @@ def test_without_attention_the_decoder_state_decides_alone() -> None:
 
 @pytest.mark.parametrize("is_scaled", [False, True])
 def test_dot_attention_equals_torch(is_scaled: bool) -> None:
-    module = attention(Score.dot, H, H, is_scaled=is_scaled)
+    module = attention(AttentionScore.dot, H, H, is_scaled=is_scaled)
     module.combine.weight.data.copy_(torch.eye(H, 2 * H))  # shows the context only
     query_BTH, states_BSH = random_query_and_states()
     is_token_BS = tokens(LENGTHS, S)
@@ -112,8 +114,8 @@ def test_dot_attention_equals_torch(is_scaled: bool) -> None:
     torch.testing.assert_close(attentional_BTO, torch.tanh(context_BTH))
 
 
-@pytest.mark.parametrize("score", Score)
-def test_shapes_and_bounds(score: Score) -> None:
+@pytest.mark.parametrize("score", AttentionScore)
+def test_shapes_and_bounds(score: AttentionScore) -> None:
     module = attention(score)
     query_BTH, states_BSH = random_query_and_states()
     attentional_BTO, weights_BTS = module(query_BTH, module.remember(states_BSH, tokens(LENGTHS, S)))
@@ -123,7 +125,7 @@ def test_shapes_and_bounds(score: Score) -> None:
 
 
 @pytest.mark.parametrize("score", LOOKING)
-def test_weights_sum_to_1_and_are_exactly_0_at_padding(score: Score) -> None:
+def test_weights_sum_to_1_and_are_exactly_0_at_padding(score: AttentionScore) -> None:
     module = attention(score)
     query_BTH, states_BSH = random_query_and_states()
     _, weights_BTS = module(query_BTH, module.remember(states_BSH, tokens(LENGTHS, S)))
@@ -133,8 +135,8 @@ def test_weights_sum_to_1_and_are_exactly_0_at_padding(score: Score) -> None:
     assert bool((weights_BTS[is_token_BTS] > 0).all())
 
 
-@pytest.mark.parametrize("score", Score)
-def test_padded_states_change_nothing_and_get_no_gradient(score: Score) -> None:
+@pytest.mark.parametrize("score", AttentionScore)
+def test_padded_states_change_nothing_and_get_no_gradient(score: AttentionScore) -> None:
     module = attention(score)
     query_BTH, states_BSH = random_query_and_states()
     is_token_BS = tokens(LENGTHS, S)
@@ -142,7 +144,7 @@ def test_padded_states_change_nothing_and_get_no_gradient(score: Score) -> None:
     before = module(query_BTH, module.remember(states_BSH, is_token_BS))
     after = module(query_BTH, module.remember(changed_BSH, is_token_BS))
     torch.testing.assert_close(after, before, rtol=0, atol=0)
-    if score is not Score.none:
+    if score is not AttentionScore.none:
         after[0].sum().backward()
         assert changed_BSH.grad is not None
         assert not changed_BSH.grad[~is_token_BS].any()
@@ -150,10 +152,12 @@ def test_padded_states_change_nothing_and_get_no_gradient(score: Score) -> None:
 
 
 @given(
-    lengths=st.lists(st.integers(1, 5), min_size=1, max_size=4), padding=st.integers(1, 6), score=st.sampled_from(Score)
+    lengths=st.lists(st.integers(1, 5), min_size=1, max_size=4),
+    padding=st.integers(1, 6),
+    score=st.sampled_from(AttentionScore),
 )
 @settings(max_examples=30, deadline=None)
-def test_more_padding_changes_nothing(lengths: list[int], padding: int, score: Score) -> None:
+def test_more_padding_changes_nothing(lengths: list[int], padding: int, score: AttentionScore) -> None:
     module = attention(score)
     num_positions = max(lengths)
     query_BTH = torch.randn(len(lengths), T, H, dtype=torch.float64)
@@ -165,8 +169,8 @@ def test_more_padding_changes_nothing(lengths: list[int], padding: int, score: S
     assert not wide[1][:, :, num_positions:].any()
 
 
-@pytest.mark.parametrize("score", Score)
-def test_one_position_alone_is_the_row_of_all_at_once(score: Score) -> None:
+@pytest.mark.parametrize("score", AttentionScore)
+def test_one_position_alone_is_the_row_of_all_at_once(score: AttentionScore) -> None:
     module = attention(score)
     query_BTH, states_BSH = random_query_and_states()
     memory = module.remember(states_BSH, tokens(LENGTHS, S))
@@ -177,8 +181,8 @@ def test_one_position_alone_is_the_row_of_all_at_once(score: Score) -> None:
         torch.testing.assert_close(weights_B1S[:, 0], weights_BTS[:, position], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("score", Score)
-def test_selected_memory_is_that_of_those_sentences(score: Score) -> None:
+@pytest.mark.parametrize("score", AttentionScore)
+def test_selected_memory_is_that_of_those_sentences(score: AttentionScore) -> None:
     module = attention(score)
     query_BTH, states_BSH = random_query_and_states()
     memory = module.remember(states_BSH, tokens(LENGTHS, S))
@@ -190,14 +194,14 @@ def test_selected_memory_is_that_of_those_sentences(score: Score) -> None:
     torch.testing.assert_close(module(query_BTH[rows], selected), expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("score", [Score.dot, Score.none])
-def test_keys_are_the_states_themselves_where_nothing_is_learnt(score: Score) -> None:
+@pytest.mark.parametrize("score", [AttentionScore.dot, AttentionScore.none])
+def test_keys_are_the_states_themselves_where_nothing_is_learnt(score: AttentionScore) -> None:
     _, states_BSH = random_query_and_states()
     assert attention(score).remember(states_BSH, tokens(LENGTHS, S)).keys_BSA is states_BSH
 
 
 @pytest.mark.parametrize("score", LOOKING)
-def test_huge_scores_stay_finite(score: Score) -> None:
+def test_huge_scores_stay_finite(score: AttentionScore) -> None:
     module = attention(score)
     query_BTH, states_BSH = random_query_and_states()
     attentional_BTO, weights_BTS = module(1e4 * query_BTH, module.remember(1e4 * states_BSH, tokens(LENGTHS, S)))
@@ -205,8 +209,8 @@ def test_huge_scores_stay_finite(score: Score) -> None:
     torch.testing.assert_close(weights_BTS.sum(-1), torch.ones(B, T, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("score", Score)
-def test_attention_passes_gradcheck(score: Score) -> None:
+@pytest.mark.parametrize("score", AttentionScore)
+def test_attention_passes_gradcheck(score: AttentionScore) -> None:
     module = attention(score, 3, 2)
     query_BTH = torch.randn(2, 2, 3, dtype=torch.float64, requires_grad=True)
     states_BSH = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from s2s.config.check import check
-from s2s.config.model import Cell, ModelConfig, Pooling, Score
+from s2s.config.model import AttentionScore, Cell, ModelConfig, Pooling
 from s2s.data.batching import Batch, labelled_batch
 from s2s.data.vocabulary.subwords import PAD, UNK
 from s2s.models.classifier import Classifier, Pool, build_classifier
@@ -43,13 +43,13 @@ def widened(batch: Batch, num: int) -> Tensor:
     [(Pooling.last, [3.0, -1.0]), (Pooling.mean, [2.0, 0.5]), (Pooling.max, [3.0, 2.0])],
 )
 def test_pooling_on_paper(pooling: Pooling, expected: list[float]) -> None:
-    pool = Pool(pooling, 2, Score.dot)
+    pool = Pool(pooling, 2, AttentionScore.dot)
     assert pool(STATES_BSH, LAST_BH, IS_TOKEN_BS).tolist() == [expected]
 
 
 def test_attention_pooling_on_paper() -> None:
     """The last state (3, -1) scores the states with 1 and 10; step 6 is set to look at the context alone."""
-    pool = Pool(Pooling.attention, 2, Score.dot)
+    pool = Pool(Pooling.attention, 2, AttentionScore.dot)
     with torch.no_grad():
         pool.attention.combine.weight.copy_(torch.tensor([[0.1, 0.0, 0.0, 0.0], [0.0, 0.1, 0.0, 0.0]]))
     share = 1 / (1 + math.exp(9))  # of the first state
@@ -99,8 +99,8 @@ def test_the_last_state_on_paper() -> None:
     assert last_states(states_BSH, lengths_B, is_bidirectional=False).tolist() == [[2, 3], [10, 11]]
 
 
-@pytest.mark.parametrize("score", [Score.general, Score.additive])
-def test_other_scores_pool_too(score: Score) -> None:
+@pytest.mark.parametrize("score", [AttentionScore.general, AttentionScore.additive])
+def test_other_scores_pool_too(score: AttentionScore) -> None:
     model = built(pooling=Pooling.attention, attention=score, layers=2)
     batch = labelled_batch(TEXTS, CLASSES)
     assert model(batch.source_BS, batch.source_lengths_B).shape == (4, 3)
@@ -187,7 +187,7 @@ def test_the_state_at_the_padding_forgets_the_text(cell: Cell) -> None:
 def test_what_can_be_learnt_from_the_state_at_the_padding(pool: type[Pool], low: float, high: float) -> None:
     """Whether a text holds word 4 or word 5 is learnt in a moment at its last real token, and not behind 60 pads."""
     model = built(2, bidirectional=False, embedding_size=8, hidden_size=12).train()
-    model.pool = pool(Pooling.last, 12, Score.dot)
+    model.pool = pool(Pooling.last, 12, AttentionScore.dot)
     optimizer = torch.optim.Adam(model.parameters(), 0.02)
     generator = np.random.default_rng(1)
 

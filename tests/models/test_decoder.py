@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from s2s.config.model import Cell, Score
+from s2s.config.model import AttentionScore, Cell
 from s2s.models.attention import Attention, Memory
 from s2s.models.decoder import Decoder, DecoderState
 
@@ -20,7 +20,7 @@ LENGTHS = torch.tensor([7, 1, 4])
 
 def decoder(
     cell: Cell = Cell.lstm,
-    score: Score = Score.dot,
+    score: AttentionScore = AttentionScore.dot,
     *,
     layers: int = 1,
     is_residual: bool = False,
@@ -70,10 +70,10 @@ def tensors(state: DecoderState) -> list[Tensor]:
 
 @pytest.mark.parametrize("is_input_feeding", [False, True])
 @pytest.mark.parametrize(("layers", "is_residual"), [(1, False), (2, False), (2, True), (3, True)])
-@pytest.mark.parametrize("score", Score)
+@pytest.mark.parametrize("score", AttentionScore)
 @pytest.mark.parametrize("cell", Cell)
 def test_all_positions_at_once_equal_step_by_step(
-    cell: Cell, score: Score, layers: int, is_residual: bool, is_input_feeding: bool
+    cell: Cell, score: AttentionScore, layers: int, is_residual: bool, is_input_feeding: bool
 ) -> None:
     module = decoder(cell, score, layers=layers, is_residual=is_residual, is_input_feeding=is_input_feeding)
     state, memory = start_of(module)
@@ -96,7 +96,7 @@ def test_all_positions_at_once_equal_step_by_step_in_float32(cell: Cell) -> None
 
 
 def test_decoder_equals_torch_and_attention_one_after_the_other() -> None:
-    module = decoder(Cell.lstm, Score.general, layers=2)
+    module = decoder(Cell.lstm, AttentionScore.general, layers=2)
     state, memory = start_of(module)
     target_BT = random_target(B, T)
     reference = nn.LSTM(E, H, num_layers=2, batch_first=True).double()
@@ -124,9 +124,9 @@ def test_residual_adds_the_input_of_a_layer_from_the_second_on() -> None:
 
 
 @pytest.mark.parametrize("is_input_feeding", [False, True])
-@pytest.mark.parametrize("score", Score)
+@pytest.mark.parametrize("score", AttentionScore)
 @pytest.mark.parametrize("cell", Cell)
-def test_beams_equal_as_many_separate_sentences(cell: Cell, score: Score, is_input_feeding: bool) -> None:
+def test_beams_equal_as_many_separate_sentences(cell: Cell, score: AttentionScore, is_input_feeding: bool) -> None:
     module = decoder(cell, score, layers=2, is_input_feeding=is_input_feeding)
     start, memory = start_of(module)
     row_of_beam = torch.arange(B).repeat_interleave(K)

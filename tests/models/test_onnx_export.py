@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2s.config.model import Cell, ModelConfig, Score, Tie
+from s2s.config.model import AttentionScore, Cell, ModelConfig, Tie
 from s2s.data.vocabulary.subwords import BOS, PAD, UNK
 from s2s.errors import MissingExtraError, RunError
 from s2s.models import onnx_export as graphs
@@ -26,13 +26,13 @@ Array = npt.NDArray[Any]
 
 VARIANTS = [
     {},
-    {"attention": Score.general, "layers": 2, "residual": True},
-    {"attention": Score.additive, "bidirectional": False},
-    {"attention": Score.none, "layers": 3, "bidirectional": False, "residual": True},
-    {"attention": Score.none, "tie": Tie.all},
+    {"attention": AttentionScore.general, "layers": 2, "residual": True},
+    {"attention": AttentionScore.additive, "bidirectional": False},
+    {"attention": AttentionScore.none, "layers": 3, "bidirectional": False, "residual": True},
+    {"attention": AttentionScore.none, "tie": Tie.all},
     {"scale_attention": True, "input_feeding": True, "tie": Tie.output},
-    {"attention": Score.additive, "input_feeding": True, "layers": 2, "tie": Tie.all},
-    {"attention": Score.general, "input_feeding": True, "layers": 3, "bidirectional": False, "residual": True},
+    {"attention": AttentionScore.additive, "input_feeding": True, "layers": 2, "tie": Tie.all},
+    {"attention": AttentionScore.general, "input_feeding": True, "layers": 3, "bidirectional": False, "residual": True},
 ]
 SIZES = [(1, 1, 1), (3, 7, 2), (5, 4, 3)]
 """(B, S, K)"""
@@ -146,10 +146,10 @@ def test_what_stands_at_padding_changes_nothing(options: dict[str, Any]) -> None
 
 
 def test_names() -> None:
-    model = build(cell=Cell.lstm, layers=2, attention=Score.additive, input_feeding=True)
+    model = build(cell=Cell.lstm, layers=2, attention=AttentionScore.additive, input_feeding=True)
     assert memory_names(model) == ["memory_states", "memory_is_token", "memory_keys"]
     assert state_names(model) == ["hidden_0", "cell_0", "hidden_1", "cell_1", "attentional"]
-    model = build(cell=Cell.rnn, attention=Score.none)
+    model = build(cell=Cell.rnn, attention=AttentionScore.none)
     assert (memory_names(model), state_names(model)) == ([], ["hidden_0"])
 
 

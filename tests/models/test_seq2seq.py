@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from s2s.config.check import check
-from s2s.config.model import Cell, ModelConfig, Score, Tie
+from s2s.config.model import AttentionScore, Cell, ModelConfig, Tie
 from s2s.data.batching import Batch, pad, pair_batch
 from s2s.data.vocabulary.subwords import BOS, EOS, PAD, UNK
 from s2s.models.dropout import Dropout
@@ -55,14 +55,16 @@ def num_parameters(model: Seq2Seq) -> int:
 
 COMBINATIONS = [
     (cell, score, tie, is_input_feeding, layers)
-    for cell, score, tie, is_input_feeding, layers in itertools.product(Cell, Score, Tie, [False, True], [1, 2])
-    if not (is_input_feeding and score is Score.none)  # refused by `check`
+    for cell, score, tie, is_input_feeding, layers in itertools.product(
+        Cell, AttentionScore, Tie, [False, True], [1, 2]
+    )
+    if not (is_input_feeding and score is AttentionScore.none)  # refused by `check`
 ]
 
 
 @pytest.mark.parametrize(("cell", "score", "tie", "is_input_feeding", "layers"), COMBINATIONS)
 def test_every_combination_learns_with_every_parameter(
-    cell: Cell, score: Score, tie: Tie, is_input_feeding: bool, layers: int
+    cell: Cell, score: AttentionScore, tie: Tie, is_input_feeding: bool, layers: int
 ) -> None:
     model = built(cell=cell, attention=score, tie=tie, input_feeding=is_input_feeding, layers=layers).train()
     batch = batch_of()
@@ -261,9 +263,9 @@ DECODER = 4 * 6 * (5 + 6)
         ({"tie": Tie.none}, ENCODER, DECODER + 6 * 12 + 11 * 6),
         ({"tie": Tie.output}, ENCODER, DECODER + 5 * 12 + 11 * 5),
         ({"tie": Tie.output, "bidirectional": False}, 4 * 6 * (5 + 6), DECODER + 5 * 12 + 11 * 5),
-        ({"tie": Tie.output, "attention": Score.none}, ENCODER, DECODER + 5 * 6 + 11 * 5),
-        ({"tie": Tie.output, "attention": Score.general}, ENCODER + 6 * 6, DECODER + 5 * 12 + 11 * 5),
-        ({"tie": Tie.output, "attention": Score.additive}, ENCODER + 6 * 6, DECODER + 6 * 6 + 5 * 12 + 11 * 5),
+        ({"tie": Tie.output, "attention": AttentionScore.none}, ENCODER, DECODER + 5 * 6 + 11 * 5),
+        ({"tie": Tie.output, "attention": AttentionScore.general}, ENCODER + 6 * 6, DECODER + 5 * 12 + 11 * 5),
+        ({"tie": Tie.output, "attention": AttentionScore.additive}, ENCODER + 6 * 6, DECODER + 6 * 6 + 5 * 12 + 11 * 5),
         ({"tie": Tie.output, "input_feeding": True}, ENCODER, DECODER + 4 * 6 * 5 + 5 * 12 + 11 * 5),
         ({"tie": Tie.output, "layers": 2}, ENCODER + 2 * 4 * 3 * (6 + 3), DECODER + 4 * 6 * (6 + 6) + 5 * 12 + 11 * 5),
         ({"tie": Tie.output, "cell": Cell.gru}, ENCODER * 3 // 4, DECODER * 3 // 4 + 5 * 12 + 11 * 5),

@@ -11,7 +11,7 @@ from typing import Any
 from s2s.analysis.attention import WordAttention
 from s2s.analysis.pages.attention_page import HINT, attention_figure, attention_script
 from s2s.analysis.pages.page import page
-from s2s.analysis.pages.svg_chart import Line, line_chart, swatch
+from s2s.analysis.pages.svg_chart import ChartLine, line_chart, swatch
 from s2s.analysis.run_comparison import Result, differing
 from s2s.config.training import MEASURES_OF, Measures, Task
 from s2s.evaluation.lengths import even_edges, length_groups, scores_by_length
@@ -179,7 +179,9 @@ def _curves(stories: Sequence[RunStory], measures: Measures) -> str:
     curves += [("dev", name, f"dev {title}") for name, title in measures.dev.items()]
     parts = ["<h2>Learning</h2>"]
     for kind, name, title in curves:
-        lines = [Line(story.name, index, _points(story.metrics, kind, name)) for index, story in enumerate(stories)]
+        lines = [
+            ChartLine(story.name, index, _points(story.metrics, kind, name)) for index, story in enumerate(stories)
+        ]
         parts += [f"<h3>{title}</h3>", line_chart(lines, x_name="updates of the weights", y_name=title.split(" (")[0])]
     return "\n".join(parts)
 
@@ -253,7 +255,7 @@ def _by_length(results: TextResults, heading: str) -> str:
     lines, rows = [], []
     for said in results.said:
         scores = scores_by_length(groups, said.scored.hypotheses, results.text.references, metric)
-        lines.append(Line(said.scored.name, said.run, list(zip(middles, scores, strict=True))))
+        lines.append(ChartLine(said.scored.name, said.run, list(zip(middles, scores, strict=True))))
         rows.append([_name(said.run, said.scored.name), *(f"{score:.2f}" for score in scores)])
     head = ["words", *(f"{group.name} <small>({len(group.rows)} lines)</small>" for group in groups)]
     chart = line_chart(lines, x_name="words of the source (mean of a group of lines)", y_name="BLEU")

@@ -1,4 +1,4 @@
-"""Line charts as SVG inside a page: letters are text, and each point says its value to whoever points at it."""
+"""ChartLine charts as SVG inside a page: letters are text, and each point says its value to whoever points at it."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _MOST_POINTS = 400  # of more, every k-th is drawn
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """A line of a chart.
 
     Attributes:
@@ -52,9 +52,9 @@ class _Frame:
         return _LEFT + right * (_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def line_chart(lines: Sequence[Line], *, x_name: str, y_name: str) -> str:
+def line_chart(lines: Sequence[ChartLine], *, x_name: str, y_name: str) -> str:
     """A chart with axes, and its legend under it; a sentence where there is nothing to draw."""
-    lines = [Line(line.name, line.style, _thinned(line.points)) for line in lines]
+    lines = [ChartLine(line.name, line.style, _thinned(line.points)) for line in lines]
     finite = [point for line in lines for point in line.points if math.isfinite(point[1])]
     if not finite:
         return '<p class="hint">Nothing to draw yet.</p>'
@@ -113,7 +113,7 @@ def _tick(frame: _Frame, x: float, y: float, *, is_upright: bool) -> str:
     return f'<line class="grid" x1="{left:.1f}" y1="{bottom:.1f}" {end}/>{text}'
 
 
-def _drawn(line: Line, frame: _Frame) -> str:
+def _drawn(line: ChartLine, frame: _Frame) -> str:
     """The line, broken where a value is missing, and a mark at each of not too many points."""
     path, is_down = [], False
     for x, y in line.points:

@@ -29,7 +29,7 @@ _PANEL_INCHES = (4.8, 3.3)
 
 
 @dataclass(frozen=True)
-class Line:
+class Curve:
     """One curve.
 
     Attributes:
@@ -62,7 +62,7 @@ class Panel:
     title: str
     x_name: str
     y_name: str
-    lines: Sequence[Line]
+    lines: Sequence[Curve]
     is_x_log: bool = False
     is_y_log: bool = False
     x_ticks: Sequence[float] = ()
@@ -112,7 +112,7 @@ def _draw_panel(axes: "Axes", panel: Panel) -> None:
     write(axes.set_ylabel(y_name.text, labelpad=5), y_name.font, 10)
 
 
-def _draw_line(axes: "Axes", line: Line) -> None:
+def _draw_line(axes: "Axes", line: Curve) -> None:
     colour = COLOURS[line.colour % len(COLOURS)]
     has_points = line.dash == "" or len(line.x_N) <= _FEW_POINTS
     axes.plot(

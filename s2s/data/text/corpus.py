@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from s2s.config.data import Corpus, DataConfig, Split
-from s2s.data.cache import Cache, Entry
+from s2s.data.cache import Cache, CacheEntry
 from s2s.data.phrasebook.generate import GRAMMAR_VERSION, chunk, chunk_numbers, distinct_pairs
 from s2s.data.phrasebook.sentences import AlignedPair
 from s2s.data.text.cleaning import (
@@ -56,7 +56,7 @@ class ParallelCorpus:
     """
 
     cache: Cache
-    entry: Entry
+    entry: CacheEntry
     dev: list[Pair] = field(repr=False)
     test: list[Pair] = field(repr=False)
     num_train: int

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from s2s.data.vocabulary.subwords import BOS, EOS
-from s2s.decoding.search.hypothesis_score import Floats, Ints, Ranking
+from s2s.decoding.search.hypothesis_score import Floats, HypothesisScore, Ints
 from s2s.decoding.search.rules import Rules
 
 
@@ -75,7 +75,7 @@ class Places:
         best_BQ = np.sort(np.concatenate([score_BK, self.best_BQ], axis=1), axis=1)[:, -self.best_BQ.shape[1] :]
         return Places(self.sentences_B, self.max_lengths_B, self.free_BG - num_ended_BG, best_BQ)
 
-    def can_win(self, total_BK: Floats, ranking: Ranking) -> npt.NDArray[np.bool_]:
+    def can_win(self, total_BK: Floats, ranking: HypothesisScore) -> npt.NDArray[np.bool_]:
         """Which sentences (B) have an open hypothesis that may still be among the best."""
         total_B = total_BK.max(axis=1, initial=-math.inf)
         attainable_B = ranking.attainable(total_B, self.max_lengths_B)

@@ -14,7 +14,7 @@ from s2s.decoding.search.rules import Rules
 
 
 @dataclass(frozen=True)
-class DiverseWords:
+class DiverseExtensions:
     """The best extensions of each group of beams in turn.
 
     A word is worth `strength` nats less for each hypothesis of an earlier group that says it in the same step (Hamming

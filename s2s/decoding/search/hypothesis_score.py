@@ -19,7 +19,7 @@ _LEAST_LOOK = 1e-6
 
 
 @dataclass(frozen=True)
-class Ranking:
+class HypothesisScore:
     """The score of a hypothesis: log probability / norm(length) + word_reward * length + coverage_penalty * coverage.
 
     The norm is length ** length_penalty (average), ((5 + length) / 6) ** length_penalty (gnmt; Wu et al. 2016, eq. 14),

@@ -18,7 +18,7 @@ from s2s.decoding.search.rules import Rules
 
 
 @dataclass(frozen=True)
-class Must:
+class LexicalConstraints:
     """Demands of each sentence; each is met by saying one of `num_ways` phrases. As a rule: no `</s>` before all are.
 
     Attributes:
@@ -35,7 +35,7 @@ class Must:
         demands: Sequence[Sequence[Sequence[Sequence[int]]]],
         device: torch.device,
         edges: WordEdges | None = None,
-    ) -> "Must":
+    ) -> "LexicalConstraints":
         """Of each sentence its demands, of each the ways to meet it, each way a phrase."""
         num_ways = max((len(ways) for row in demands for ways in row), default=0)
         rows = [[way for ways in row for way in [*ways, *[()] * (num_ways - len(ways))]] for row in demands]
@@ -90,7 +90,7 @@ class Must:
 
 
 @dataclass(frozen=True)
-class AllocatedWords:
+class AllocatedExtensions:
     """The best extensions of all kinds: hypotheses that still need as many words compete among themselves only.
 
     Candidates are the likeliest words of each beam, and those that bring it on with a phrase, or `</s>` where it lacks
@@ -99,7 +99,7 @@ class AllocatedWords:
     none stays empty.)
     """
 
-    must: Must
+    must: LexicalConstraints
     rules: Rules
 
     def __call__(self, scores_BKV: Tensor, beams: Beams) -> Choice:

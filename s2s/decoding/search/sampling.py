@@ -109,7 +109,7 @@ def random_keys(seed: int, lines: Sequence[int], num_samples: int, length: int) 
 
 
 @dataclass(frozen=True)
-class DrawnWords:
+class SampledExtensions:
     """Each beam goes on by itself, by a word that is drawn."""
 
     sampling: Sampling

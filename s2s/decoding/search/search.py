@@ -21,11 +21,11 @@ from torch import Tensor
 from s2s.data.vocabulary.subwords import EOS
 from s2s.decoding.search.backpointers import Path, Position, read_attention, read_paths
 from s2s.decoding.search.beams import Beams, Choice, Places, allowed_words
-from s2s.decoding.search.diverse_beam_search import DiverseWords
-from s2s.decoding.search.hypothesis_score import Ranking, coverage
-from s2s.decoding.search.lexical_constraints import AllocatedWords, Must
+from s2s.decoding.search.diverse_beam_search import DiverseExtensions
+from s2s.decoding.search.hypothesis_score import HypothesisScore, coverage
+from s2s.decoding.search.lexical_constraints import AllocatedExtensions, LexicalConstraints
 from s2s.decoding.search.rules import Rules
-from s2s.decoding.search.sampling import DrawnWords, Sampling, random_keys
+from s2s.decoding.search.sampling import SampledExtensions, Sampling, random_keys
 from s2s.errors import CheckpointError
 
 
@@ -57,7 +57,7 @@ class Hypothesis:
     Attributes:
         ids: its words, without `</s>`.
         log_probability: of these words, and of `</s>` unless the longest length cut it off, in nats.
-        score: what hypotheses are ranked by, see `Ranking`.
+        score: what hypotheses are ranked by, see `HypothesisScore`.
         token_log_probabilities: of each word, then of `</s>` unless it was cut off, in nats.
         attention_TS: where each of these positions looked (float32, on the CPU); None unless it was asked for.
     """
@@ -76,9 +76,9 @@ def beam_search(
     *,
     beam_size: int,
     num_best: int = 1,
-    ranking: Ranking | None = None,
+    ranking: HypothesisScore | None = None,
     rules: Rules | None = None,
-    must: Must | None = None,
+    must: LexicalConstraints | None = None,
     groups: int = 1,
     diversity_strength: float = 0.5,
     source_lengths_B: Tensor | None = None,
@@ -99,8 +99,8 @@ def beam_search(
         ranking: what hypotheses are ranked by; left out: the mean log probability of their words.
         rules: what may be said next; left out: everything.
         must: what every hypothesis has to say; not with `groups`.
-        groups: of `beam_size / groups` places each, which are kept from saying the same, see `DiverseWords`.
-        diversity_strength: in nats, see `DiverseWords`.
+        groups: of `beam_size / groups` places each, which are kept from saying the same, see `DiverseExtensions`.
+        diversity_strength: in nats, see `DiverseExtensions`.
         source_lengths_B: source positions; only for a coverage penalty.
         keep_attention: give each hypothesis its attention, where the state has any.
 
@@ -117,16 +117,16 @@ def beam_search(
     choose: Choose
     if must is not None:
         rules = Rules([*rules.rules, must], rules.prefix_BP) if rules else Rules([must])
-        choose = AllocatedWords(must, rules)
+        choose = AllocatedExtensions(must, rules)
     elif groups > 1:
-        choose = DiverseWords(groups, diversity_strength, rules)
+        choose = DiverseExtensions(groups, diversity_strength, rules)
     else:
-        choose = LikeliestWords(rules)
+        choose = BestExtensions(rules)
     # Groups may find the same, so how many others there are is known only when all places are taken.
     most = num_best if groups == 1 else beam_size
     places = Places.start(max_lengths_B.tolist(), groups, beam_size // groups, most)
     beams = Beams.start(places, max_lengths_B.device, has_words=rules is not None)
-    positions = _run(step, state, beams, choose, ranking or Ranking(), source_lengths_B, keep_attention)
+    positions = _run(step, state, beams, choose, ranking or HypothesisScore(), source_lengths_B, keep_attention)
     found = read_paths(positions, len(max_lengths_B))
     if must is not None:
         found = [_complete(paths, must) for paths in found]
@@ -144,7 +144,7 @@ def sample_search(
     seed: int,
     lines: Sequence[int],
     num_samples: int = 1,
-    ranking: Ranking | None = None,
+    ranking: HypothesisScore | None = None,
     rules: Rules | None = None,
     source_lengths_B: Tensor | None = None,
     keep_attention: bool = False,
@@ -165,10 +165,10 @@ def sample_search(
     """
     max_lengths = max_lengths_B.tolist()
     key_BKT = random_keys(seed, lines, num_samples, max(max_lengths, default=0)).to(max_lengths_B.device)
-    choose = DrawnWords(sampling, key_BKT, rules)
+    choose = SampledExtensions(sampling, key_BKT, rules)
     places = Places.start(max_lengths, num_samples, 1, num_samples)
     beams = Beams.start(places, max_lengths_B.device, has_words=rules is not None)
-    positions = _run(step, state, beams, choose, ranking or Ranking(), source_lengths_B, keep_attention)
+    positions = _run(step, state, beams, choose, ranking or HypothesisScore(), source_lengths_B, keep_attention)
     return _hypotheses(read_paths(positions, len(max_lengths_B)), positions)
 
 
@@ -177,7 +177,7 @@ def _run(
     state: S,
     beams: Beams,
     choose: Choose,
-    ranking: Ranking,
+    ranking: HypothesisScore,
     source_lengths_B: Tensor | None,
     keep_attention: bool,
 ) -> list[Position]:
@@ -207,7 +207,7 @@ def _coverage(beams: Beams, source_lengths_B: Tensor | None) -> Tensor | None:
 
 
 def _position(
-    beams: Beams, choice: Choice, ranking: Ranking, coverage_BK: Tensor | None, attention_BKS: Tensor | None
+    beams: Beams, choice: Choice, ranking: HypothesisScore, coverage_BK: Tensor | None, attention_BKS: Tensor | None
 ) -> Position:
     """What was chosen, as the trellis keeps it.
 
@@ -235,7 +235,7 @@ def check_numbers(has_nan: bool) -> None:
         raise CheckpointError("the model gives no probabilities (NaN): its weights are damaged; train it anew")
 
 
-def _go_on(beams: Beams, state: S, position: Position, num_before: int, ranking: Ranking) -> tuple[Beams, S]:
+def _go_on(beams: Beams, state: S, position: Position, num_before: int, ranking: HypothesisScore) -> tuple[Beams, S]:
     """Take ended hypotheses out of their places; the beams and the state of the sentences that are still open.
 
     Args:
@@ -260,7 +260,7 @@ def _go_on(beams: Beams, state: S, position: Position, num_before: int, ranking:
 
 
 @dataclass(frozen=True)
-class LikeliestWords:
+class BestExtensions:
     """The best extensions of all beams: the plain beam step, and for one beam the greedy step.
 
     A beam's K best words are enough to find the K best of all.
@@ -311,7 +311,7 @@ def _different(paths: list[Path]) -> list[Path]:
     return [path for path in paths if first[path.words] is path]
 
 
-def _complete(paths: list[Path], must: Must) -> list[Path]:
+def _complete(paths: list[Path], must: LexicalConstraints) -> list[Path]:
     """The paths that say all that they must, or all of them if none does; what ended at `</s>` does."""
     complete = [path for path in paths if path.words[-1] == EOS or must.is_met(path.words, path.sentence)]
     return complete or paths

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from s2s.config.search import Column
-from s2s.decoding.line_constraints import Demand
+from s2s.decoding.line_constraints import LineConstraints
 from s2s.decoding.postprocessing import Translation
 from s2s.decoding.streaming.input_lines import Share, decode
 from s2s.decoding.streaming.output_formats import format_translation
@@ -15,14 +15,14 @@ _logger = logging.getLogger(__name__)
 _WORD_SEPARATOR = "|"
 
 
-def split_columns(line: str, columns: Sequence[Column], number: int) -> tuple[str, Demand]:
+def split_columns(line: str, columns: Sequence[Column], number: int) -> tuple[str, LineConstraints]:
     """The source of a line, and what is asked of its translation.
 
     Fields that are missing ask for nothing, and those beyond the last column are left out, both with a warning that
     names the line. Without columns a tab is white space.
     """
     if not columns:
-        return line, Demand()
+        return line, LineConstraints()
     source, *fields = line.split("\t")
     if len(fields) != len(columns):
         names = ", ".join(["source", *(column.name for column in columns)])
@@ -36,7 +36,7 @@ def split_columns(line: str, columns: Sequence[Column], number: int) -> tuple[st
         )
     given = dict(zip(columns, fields, strict=False))
     must, avoid = (_words(given.get(column, "")) for column in (Column.must, Column.avoid))
-    return source, Demand(given.get(Column.prefix, ""), must, avoid)
+    return source, LineConstraints(given.get(Column.prefix, ""), must, avoid)
 
 
 def _words(field: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ Load = Callable[[], LineTranslator]
 """Loads a run; a function that can be sent to other processes, each of which calls it once."""
 
 
-class Crew:
+class ParallelTranslator:
     """This process, and others that it starts when there is enough for them to do; a typed line is answered here.
 
     Windows are divided into the same shares whoever translates them, so the text does not depend on how many processes
@@ -39,7 +39,7 @@ class Crew:
         begin = partial(_begin, load, num_threads)
         self._workers = Workers(num_workers, begin, work="translated", fewer="a lower search.workers")
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "ParallelTranslator":
         self._workers.__enter__()
         return self
 

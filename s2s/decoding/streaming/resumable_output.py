@@ -30,7 +30,7 @@ MadeOf = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """How far the work was when a window was done; a line of a journal.
 
     Attributes:
@@ -44,13 +44,13 @@ class Entry:
     num_bytes: int
 
 
-_NOTHING = Entry(0, hashlib.sha256().hexdigest(), 0)
+_NOTHING = JournalEntry(0, hashlib.sha256().hexdigest(), 0)
 
 
-class Part:
+class ResumableOutput:
     """What one rank does of an output: every so-manyth window of the input, all of which it reads."""
 
-    def __init__(self, path: Path, files: tuple[FileIO, FileIO], rank: int, size: int, done: Entry) -> None:
+    def __init__(self, path: Path, files: tuple[FileIO, FileIO], rank: int, size: int, done: JournalEntry) -> None:
         self.path, self._rank, self._size = path, rank, size
         self._file, self._journal = files
         self._done = done
@@ -60,7 +60,7 @@ class Part:
 
     @classmethod
     @contextmanager
-    def opened(cls, output: Path, rank: int, size: int, made_of: MadeOf) -> Iterator["Part"]:
+    def opened(cls, output: Path, rank: int, size: int, made_of: MadeOf) -> Iterator["ResumableOutput"]:
         """The part of a rank, begun or gone on with.
 
         Raises:
@@ -121,7 +121,7 @@ class Part:
             OutputError: it cannot be written; what was done before is kept.
         """
         num_bytes = self._done.num_bytes + len(content)
-        done = Entry(window.last_line, self._digests.pop(window.last_line), num_bytes)
+        done = JournalEntry(window.last_line, self._digests.pop(window.last_line), num_bytes)
         _append(self._file, content)
         _append(self._journal, _json_line(dataclasses.asdict(done)))
         self._done = done
@@ -196,7 +196,7 @@ def _check_new(output: Path, size: int) -> None:
             )
 
 
-def _continued(path: Path, files: tuple[FileIO, FileIO], made_of: MadeOf) -> Entry:
+def _continued(path: Path, files: tuple[FileIO, FileIO], made_of: MadeOf) -> JournalEntry:
     """Cut a part and its journal down to what is complete in both; the journal of an empty part says nothing.
 
     Returns:
@@ -232,13 +232,13 @@ def _check_made_of(path: Path, before: MadeOf, now: MadeOf) -> None:
         )
 
 
-def _read_journal(path: Path) -> tuple[MadeOf | None, list[Entry]]:
+def _read_journal(path: Path) -> tuple[MadeOf | None, list[JournalEntry]]:
     """What a part is made of, and its entries; a line that is cut short is not one."""
     lines = path.read_bytes().split(b"\n")[:-1]
     if not lines:
         return None, []
     try:
-        return json.loads(lines[0]), [Entry(**json.loads(line)) for line in lines[1:]]
+        return json.loads(lines[0]), [JournalEntry(**json.loads(line)) for line in lines[1:]]
     except (ValueError, TypeError) as error:
         raise OutputError(
             f"{path} is no journal of s2s-translate, or damaged: remove it and its .part to begin anew"

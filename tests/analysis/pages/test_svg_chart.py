@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2s.analysis.pages.svg_chart import Line, legend, line_chart, swatch, ticks
+from s2s.analysis.pages.svg_chart import ChartLine, legend, line_chart, swatch, ticks
 from s2s.analysis.plots.figure import COLOURS
 
 
-def svg_of(*lines: Line) -> ElementTree.Element:
+def svg_of(*lines: ChartLine) -> ElementTree.Element:
     text = line_chart(lines, x_name="x < 3", y_name="y & z")
     return ElementTree.fromstring(text[: text.index("</svg>") + 6])
 
@@ -45,19 +45,19 @@ def test_ticks_hold_all_values(values: list[float]) -> None:
 def test_a_line_with_a_gap() -> None:
     """From (0, 0) at the lower left to (10, 10) at the upper right, where both axes end."""
     points = [(0.0, 0.0), (2.0, math.nan), (5.0, 5.0), (10.0, 10.0)]
-    paths = [path.get("d", "") for path in svg_of(Line("a", 0, points)).iter("path") if path.get("fill") == "none"]
+    paths = [path.get("d", "") for path in svg_of(ChartLine("a", 0, points)).iter("path") if path.get("fill") == "none"]
     assert paths == ["M66.0 284.0M338.0 148.0L610.0 12.0"]
 
 
 def test_points_say_their_values_and_names_are_escaped() -> None:
-    root = svg_of(Line("<b>&", 1, [(1.0, 2.5), (3.0, math.nan)]))
+    root = svg_of(ChartLine("<b>&", 1, [(1.0, 2.5), (3.0, math.nan)]))
     assert [title.text for title in root.iter("title")] == ["<b>&: 1, 2.5"]
     assert root.get("aria-label") == "y & z by x < 3"
     assert "<b>" not in legend([("<b>", 0)])
 
 
 def test_long_lines_are_thinned_and_keep_their_ends() -> None:
-    root = svg_of(Line("a", 0, [(float(x), 1.0) for x in range(5000)]))
+    root = svg_of(ChartLine("a", 0, [(float(x), 1.0) for x in range(5000)]))
     [path] = [path.get("d", "") for path in root.iter("path")]  # and no marks
     places = re.findall(r"[ML]([\d.]+) ", path)
     assert 300 < len(places) <= 401
@@ -66,7 +66,7 @@ def test_long_lines_are_thinned_and_keep_their_ends() -> None:
 
 def test_nothing_to_draw() -> None:
     assert "<svg" not in line_chart([], x_name="x", y_name="y")
-    assert "<svg" not in line_chart([Line("a", 0, [(1.0, math.nan)])], x_name="x", y_name="y")
+    assert "<svg" not in line_chart([ChartLine("a", 0, [(1.0, math.nan)])], x_name="x", y_name="y")
 
 
 def test_many_lines_look_different() -> None:

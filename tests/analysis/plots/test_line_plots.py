@@ -10,18 +10,18 @@ from PIL import Image
 
 from s2s.analysis.plots import line_plots
 from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
-from s2s.analysis.plots.line_plots import Line, Panel, plot_panels
+from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.errors import ConfigError
 
 np = pytest.importorskip("numpy")
 
-FALLING = Line("plain: $h_t$", range(50), [10.0**-step for step in range(50)], dash="--")
-SPREAD = Line("한국어", [1, 10, 100], [1e-3, float("nan"), 1.0], [1e-4, 1e-3, 0.1], [1e-2, 1.0, 3.0], colour=9)
+FALLING = Curve("plain: $h_t$", range(50), [10.0**-step for step in range(50)], dash="--")
+SPREAD = Curve("한국어", [1, 10, 100], [1e-3, float("nan"), 1.0], [1e-4, 1e-3, 0.1], [1e-2, 1.0, 3.0], colour=9)
 PANELS = [
     Panel("first", "steps", "norm", [FALLING, SPREAD], is_y_log=True),
     Panel("둘째", "fillers", "%", [FALLING], is_x_log=True, x_ticks=[1, 10], y_limits=(-4, 104)),
     Panel(
-        "", "class", "BLEU", [Line("", [0, 1], [3, 2], dash="")], x_ticks=[0, 1], x_tick_names=["1-2\n(7)", "3-\n(9)"]
+        "", "class", "BLEU", [Curve("", [0, 1], [3, 2], dash="")], x_ticks=[0, 1], x_tick_names=["1-2\n(7)", "3-\n(9)"]
     ),
 ]
 

@@ -7,9 +7,9 @@ import numpy as np
 from s2s.config.search import LengthNormalization
 from s2s.data.vocabulary.subwords import EOS
 from s2s.decoding.search.beams import Places
-from s2s.decoding.search.hypothesis_score import Ranking
+from s2s.decoding.search.hypothesis_score import HypothesisScore
 
-TOTAL = Ranking(LengthNormalization.none)
+TOTAL = HypothesisScore(LengthNormalization.none)
 NO = -math.inf
 
 
@@ -41,5 +41,5 @@ def test_a_sentence_is_open_while_one_of_its_hypotheses_may_be_among_the_best() 
     places = Places.start([9, 9, 9], 1, 2, 1).close(np.array([[-2.0, NO], [-2.0, NO], [-2.0, NO]]))
     assert places.can_win(np.array([[NO, -1.9], [NO, -2.0], [NO, NO]]), TOTAL).tolist() == [True, False, False]
     # Over at most 9 words a reward of 0.1 may still bring 0.9.
-    rewarded = Ranking(LengthNormalization.none, word_reward=0.1)
+    rewarded = HypothesisScore(LengthNormalization.none, word_reward=0.1)
     assert places.can_win(np.array([[NO, -2.8], [NO, -3.0], [NO, NO]]), rewarded).tolist() == [True, False, False]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2s.config.search import LengthNormalization
-from s2s.decoding.search.hypothesis_score import Ranking, coverage
+from s2s.decoding.search.hypothesis_score import HypothesisScore, coverage
 from tables import rankings
 
 TOTAL = np.array([[-6.0, -1.5]])
@@ -18,24 +18,24 @@ TOTAL = np.array([[-6.0, -1.5]])
 @pytest.mark.parametrize(
     ("ranking", "expected"),
     [
-        (Ranking(LengthNormalization.none), [-6.0, -1.5]),
-        (Ranking(LengthNormalization.average), [-2.0, -0.5]),
-        (Ranking(LengthNormalization.average, 2.0), [-6 / 9, -1.5 / 9]),
-        (Ranking(LengthNormalization.average, 0.0), [-6.0, -1.5]),
-        (Ranking(LengthNormalization.gnmt), [-6 * 6 / 8, -1.5 * 6 / 8]),  # (5 + 3) / 6
-        (Ranking(LengthNormalization.gnmt, 2.0), [-6 * 36 / 64, -1.5 * 36 / 64]),
-        (Ranking(LengthNormalization.none, word_reward=0.5), [-4.5, 0.0]),
-        (Ranking(LengthNormalization.average, word_reward=0.5), [-0.5, 1.0]),
-        (Ranking(LengthNormalization.none, coverage_penalty=0.1), [-6.2, -1.5]),
+        (HypothesisScore(LengthNormalization.none), [-6.0, -1.5]),
+        (HypothesisScore(LengthNormalization.average), [-2.0, -0.5]),
+        (HypothesisScore(LengthNormalization.average, 2.0), [-6 / 9, -1.5 / 9]),
+        (HypothesisScore(LengthNormalization.average, 0.0), [-6.0, -1.5]),
+        (HypothesisScore(LengthNormalization.gnmt), [-6 * 6 / 8, -1.5 * 6 / 8]),  # (5 + 3) / 6
+        (HypothesisScore(LengthNormalization.gnmt, 2.0), [-6 * 36 / 64, -1.5 * 36 / 64]),
+        (HypothesisScore(LengthNormalization.none, word_reward=0.5), [-4.5, 0.0]),
+        (HypothesisScore(LengthNormalization.average, word_reward=0.5), [-0.5, 1.0]),
+        (HypothesisScore(LengthNormalization.none, coverage_penalty=0.1), [-6.2, -1.5]),
     ],
 )
-def test_scores_of_3_words(ranking: Ranking, expected: list[float]) -> None:
+def test_scores_of_3_words(ranking: HypothesisScore, expected: list[float]) -> None:
     coverage_BK = np.array([[-2.0, 0.0]]) if ranking.coverage_penalty else None
     assert ranking.score(TOTAL, 3, coverage_BK)[0].tolist() == pytest.approx(expected)
 
 
 def test_gnmt_divides_a_single_word_by_1() -> None:
-    assert Ranking(LengthNormalization.gnmt, 0.7).score(TOTAL, 1)[0].tolist() == [-6.0, -1.5]
+    assert HypothesisScore(LengthNormalization.gnmt, 0.7).score(TOTAL, 1)[0].tolist() == [-6.0, -1.5]
 
 
 def test_coverage_counts_each_source_position_up_to_1() -> None:
@@ -56,7 +56,7 @@ def test_coverage_counts_each_source_position_up_to_1() -> None:
 )
 @settings(max_examples=300, deadline=None)
 def test_no_continuation_scores_more_than_is_attainable(
-    ranking: Ranking, total: float, added: float, covered: float, max_length: int, data: st.DataObject
+    ranking: HypothesisScore, total: float, added: float, covered: float, max_length: int, data: st.DataObject
 ) -> None:
     length = data.draw(st.integers(1, max_length))
     attainable = ranking.attainable(np.array([total]), np.array([max_length]))[0]
@@ -65,7 +65,7 @@ def test_no_continuation_scores_more_than_is_attainable(
 
 
 def test_a_bound_is_reached_where_nothing_is_lost() -> None:
-    ranking = Ranking(LengthNormalization.gnmt, 0.8, word_reward=0.3)
+    ranking = HypothesisScore(LengthNormalization.gnmt, 0.8, word_reward=0.3)
     assert ranking.attainable(np.array([-4.0]), np.array([9]))[0] == pytest.approx(
         ranking.score(np.array([[-4.0]]), 9)[0, 0]
     )
@@ -74,4 +74,4 @@ def test_a_bound_is_reached_where_nothing_is_lost() -> None:
 @pytest.mark.parametrize("name", ["length_penalty", "word_reward", "coverage_penalty"])
 def test_negative_weights_would_break_the_bound(name: str) -> None:
     with pytest.raises(AssertionError):
-        Ranking(**{name: -0.1})
+        HypothesisScore(**{name: -0.1})

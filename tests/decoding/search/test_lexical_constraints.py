@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2s.data.vocabulary.subwords import EOS
-from s2s.decoding.search.lexical_constraints import Must, _in_turn
+from s2s.decoding.search.lexical_constraints import LexicalConstraints, _in_turn
 from s2s.decoding.search.phrases import WordEdges
 from s2s.decoding.search.rules import Rules, prefixes
 from s2s.decoding.search.search import beam_search
@@ -17,13 +17,13 @@ from tables import start as table_start
 from tables import step as table_step
 
 
-def missing(must: Must, rows: list[Words], sentence: int = 0) -> list[int]:
+def missing(must: LexicalConstraints, rows: list[Words], sentence: int = 0) -> list[int]:
     words_1KT = torch.tensor([rows], dtype=torch.long).reshape(1, len(rows), -1)
     return must.num_missing(words_1KT, torch.tensor([sentence]))[0].tolist()
 
 
 def test_words_that_are_still_needed() -> None:
-    must = Must.of([[[(7, 8)], [(9,)]], [], [[(5, 6, 7)]]], CPU)
+    must = LexicalConstraints.of([[[(7, 8)], [(9,)]], [], [[(5, 6, 7)]]], CPU)
     assert missing(must, [()]) == [3]
     assert missing(must, [(7,), (8,), (9,)]) == [2, 3, 2]
     assert missing(must, [(7, 8), (7, 7), (9, 7)]) == [1, 2, 1]
@@ -34,19 +34,19 @@ def test_words_that_are_still_needed() -> None:
 
 def test_only_one_demand_can_be_half_said() -> None:
     # After 7, going on with 7 8 breaks off 7 9: both still need their 2 words, but for the one that goes on.
-    must = Must.of([[[(7, 8)], [(7, 9)]]], CPU)
+    must = LexicalConstraints.of([[[(7, 8)], [(7, 9)]]], CPU)
     assert missing(must, [(7,), (5,)]) == [3, 4]
     assert missing(must, [(7, 8), (7, 7)]) == [2, 3]
 
 
 def test_a_demand_is_met_in_the_shortest_way() -> None:
-    must = Must.of([[[(7, 8, 9), (5, 6)], [(4,)]]], CPU)
+    must = LexicalConstraints.of([[[(7, 8, 9), (5, 6)], [(4,)]]], CPU)
     assert missing(must, [(7, 8), (5, 5), (6, 7)]) == [2, 2, 3]
     assert missing(must, [(5, 6), (7, 5)]) == [1, 2]
 
 
 def test_the_next_words() -> None:
-    must = Must.of([[[(7, 8, 9), (5, 6)], [(4,)]], [[(6,)]]], CPU)
+    must = LexicalConstraints.of([[[(7, 8, 9), (5, 6)], [(4,)]], [[(6,)]]], CPU)
     words_BKT = torch.tensor([[[7, 8], [5, 6]], [[6, 4], [4, 4]]])
     # By ways: of the first demand two, of the second one and none. Where nothing is wanted, the end.
     expected = [[[9, 5, 4, EOS], [EOS, EOS, 4, EOS]], [[EOS] * 4, [6, EOS, EOS, EOS]]]
@@ -54,7 +54,7 @@ def test_the_next_words() -> None:
 
 
 def test_no_end_before_all_is_said() -> None:
-    must = Must.of([[[(1,)]], []], CPU)
+    must = LexicalConstraints.of([[[(1,)]], []], CPU)
     log_probabilities_BKV = torch.zeros(2, 2, 4)
     must(log_probabilities_BKV, torch.tensor([[[1], [0]], [[1], [0]]]), torch.tensor([0, 1]))
     assert log_probabilities_BKV[:, :, EOS].tolist() == [[0, -math.inf], [0, 0]]
@@ -92,7 +92,7 @@ def test_without_room_what_was_said_so_far_is_returned() -> None:
 
 def test_a_prefix_that_ends_is_returned_as_it_is() -> None:
     rules = Rules(prefix_BP=prefixes([[0, EOS]], CPU))
-    must = Must.of([[[(1,)]]], CPU)
+    must = LexicalConstraints.of([[[(1,)]]], CPU)
     state = table_start([MISLEADING])
     ((found,),) = beam_search(table_step, state, torch.tensor([7]), beam_size=3, rules=rules, must=must)
     assert found.ids == (0,)
@@ -108,7 +108,7 @@ def test_a_whole_word_is_said() -> None:
             table_start([table]),
             torch.tensor([7]),
             beam_size=3,
-            must=Must.of([[[(1,)]]], CPU, each),
+            must=LexicalConstraints.of([[[(1,)]]], CPU, each),
         )
         for each in (None, edges)
     ]

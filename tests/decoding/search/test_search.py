@@ -13,7 +13,7 @@ from torch import Tensor
 
 from s2s.config.search import LengthNormalization
 from s2s.data.vocabulary.subwords import EOS
-from s2s.decoding.search.hypothesis_score import Ranking
+from s2s.decoding.search.hypothesis_score import HypothesisScore
 from s2s.decoding.search.sampling import Sampling
 from s2s.decoding.search.search import Hypothesis, beam_search, likeliest_words, sample_search
 from s2s.errors import CheckpointError
@@ -40,7 +40,7 @@ from tables import (
     step,
 )
 
-TOTAL = Ranking(LengthNormalization.none)
+TOTAL = HypothesisScore(LengthNormalization.none)
 # Derandomised: search adds in float32, so among very many tables there would be one with a tie that is none in float64.
 quick = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -76,7 +76,7 @@ def test_normalization_decides_between_short_and_long() -> None:
     assert_same(beam([table], [Law(2, TOTAL)], 4)[0], [Hypothesis((), math.log(0.4), math.log(0.4), (math.log(0.4),))])
     longer = Hypothesis((0,), math.log(0.3), math.log(0.3) / 2, (math.log(0.6), math.log(0.5)))
     assert_same(beam([table], [Law(2, MEAN)], 4)[0], [longer])
-    rewarded = Ranking(LengthNormalization.none, word_reward=0.3)  # ln 0.4 + 0.3 = -0.62; ln 0.3 + 0.6 = -0.60
+    rewarded = HypothesisScore(LengthNormalization.none, word_reward=0.3)  # ln 0.4 + 0.3 = -0.62; ln 0.3 + 0.6 = -0.60
     assert_same(beam([table], [Law(2, rewarded)], 4)[0], [replace(longer, score=math.log(0.3) + 0.6)])
 
 
@@ -88,7 +88,9 @@ def test_ended_hypotheses_take_places() -> None:
     assert [hypothesis.log_probability for hypothesis in found] == pytest.approx([math.log(0.5), math.log(0.18)])
 
 
-def calls_of(tables: list[Table], max_lengths: list[int], beam_size: int, ranking: Ranking) -> list[tuple[int, int]]:
+def calls_of(
+    tables: list[Table], max_lengths: list[int], beam_size: int, ranking: HypothesisScore
+) -> list[tuple[int, int]]:
     """The sentences and beams of each step."""
     calls: list[tuple[int, int]] = []
 
@@ -110,8 +112,8 @@ def test_search_stops_as_soon_as_nothing_can_win() -> None:
 def test_search_goes_on_while_a_reward_may_be_earned() -> None:
     # </s> at once scores ln 0.9 + r. The other may still reach ln 0.1 + 5 r, which is more if r > ln(9) / 4 = 0.549.
     certain = paper_table({(): [0.1, 0, 0, 0.9]})
-    assert len(calls_of([certain], [5], 2, Ranking(LengthNormalization.none, word_reward=0.54))) == 1
-    assert len(calls_of([certain], [5], 2, Ranking(LengthNormalization.none, word_reward=0.56))) > 1
+    assert len(calls_of([certain], [5], 2, HypothesisScore(LengthNormalization.none, word_reward=0.54))) == 1
+    assert len(calls_of([certain], [5], 2, HypothesisScore(LengthNormalization.none, word_reward=0.56))) > 1
 
 
 def test_a_length_limit_of_1_gives_one_word_or_none() -> None:
@@ -135,7 +137,7 @@ def test_coverage_decides_between_looking_here_and_there() -> None:
 
     table = Looking(paper_table({(): [0.55, 0.45, 0, 0], (0,): [0, 0, 0, 1], (1,): [0, 0, 0, 1]}).log_probabilities, 2)
     assert [item.ids for item in beam([table], [Law(4, TOTAL)], 2, 2)[0]] == [(0,), (1,)]
-    found = beam([table], [Law(4, Ranking(LengthNormalization.none, coverage_penalty=0.1))], 2, 2)[0]
+    found = beam([table], [Law(4, HypothesisScore(LengthNormalization.none, coverage_penalty=0.1))], 2, 2)[0]
     assert [item.ids for item in found] == [(1,), (0,)]
     assert found[0].score == pytest.approx(math.log(0.45))  # all of it was looked at: no penalty
     assert found[1].score == pytest.approx(math.log(0.55) + 0.1 * math.log(1e-6))
@@ -266,7 +268,7 @@ def test_samples_of_the_one_likeliest_word_are_greedy(batch: tuple[list[Table], 
 
 @given(seed=seeds, beam_size=st.integers(1, 12), ranking=rankings)
 @quick
-def test_no_beam_beats_one_that_covers_the_space(seed: int, beam_size: int, ranking: Ranking) -> None:
+def test_no_beam_beats_one_that_covers_the_space(seed: int, beam_size: int, ranking: HypothesisScore) -> None:
     table, law = random_table(seed), Law(3, ranking)
     narrow, wide = beam([table], [law], beam_size), beam([table], [law], 40)
     assert narrow[0][0].score <= wide[0][0].score + 1e-6
@@ -320,7 +322,7 @@ def test_attention_is_kept_only_when_asked_for() -> None:
 
 @given(seed=seeds, num_best=st.integers(1, 6), ranking=rankings)
 @quick
-def test_num_best_is_the_beginning_of_a_longer_list(seed: int, num_best: int, ranking: Ranking) -> None:
+def test_num_best_is_the_beginning_of_a_longer_list(seed: int, num_best: int, ranking: HypothesisScore) -> None:
     table, law = random_table(seed), Law(5, ranking)
     (all_found,), (found,) = beam([table], [law], 6, 6), beam([table], [law], 6, num_best)
     assert_same(found, all_found[:num_best])

@@ -3,7 +3,7 @@
 import pytest
 
 from s2s.config.search import Column
-from s2s.decoding.line_constraints import Demand
+from s2s.decoding.line_constraints import LineConstraints
 from s2s.decoding.streaming.line_translator import split_columns
 
 ALL = [Column.prefix, Column.must, Column.avoid]
@@ -12,15 +12,15 @@ ALL = [Column.prefix, Column.must, Column.avoid]
 @pytest.mark.parametrize(
     ("line", "columns", "source", "demand"),
     [
-        ("a\tb", [], "a\tb", Demand()),
-        ("a\tb c", [Column.prefix], "a", Demand(prefix="b c")),
-        ("a\tb\tc | d e|\t", ALL, "a", Demand("b", ("c", "d e"))),
-        ("a\tb|c\td", [Column.avoid, Column.prefix], "a", Demand("d", avoid=("b", "c"))),
-        ("\t\t|\t ", ALL, "", Demand()),
+        ("a\tb", [], "a\tb", LineConstraints()),
+        ("a\tb c", [Column.prefix], "a", LineConstraints(prefix="b c")),
+        ("a\tb\tc | d e|\t", ALL, "a", LineConstraints("b", ("c", "d e"))),
+        ("a\tb|c\td", [Column.avoid, Column.prefix], "a", LineConstraints("d", avoid=("b", "c"))),
+        ("\t\t|\t ", ALL, "", LineConstraints()),
     ],
 )
 def test_fields_are_read_by_their_column(
-    line: str, columns: list[Column], source: str, demand: Demand, caplog: pytest.LogCaptureFixture
+    line: str, columns: list[Column], source: str, demand: LineConstraints, caplog: pytest.LogCaptureFixture
 ) -> None:
     found, asked = split_columns(line, columns, 7)
     assert found == source
@@ -38,5 +38,5 @@ def test_fields_are_read_by_their_column(
 )
 def test_a_wrong_number_of_fields_is_told(line: str, message: str, caplog: pytest.LogCaptureFixture) -> None:
     source, demand = split_columns(line, ALL, 7)
-    assert (source, demand) == ("a", Demand("b" if "b" in line else ""))
+    assert (source, demand) == ("a", LineConstraints("b" if "b" in line else ""))
     assert f"line 7: expected 4 fields between tabs (source, prefix, must, avoid), {message}" in caplog.text

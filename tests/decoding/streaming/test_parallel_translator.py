@@ -13,7 +13,7 @@ import torch
 from s2s.config.search import SearchConfig
 from s2s.decoding.streaming.input_lines import Share, Window
 from s2s.decoding.streaming.line_translator import LineTranslator
-from s2s.decoding.streaming.parallel_translator import Crew
+from s2s.decoding.streaming.parallel_translator import ParallelTranslator
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError
 
@@ -34,8 +34,8 @@ class Shouter:
         return [b"%d %s %s\n" % (number, line.upper(), facts) for number, line in pairs]
 
 
-def crew(num_workers: int, enough_bytes: int = 0) -> Crew:
-    return Crew(Shouter, num_workers, num_threads=1, enough_bytes=enough_bytes)  # type: ignore[arg-type]
+def crew(num_workers: int, enough_bytes: int = 0) -> ParallelTranslator:
+    return ParallelTranslator(Shouter, num_workers, num_threads=1, enough_bytes=enough_bytes)  # type: ignore[arg-type]
 
 
 def windows(*sizes: int) -> Iterator[Window]:
@@ -164,7 +164,7 @@ def test_a_run_is_loaded_by_each_process(tiny_run: Path) -> None:
     ]
     found = []
     for num_workers in (1, 2):
-        with Crew(partial(load, tiny_run), num_workers) as workers:
+        with ParallelTranslator(partial(load, tiny_run), num_workers) as workers:
             found.append([content for _, content in workers.translated([Window(1, lines)])])
     assert found[0] == found[1]
     texts = Translator.load(tiny_run, search=SearchConfig(beam_size=2)).translate([line.decode() for line in lines])

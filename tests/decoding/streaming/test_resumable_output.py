@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2s.decoding.streaming.input_lines import Window
-from s2s.decoding.streaming.resumable_output import Part, join
+from s2s.decoding.streaming.resumable_output import ResumableOutput, join
 from s2s.errors import OutputError
 
 MADE_OF = {"weights": "12ab", "search.beam_size": 5}
@@ -42,7 +42,7 @@ def work(
 ) -> list[int]:
     """Do at most so many windows; the numbers of their first lines, or an error if there were more."""
     done = []
-    with Part.opened(output, rank, size, made_of) as part:
+    with ResumableOutput.opened(output, rank, size, made_of) as part:
         for window in part.to_do(windows):
             if window is None:
                 continue
@@ -163,7 +163,10 @@ def test_an_output_that_is_there_is_left_alone(tmp_path: Path) -> None:
 
 def test_two_processes_do_not_make_the_same_output(tmp_path: Path) -> None:
     output = tmp_path / "out.txt"
-    with Part.opened(output, 0, 1, MADE_OF), pytest.raises(OutputError, match="is being made by another process"):
+    with (
+        ResumableOutput.opened(output, 0, 1, MADE_OF),
+        pytest.raises(OutputError, match="is being made by another process"),
+    ):
         work(output)
 
 
