@@ -25,13 +25,6 @@ class ScoreFormat(enum.Enum):
     json = "json"
 
 
-class LinkFormat(enum.Enum):
-    """How a file of gold word alignments is written."""
-
-    pharaoh = "pharaoh"
-    naacl = "naacl"
-
-
 class Weights(enum.Enum):
     """Which weights of a checkpoint."""
 
@@ -201,12 +194,9 @@ class AlignConfig(ForcedConfig):
     threshold: float | None = option(
         None, "run: link all source words of at least this weight; left out: the one of the largest", low=1e-9, high=1
     )
-    gold: str | None = option(None, "file of gold links: precision, recall and AER are written instead of links")
-    gold_format: LinkFormat = option(
-        LinkFormat.pharaoh, "pharaoh (`i-j` sure, `ipj` possible) or naacl (a link a line)"
+    gold: str | None = option(
+        None, "file of gold links, `i-j` sure, `ipj` possible: precision, recall and AER are written instead of links"
     )
-    gold_base: int = option(0, "pharaoh: number of the first word in the gold file", low=0, high=1)
-    gold_reversed: bool = option(False, "target words stand first in the gold file")
 
 
 @dataclass
@@ -506,5 +496,3 @@ def _check_align(config: AlignConfig) -> None:
         raise ConfigError("data.test has no part in hypotheses=FILE, which holds the links already: leave one out")
     if config.run is None and config.threshold is not None:
         raise ConfigError("threshold is about attention: it belongs to run=DIR")
-    if config.gold_format is LinkFormat.naacl and config.gold_base:
-        raise ConfigError("gold_base belongs to gold_format=pharaoh; in gold_format=naacl words count from 1 anyway")
