@@ -230,17 +230,13 @@ class BenchTask(enum.Enum):
 
     train = "train"
     decode = "decode"
-    curve = "curve"
 
 
 @dataclass
 class BenchConfig(Config):
     """Options of `bench`: those of training, plus what and how much to measure."""
 
-    measure: BenchTask = option(
-        BenchTask.train,
-        "train or decode (speed), or curve (dev scores of a run over time); may be the first word: s2s-bench decode",
-    )
+    measure: BenchTask = option(BenchTask.train, "train or decode; may be the first word: s2s-bench decode")
     cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells to measure, in place of model.cell")
     precisions: list[Precision] = option([Precision.fp32, Precision.bf16], "in place of precision")
     input_feeding: list[bool] = option([False, True], "in place of model.input_feeding")
@@ -254,7 +250,6 @@ class BenchConfig(Config):
     )
     processes: list[int] = option([], "decode: numbers of processes; left out: 1, and one a core")
     lines: int = option(1000, "decode: test lines, or 100 a sentence of the batch where that is less", low=1)
-    output: str | None = option(None, "curve: a picture to draw, .png, .svg or .pdf (needs the extra s2s[plots])")
 
 
 @dataclass
@@ -398,10 +393,6 @@ def _check_translate(config: TranslateConfig) -> None:
 
 def _check_bench(config: BenchConfig) -> None:
     _check_whole(config)
-    if config.output is not None and config.measure is not BenchTask.curve:
-        raise ConfigError(
-            f"output={config.output} is the picture of measure=curve, not of measure={config.measure.name}"
-        )
     if config.task is not Task.translate:
         raise ConfigError(
             f"bench measures the training of translators: expected task=translate, got {config.task.name}"
