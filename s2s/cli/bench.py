@@ -20,8 +20,24 @@ def bench(config: BenchConfig) -> None:
     """Measure what was asked for: a table on stderr, one JSON object on stdout."""
     match config.measure:
         case BenchTask.train:
-            result = bench_training(config)
+            result = bench_training(
+                config,
+                config.cells,
+                config.input_feeding,
+                config.precisions,
+                num_steps=config.steps,
+                num_rounds=config.rounds,
+            )
         case BenchTask.decode:
-            result = bench_decoding(config)
+            result = bench_decoding(
+                config,
+                config.strategies,
+                config.decoding_precisions,
+                config.processes,
+                config.batch_sizes,
+                is_untrained=config.untrained,
+                num_lines=config.lines,
+                num_rounds=config.rounds,
+            )
     json.dump(result, sys.stdout)
     print()
