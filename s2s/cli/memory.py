@@ -17,6 +17,7 @@ from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.cli.app import run_app
 from s2s.config.commands import MemoryConfig
 from s2s.config.model import AttentionScore, Cell
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _NUM_TEST_WORDS = 1000
@@ -82,11 +83,10 @@ def _measure_one(kind: Copyist, distance: int, seed: int, config: MemoryConfig) 
 
 
 def _print_table(found: Found, distances: list[int]) -> None:
-    _logger.info("words copied without an error (%), mean over seeds, by the number of fillers")
-    _logger.info("%-20s%s", "", "".join(f"{distance:>7}" for distance in distances))
+    rows = [["", *distances]]
     for kind, by_distance in found.items():
-        means = [100 * statistics.fmean(accuracies) for accuracies in by_distance]
-        _logger.info("%-20s%s", kind.name, "".join(f"{mean:7.1f}" for mean in means))
+        rows.append([kind.name, *(f"{100 * statistics.fmean(accuracies):.1f}" for accuracies in by_distance)])
+    _logger.info("words copied without an error (%%), mean over seeds, by the number of fillers\n%s", table(rows))
 
 
 def _panel(found: Found, config: MemoryConfig) -> Panel:

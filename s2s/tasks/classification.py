@@ -98,7 +98,7 @@ def _table(found: ClassificationScores, names: list[str]) -> list[str]:
     rows = [["label", "F1", *(f"as {name}" for name in shown)]]
     for name, f1, counts in zip(shown, found.f1_C, found.confusion_CC, strict=False):
         rows.append([name, f"{f1:.2f}", *(f"{count:,}" for count in counts[:_MOST_PRINTED])])
-    return table(rows, "<" + ">" * (len(rows[0]) - 1))
+    return table(rows).splitlines()
 
 
 def _draw(found: ClassificationScores, names: list[str], folder: Path) -> None:
