@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from s2s.analysis.attention import WordAttention, attention_of_pairs, middling, piece_pairs
-from s2s.analysis.run_comparison import Result, read_result, short_names
+from s2s.analysis.attention import WordAttention, attention_of_pairs, medium_sentence, piece_pairs
+from s2s.analysis.run_comparison import RunResult, read_result, short_names
 from s2s.config.model import AttentionScore
 from s2s.config.search import DecodingPrecision, SearchConfig
 from s2s.config.training import Device
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError, RunError
-from s2s.evaluation.score_table import Scored
+from s2s.evaluation.score_table import ScoredSystem
 from s2s.evaluation.significance import Resampling
-from s2s.evaluation.systems import scored, scoring_translator, with_evidence
+from s2s.evaluation.systems import scored, scoring_translator, with_significance
 from s2s.evaluation.testsets import ScoredText, own_text
 from s2s.runs.folder import RunFolder
 from s2s.runs.metrics import read_metrics
@@ -35,7 +35,7 @@ class ReportedRun:
     """
 
     name: str
-    result: Result
+    result: RunResult
     metrics: Sequence[Mapping[str, Any]]
     note: str = ""
 
@@ -46,13 +46,13 @@ class ReportedSystem:
 
     Attributes:
         run: its index among the runs of the report.
-        scored: its translations and scores, with evidence where it is compared.
+        scored: its translations and scores, with significance where it is compared.
         attention: where it looks in one sentence; None without attention, or where it says nothing.
         languages: of source and target.
     """
 
     run: int
-    scored: Scored
+    scored: ScoredSystem
     attention: WordAttention | None
     languages: tuple[str, str]
 
@@ -94,7 +94,7 @@ def score_runs(
         runs: what is known of them.
         folders: theirs.
         text: what to translate; None: each run's own test set.
-        num_samples, seed: see `with_evidence`; a run that is alone is not tested against others.
+        num_samples, seed: see `with_significance`; a run that is alone is not tested against others.
 
     Returns:
         The runs, with a note where one cannot be scored; and the texts, in the order of the first run that has each.
@@ -121,12 +121,14 @@ def score_runs(
             systems.append(scored(runs[index].name, translator, own))
             _logger.info("%s: BLEU %.2f", systems[-1].name, systems[-1].scores["bleu"])
         methods = num_samples if len(systems) > 1 else {Resampling.bootstrap: num_samples[Resampling.bootstrap]}
-        systems = with_evidence(systems, own, methods, seed)
+        systems = with_significance(systems, own, methods, seed)
         reported = []
         for (index, translator), system in zip(translators.items(), systems, strict=True):
             options = runs[index].result.options
             languages = options["data.source_language"], options["data.target_language"]
-            reported.append(ReportedSystem(index, system, _attention(translator, middling(own.sources)), languages))
+            reported.append(
+                ReportedSystem(index, system, _attention(translator, medium_sentence(own.sources)), languages)
+            )
         texts.append(ReportedText(own, search.strategy.name, reported))
     return noted, texts
 

@@ -15,7 +15,7 @@ from s2s.decoding.forced_decoding import ForcedDecoder
 from s2s.decoding.streaming.input_pairs import read_pair_windows
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError
-from s2s.evaluation.alignment import AlignmentScores, Gold, alignment_scores, diagonal_links, read_gold
+from s2s.evaluation.alignment import AlignmentScores, GoldLinks, alignment_scores, diagonal_links, read_gold
 from s2s.evaluation.attention_aligner import AttentionAligner
 
 _logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def _score(config: AlignConfig, path: Path) -> AlignmentScores:
     return alignment_scores((set(aligned.links) for aligned in all_aligned), golds)
 
 
-def _check_inside(gold: Gold, pair: Pair, place: str) -> None:
+def _check_inside(gold: GoldLinks, pair: Pair, place: str) -> None:
     """See that gold links are about these sentences.
 
     Raises:

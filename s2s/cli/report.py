@@ -10,7 +10,7 @@ from s2s.config.commands import ReportConfig
 from s2s.config.training import Task
 from s2s.errors import RunError
 from s2s.evaluation.significance import Resampling
-from s2s.evaluation.testsets import scored_text
+from s2s.evaluation.testsets import read_scored_text
 from s2s.files import write_text
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
@@ -34,7 +34,7 @@ def report(config: ReportConfig) -> None:
     if config.scores and task is Task.translate:
         data, significance = config.data, config.significance
         is_given = data.test or data.testset
-        text = scored_text(data.test, data.testset, data.language_pair, folders) if is_given else None
+        text = read_scored_text(data.test, data.testset, data.language_pair, folders) if is_given else None
         num_samples = {
             Resampling.bootstrap: significance.bootstrap_samples,
             Resampling.randomization: significance.randomization_samples,

@@ -17,7 +17,7 @@ from s2s.data.vocabulary.labels import Labels, classes_of
 from s2s.data.vocabulary.subwords import Subwords
 from s2s.decoding.text_classifier import TextClassifier
 from s2s.errors import MissingExtraError
-from s2s.evaluation.classification import ClassificationScores, judge
+from s2s.evaluation.classification import ClassificationScores, classification_scores
 from s2s.files import write_json, write_lines
 from s2s.models.classifier import Classifier
 from s2s.runs.folder import RunFolder
@@ -46,7 +46,7 @@ def classifier_validation(
     classes = classes_of(pairs, labels, RunFolder(Path(config.run)).text("dev"))
 
     def validate() -> Validation:
-        found = judge(labeller.log_probabilities(rows), np.array(classes))
+        found = classification_scores(labeller.log_probabilities(rows), np.array(classes))
         if not sys.stderr.isatty():
             _logger.info("validated: loss %.3f nats, accuracy %.2f, F1 %.2f", found.loss_nats, found.accuracy, found.f1)
         return Validation(found.loss_nats, {"accuracy": found.accuracy, "f1": found.f1})
@@ -78,7 +78,7 @@ def sum_up_classifier(run: RunFolder, pairs: list[Pair], config: Config) -> None
 
 def judged(log_probabilities_NC: LogProbabilities, classes: Sequence[int], labels: Labels) -> ClassificationScores:
     """Judge the labels that texts are given, with a table on stderr."""
-    found = judge(log_probabilities_NC, np.array(classes))
+    found = classification_scores(log_probabilities_NC, np.array(classes))
     _logger.info(
         "\n%d texts: accuracy %.2f %%, F1 %.2f (mean of the labels), calibration error %.2f points, loss %.3f nats",
         len(classes),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from s2s.analysis.attention import attention_of_pairs, middling, piece_pairs
+from s2s.analysis.attention import attention_of_pairs, medium_sentence, piece_pairs
 from s2s.analysis.plots.attention_heat_map import plot_attention
 from s2s.config.model import AttentionScore
 from s2s.config.search import SearchConfig, Strategy
@@ -78,10 +78,10 @@ def _sum_up(run: RunFolder, pairs: list[Pair], config: Config) -> None:
 
 
 def _draw_attention(run: RunFolder, translator: Translator, pairs: list[Pair]) -> None:
-    """Draw where the model looks while it translates one test sentence of middling length."""
+    """Draw where the model looks while it translates one test sentence of medium length."""
     if translator.model.decoder.attention.score is AttentionScore.none:
         return
-    source = middling([pair.source for pair in pairs])
+    source = medium_sentence([pair.source for pair in pairs])
     [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]), has_ends=False)
     if sentence is None:
         _logger.info("no attention picture: the model has nothing to say about “%s”", source)

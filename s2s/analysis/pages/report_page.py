@@ -14,7 +14,7 @@ from s2s.analysis.run_comparison import differing
 from s2s.analysis.run_report import ReportedRun, ReportedSystem, ReportedText
 from s2s.config.training import MEASURES_OF, Measures, Task
 from s2s.evaluation.lengths import even_edges, length_groups, scores_by_length
-from s2s.evaluation.score_table import Scored
+from s2s.evaluation.score_table import ScoredSystem
 from s2s.evaluation.scores import comparable_metrics
 from s2s.evaluation.significance import Resampling
 
@@ -158,7 +158,7 @@ def _text_values(results: ReportedText, num_samples: int) -> dict[str, Any]:
     difference = f"The runs translate {len(rows):,} of {len(text.sources):,} lines differently."
     if not rows:
         rows = list(range(len(text.sources)))
-    resampled = systems[-1].scored.evidence.values()
+    resampled = systems[-1].scored.significance.values()
     return {
         "sources": text.sources,
         "references": text.references,
@@ -192,8 +192,8 @@ def _scores(systems: Sequence[ReportedSystem]) -> Table:
     return ["run", *_TITLES.values()], rows
 
 
-def _score(system: Scored, name: str) -> str:
-    found = system.evidence.get(Resampling.bootstrap, {}).get(name)
+def _score(system: ScoredSystem, name: str) -> str:
+    found = system.significance.get(Resampling.bootstrap, {}).get(name)
     score = f"{float(system.scores[name]):.2f}"
     if found is None or found.mean is None or found.ci is None:
         return score
@@ -201,9 +201,9 @@ def _score(system: Scored, name: str) -> str:
     return Markup("{} <small>{}</small>").format(score, interval)
 
 
-def _difference(baseline: Scored, system: Scored, name: str) -> str:
+def _difference(baseline: ScoredSystem, system: ScoredSystem, name: str) -> str:
     gain = float(system.scores[name]) - float(baseline.scores[name])
-    found = system.evidence.get(Resampling.randomization, {}).get(name)
+    found = system.significance.get(Resampling.randomization, {}).get(name)
     if found is None or found.p_value is None:
         return f"{gain:+.2f}"
     text = f"{gain:+.2f}, p = {found.p_value:.4f}"

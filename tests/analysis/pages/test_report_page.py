@@ -12,12 +12,12 @@ from browser import Tags, needs_chromium, opened
 from processes import Caller
 from s2s.analysis.attention import WordAttention
 from s2s.analysis.pages.report_page import marked, report_page
-from s2s.analysis.run_comparison import Result
+from s2s.analysis.run_comparison import RunResult
 from s2s.analysis.run_report import ReportedRun, ReportedSystem, ReportedText
 from s2s.config.options import flatten
-from s2s.evaluation.score_table import Scored
+from s2s.evaluation.score_table import ScoredSystem
 from s2s.evaluation.scores import corpus_scores, lowercased_metric
-from s2s.evaluation.significance import Evidence, Resampling
+from s2s.evaluation.significance import Resampling, Significance
 from s2s.evaluation.testsets import ScoredText
 from s2s.runs.saved_config import load_config
 from s2s.tasks.train_run import train
@@ -35,7 +35,7 @@ def run(name: str, blind: bool = False, **measures: float) -> ReportedRun:
         {"step": 100, "kind": "dev", "loss_nats": None, "bleu": 12.25, "elapsed_s": 18.0},
         {"step": 200, "kind": "dev", "loss_nats": 2.5, "bleu": 11.0, "elapsed_s": 36.0},
     ]
-    return ReportedRun(name, Result(Path(name), options, 200, measures, signatures, bool(signatures)), metrics)
+    return ReportedRun(name, RunResult(Path(name), options, 200, measures, signatures, bool(signatures)), metrics)
 
 
 def system(
@@ -43,11 +43,13 @@ def system(
 ) -> ReportedSystem:
     references = ["a b c d", "e f g h", "i j k l"]
     scores = corpus_scores(hypotheses, references) | corpus_scores(hypotheses, references, metrics=lowercased_metric())
-    evidence = {
-        Resampling.bootstrap: {key: Evidence(30.0, 1.5, None, "of bs") for key in ("bleu", "chrf", "ter")},
-        Resampling.randomization: {key: Evidence(None, None, p_value, "of ar") for key in ("bleu", "chrf", "ter")},
+    significance = {
+        Resampling.bootstrap: {key: Significance(30.0, 1.5, None, "of bs") for key in ("bleu", "chrf", "ter")},
+        Resampling.randomization: {key: Significance(None, None, p_value, "of ar") for key in ("bleu", "chrf", "ter")},
     }
-    return ReportedSystem(index, Scored(name, hypotheses, scores, 1.0, "x.txt", evidence), attention, ("ko", "en"))
+    return ReportedSystem(
+        index, ScoredSystem(name, hypotheses, scores, 1.0, "x.txt", significance), attention, ("ko", "en")
+    )
 
 
 def whole_page(name: str) -> str:
