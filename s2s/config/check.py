@@ -52,14 +52,14 @@ def check(config: Any, prefix: str = "") -> None:
         value, name = getattr(config, item.name), prefix + item.name
         if dataclasses.is_dataclass(value):
             check(value, f"{name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            _check_range(name, value, item.metadata.get("low"), item.metadata.get("high"))
+        elif item.metadata["low"] is not None and value is not None:
+            _check_range(name, value, item.metadata["low"], item.metadata["high"])
     for rule in _RULES.get(type(config), ()):
         rule(config)
 
 
-def _check_range(name: str, value: float, low: float | None, high: float | None) -> None:
-    if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
+def _check_range(name: str, value: float, low: float, high: float | None) -> None:
+    if not math.isfinite(value) or value < low or (high is not None and value > high):
         allowed = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
         raise ConfigError(f"{name} must be {allowed}, but is {value:g}")
 

@@ -95,6 +95,11 @@ def test_a_limit_that_is_left_out_is_no_number() -> None:
         check(TrainingConfig(max_minutes=-1))
 
 
+def test_a_folder_may_be_called_nan() -> None:
+    check(EvaluateConfig(run=math.nan))  # which Hydra reads as a number
+    check(EvaluateConfig(run=[math.inf, 2025]))
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 # Combinations
 
