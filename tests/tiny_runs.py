@@ -10,25 +10,19 @@ from hydra import initialize_config_module
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict, read_write
 
+from s2s.cli.align import AlignConfig
 from s2s.cli.app import register, typed
-from s2s.config.commands import (
-    AlignConfig,
-    AttentionConfig,
-    AverageConfig,
-    BenchConfig,
-    ClassifyConfig,
-    EvaluateConfig,
-    ExportConfig,
-    GatesConfig,
-    GatherConfig,
-    GradientsConfig,
-    LengthsConfig,
-    MemoryConfig,
-    PhrasebookConfig,
-    ReportConfig,
-    ScoreConfig,
-    TranslateConfig,
-)
+from s2s.cli.attention import AttentionConfig
+from s2s.cli.average import AverageConfig
+from s2s.cli.classify import ClassifyConfig
+from s2s.cli.export import ExportConfig
+from s2s.cli.gates import GatesConfig
+from s2s.cli.gather import GatherConfig
+from s2s.cli.memory import MemoryConfig
+from s2s.cli.phrasebook import PhrasebookConfig
+from s2s.cli.score import ScoreConfig
+from s2s.cli.translate import TranslateConfig
+from s2s.config.commands import BenchConfig, EvaluateConfig, GradientsConfig, LengthsConfig, ReportConfig
 from s2s.config.training import Config
 
 SCHEMAS = {

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from s2s.cli.sweeps import JobFailedError, job_folder, parent_options, stop_signals, swept_names
-from s2s.config.check import check
+from s2s.config.options import Options, check_options
 from s2s.errors import ConfigError, Interrupted, S2SError
 
 C = TypeVar("C")
@@ -188,7 +188,8 @@ def typed(options: DictConfig) -> Any:
         config = OmegaConf.to_object(options)
     except OmegaConfBaseException as error:
         raise ConfigError(str(error).splitlines()[0]) from error
-    check(config)
+    assert isinstance(config, Options)
+    check_options(config)
     return config
 
 

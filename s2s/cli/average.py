@@ -1,11 +1,13 @@
 """`s2s-average`: one set of weights from the newest checkpoints of a run."""
 
+import enum
 import logging
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 from s2s.cli.app import run_app
-from s2s.config.commands import AverageConfig, Weights
+from s2s.config.options import Options, option
 from s2s.config.training import Config, Task
 from s2s.errors import CheckpointError
 from s2s.files import write_bytes
@@ -15,6 +17,23 @@ from s2s.runs.saved_config import load_config
 from s2s.runs.vocabularies import vocabulary_files
 
 _logger = logging.getLogger(__name__)
+
+
+class Weights(enum.Enum):
+    """Which weights of a checkpoint."""
+
+    model = "model"
+    average = "average"
+
+
+@dataclass
+class AverageConfig(Options):
+    """Options of `average`."""
+
+    run: str = option("???", "folder of a trained run; it is only read")
+    output: str = option("???", "new folder for a run that translates with the averaged weights")
+    last: int = option(5, "newest checkpoints whose mean is taken; training.keep says how many there are", low=1)
+    what: Weights = option(Weights.model, "model (weights as trained) or average (their moving averages)")
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from s2s.cli.app import run_app
-from s2s.config.check import check
 from s2s.config.commands import EvaluateConfig
+from s2s.config.options import check_options
 from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
 from s2s.config.training import Task
 from s2s.data.batching import all_batches
@@ -90,7 +90,7 @@ def _searches(chosen: SearchConfig) -> list[SearchConfig]:
     if chosen == greedy:
         return [chosen]
     try:
-        check(greedy, "search.")
+        check_options(greedy, "search.")
     except ConfigError as error:
         _logger.info("search=greedy is left out: %s", error)
         return [chosen]

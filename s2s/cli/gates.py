@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from s2s.analysis.gates import KEEPS, LayerReader, Trace, UnitMemory, extremes, 
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
 from s2s.cli.app import quote_text, run_app
-from s2s.config.commands import Direction, GatesConfig
+from s2s.config.commands import Direction
 from s2s.config.model import Cell, ModelConfig
+from s2s.config.options import Options, option
 from s2s.config.training import Task
 from s2s.data.batching import source_batch
 from s2s.data.text.parallel_text import read_pairs
@@ -26,6 +28,26 @@ from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
 _STATES = (Trace.cell, Trace.hidden)
+
+
+@dataclass
+class GatesConfig(Options):
+    """Options of `gates`."""
+
+    run: str = option("???", "folder of a trained lstm or gru run")
+    text: str = option("???", "sentence that its encoder reads")
+    layer: int = option(1, "of the encoder, from 1", low=1)
+    direction: Direction = option(Direction.forwards, "forwards or backwards, in which the layer reads")
+    units: list[int] = option(
+        [], "units to draw, from 0; left out: those of the largest and smallest mean gates", low=0
+    )
+    num_units: int = option(8, "units of the largest mean gate, and of the smallest, to draw and to print", low=1)
+    lines: int = option(200, "sentences of the run's test set over which gates are averaged; 0: only over text", low=0)
+    output: str | None = option("gates.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+
+    def check(self) -> None:
+        if not self.text.strip():
+            raise ConfigError("text must be a sentence, but is blank")
 
 
 def main() -> None:

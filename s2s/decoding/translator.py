@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from s2s.config.check import check
 from s2s.config.model import AttentionScore
+from s2s.config.options import check_options
 from s2s.config.search import DecodingPrecision, EnsembleMean, SearchConfig, Strategy
 from s2s.config.training import Device, Task
 from s2s.data.batching import source_batch
@@ -96,7 +96,7 @@ class Translator:
             ConfigError: the options make no sense, or the device is not there.
         """
         search = search or SearchConfig()
-        check(search, "search.")
+        check_options(search, "search.")
         chosen = choose_device(Device(device))
         kind = choose_decoding_precision(DecodingPrecision(precision), chosen)
         folders = [RunFolder.existing(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]

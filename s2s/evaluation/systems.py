@@ -5,7 +5,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from s2s.config.commands import EvaluateConfig, LengthsConfig, ScoredData, SignificanceConfig
+from s2s.config.commands import EvaluateConfig, LengthsConfig
+from s2s.config.decoding import ScoredData, SignificanceConfig
 from s2s.config.search import ExpectedUtility, OutputFormat
 from s2s.decoding.translator import Translator
 from s2s.evaluation.score_table import Scored

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 
-from s2s.config.check import check
 from s2s.config.model import same_network
-from s2s.config.training import Config, InitSubwords, Precision, Schedule, Task
+from s2s.config.optim import Schedule
+from s2s.config.options import check_options
+from s2s.config.training import Config, InitSubwords, Precision, Task
 from s2s.data.prepare import Prepared, prepare
 from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.labels import Labels
@@ -156,7 +157,7 @@ def _taken_over(config: Config, before: Config | None, init_from: str) -> Config
     changed = differences(config, settled).refused
     if changed and before is None:
         _logger.info("taken over from init_from=%s: %s", init_from, "; ".join(changed))
-    check(settled)
+    check_options(settled)
     return settled
 
 

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from s2s.config.optim import OptimConfig
 from s2s.config.options import flatten
-from s2s.config.training import MEASURES_OF, Config, OptimConfig, Task
+from s2s.config.training import MEASURES_OF, Config, Task
 from s2s.data.token_store import TokenStore
 from s2s.distributed import Ranks
 from s2s.errors import CheckpointError, DamagedCheckpointError, Interrupted, TrainingError

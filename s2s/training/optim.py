@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from s2s.config.training import OptimConfig, Optimizer, Schedule
+from s2s.config.optim import OptimConfig, Optimizer, Schedule
 
 
 def build_optimizer(parameters: list[nn.Parameter], config: OptimConfig) -> torch.optim.Optimizer:

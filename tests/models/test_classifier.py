@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from s2s.config.check import check
 from s2s.config.model import AttentionScore, Cell, ModelConfig, Pooling
+from s2s.config.options import check_options
 from s2s.data.batching import Batch, labelled_batch
 from s2s.data.vocabulary.subwords import PAD, UNK
 from s2s.models.classifier import Classifier, Pool, build_classifier
@@ -29,7 +29,7 @@ LAST_BH = torch.tensor([[3.0, -1.0]])
 def built(num_classes: int = 3, **changes: object) -> Classifier:
     torch.manual_seed(7)
     config = ModelConfig(**{"embedding_size": 5, "hidden_size": 6, "dropout": 0.0, **changes})  # type: ignore[arg-type]
-    check(config)
+    check_options(config)
     return build_classifier(config, VOCABULARY, num_classes).eval()
 
 

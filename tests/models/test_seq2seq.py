@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from s2s.config.check import check
 from s2s.config.model import AttentionScore, Cell, ModelConfig, Tie
+from s2s.config.options import check_options
 from s2s.data.batching import Batch, pad, pair_batch
 from s2s.data.vocabulary.subwords import BOS, EOS, PAD, UNK
 from s2s.models.dropout import Dropout
@@ -24,7 +24,7 @@ TARGETS = [[4, 5], [6, 7, 8, 9, 10], [4, 10, 5]]
 def options(**changes: object) -> ModelConfig:
     values = {"embedding_size": 5, "hidden_size": 6, "dropout": 0.0, **changes}
     config = ModelConfig(**values)  # type: ignore[arg-type]
-    check(config)
+    check_options(config)
     return config
 
 
