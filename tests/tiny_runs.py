@@ -14,15 +14,19 @@ from s2s.cli.align import AlignConfig
 from s2s.cli.app import register, typed
 from s2s.cli.attention import AttentionConfig
 from s2s.cli.average import AverageConfig
+from s2s.cli.bench import BenchConfig
 from s2s.cli.classify import ClassifyConfig
+from s2s.cli.evaluate import EvaluateConfig
 from s2s.cli.export import ExportConfig
 from s2s.cli.gates import GatesConfig
 from s2s.cli.gather import GatherConfig
+from s2s.cli.gradients import GradientsConfig
+from s2s.cli.lengths import LengthsConfig
 from s2s.cli.memory import MemoryConfig
 from s2s.cli.phrasebook import PhrasebookConfig
+from s2s.cli.report import ReportConfig
 from s2s.cli.score import ScoreConfig
 from s2s.cli.translate import TranslateConfig
-from s2s.config.commands import BenchConfig, EvaluateConfig, GradientsConfig, LengthsConfig, ReportConfig
 from s2s.config.training import Config
 
 SCHEMAS = {

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from s2s.cli.app import run_app
-from s2s.config.commands import LinkFormat
 from s2s.config.decoding import ForcedDecodingConfig
 from s2s.config.options import option
 from s2s.data.text.parallel_text import Pair
@@ -24,13 +23,6 @@ from s2s.evaluation.attention_aligner import AttentionAligner
 _logger = logging.getLogger(__name__)
 
 
-class Aligned(NamedTuple):
-    """A sentence pair and its links; the pair is None where only the links are known."""
-
-    pair: Pair | None
-    links: list[Link]
-
-
 @dataclass
 class AlignConfig(ForcedDecodingConfig):
     """Options of `align`: one of run, diagonal and hypotheses says where the links come from."""
@@ -41,12 +33,9 @@ class AlignConfig(ForcedDecodingConfig):
     threshold: float | None = option(
         None, "run: link all source words of at least this weight; left out: the one of the largest", low=1e-9, high=1
     )
-    gold: str | None = option(None, "file of gold links: precision, recall and AER are written instead of links")
-    gold_format: LinkFormat = option(
-        LinkFormat.pharaoh, "pharaoh (`i-j` sure, `ipj` possible) or naacl (a link a line)"
+    gold: str | None = option(
+        None, "file of gold links, `i-j` sure, `ipj` possible: precision, recall and AER are written instead of links"
     )
-    gold_base: int = option(0, "pharaoh: number of the first word in the gold file", low=0, high=1)
-    gold_reversed: bool = option(False, "target words stand first in the gold file")
 
     def check(self) -> None:
         systems = {"run": self.run, "diagonal": self.diagonal, "hypotheses": self.hypotheses}
@@ -62,10 +51,13 @@ class AlignConfig(ForcedDecodingConfig):
             raise ConfigError("data.test has no part in hypotheses=FILE, which holds the links already: leave one out")
         if self.run is None and self.threshold is not None:
             raise ConfigError("threshold is about attention: it belongs to run=DIR")
-        if self.gold_format is LinkFormat.naacl and self.gold_base:
-            raise ConfigError(
-                "gold_base belongs to gold_format=pharaoh; in gold_format=naacl words count from 1 anyway"
-            )
+
+
+class Aligned(NamedTuple):
+    """A sentence pair and its links; the pair is None where only the links are known."""
+
+    pair: Pair | None
+    links: list[Link]
 
 
 def main() -> None:
@@ -108,7 +100,7 @@ def _lengths(pair: Pair) -> tuple[int, int]:
 
 def _score(config: AlignConfig, path: Path) -> AlignmentScores:
     """Compare the links with those of the gold file."""
-    golds = read_gold(path, config.gold_format, base=config.gold_base, is_reversed=config.gold_reversed)
+    golds = read_gold(path)
     all_aligned = [aligned for window in _aligned(config) for aligned in window]
     for number, (aligned, gold) in enumerate(zip(all_aligned, golds, strict=False), start=1):
         if aligned.pair is not None:
@@ -127,8 +119,7 @@ def _check_inside(gold: Gold, pair: Pair, place: str) -> None:
         if source >= num_sources or target >= num_targets:
             raise DataError(
                 f"{place}: the link {source}-{target}, counted from 0, lies outside sentences of {num_sources} and "
-                f"{num_targets} words: does the file count from 1 (gold_base=1), name target words first "
-                "(gold_reversed=true), or belong to other text?"
+                f"{num_targets} words: does the file count from 1, name target words first, or belong to other text?"
             )
 
 

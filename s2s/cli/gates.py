@@ -1,5 +1,6 @@
 """`s2s-gates`: what the gates of a trained encoder do at each piece of a sentence, and how long its units remember."""
 
+import enum
 import json
 import logging
 import math
@@ -15,7 +16,6 @@ from s2s.analysis.gates import KEEPS, LayerReader, Trace, UnitMemory, extremes, 
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
 from s2s.cli.app import quote_text, run_app
-from s2s.config.commands import Direction
 from s2s.config.model import Cell, ModelConfig
 from s2s.config.options import Options, option
 from s2s.config.training import Task
@@ -28,6 +28,13 @@ from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
 _STATES = (Trace.cell, Trace.hidden)
+
+
+class Direction(enum.Enum):
+    """Which half of a bidirectional encoder."""
+
+    forwards = "forwards"
+    backwards = "backwards"
 
 
 @dataclass
@@ -101,7 +108,8 @@ def _reader(config: GatesConfig, cell: Cell, translator: Translator) -> LayerRea
     Raises:
         ConfigError: it has no such unit.
     """
-    reader = LayerReader(translator.model.encoder, cell, config.layer - 1, config.direction)
+    is_backwards = config.direction is Direction.backwards
+    reader = LayerReader(translator.model.encoder, cell, config.layer - 1, is_backwards=is_backwards)
     size = reader.cell.hidden_size
     if not all(0 <= unit < size for unit in config.units):
         raise ConfigError(f"units={config.units}: this layer has units 0 to {size - 1}")

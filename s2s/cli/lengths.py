@@ -11,16 +11,36 @@ from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.analysis.run_comparison import find_translators, short_names
 from s2s.cli.app import run_app
-from s2s.config.commands import LengthsConfig
+from s2s.config.decoding import ScoringConfig, folder_list
+from s2s.config.options import check_ascending, option
 from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
 from s2s.evaluation.scores import comparable_metrics
 from s2s.evaluation.significance import Evidence
-from s2s.evaluation.systems import scored_text, scoring_translator
-from s2s.evaluation.testsets import ScoredText
+from s2s.evaluation.systems import scoring_translator
+from s2s.evaluation.testsets import ScoredText, scored_text
 from s2s.runs.folder import RunFolder
 
 _logger = logging.getLogger(__name__)
 _APART = 0.07  # places of a group, so that intervals stand beside each other
+
+
+@dataclass
+class LengthsConfig(ScoringConfig):
+    """Options of `lengths`."""
+
+    runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are scored on one test set")
+    edges: list[int] | None = option(
+        None, "words at which a new group of lengths begins; null: about five groups of equally many lines", low=2
+    )
+    bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100)
+    seed: int = option(12345, "of them", low=1)
+    output: str | None = option("lengths.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+
+    def check(self) -> None:
+        super().check()
+        folder_list("runs", self.runs)
+        if self.edges:
+            check_ascending("edges", self.edges)
 
 
 @dataclass(frozen=True)
@@ -52,7 +72,7 @@ def lengths(config: LengthsConfig) -> None:
     if config.output is not None:
         check_drawable(Path(config.output))
     runs = find_translators(config.runs)
-    text = scored_text(config.data, runs)
+    text = scored_text(config.data.test, config.data.testset, config.data.language_pair, runs)
     edges = even_edges(text.sources) if config.edges is None else config.edges
     groups = length_groups(text.sources, edges)
     names = short_names(runs)
@@ -68,7 +88,8 @@ def lengths(config: LengthsConfig) -> None:
 
 
 def _scores(config: LengthsConfig, run: RunFolder, text: ScoredText, groups: list[LengthGroup]) -> list[GroupScore]:
-    hypotheses = scoring_translator(config, run).translate(text.sources)
+    translator = scoring_translator(run, config.search, config.device, config.precision)
+    hypotheses = translator.translate(text.sources)
     metric = comparable_metrics(text.target_language)["bleu"]
     scores = scores_by_length(groups, hypotheses, text.references, metric)
     intervals = intervals_by_length(

@@ -25,29 +25,15 @@ _NUM_TEST_WORDS = 1000
 _TEST_SEED = 0  # training has seeds from 1 on
 
 
-class Copyist(NamedTuple):
-    """A kind of model."""
-
-    cell: Cell
-    score: AttentionScore
-
-    @property
-    def name(self) -> str:
-        """For tables and legends."""
-        return self.cell.name if self.score is AttentionScore.none else f"{self.cell.name} with attention"
-
-
-Found = dict[Copyist, list[list[float]]]
-"""For each distance the accuracies, one a seed."""
-
-
 @dataclass
 class MemoryConfig(Options):
     """Options of `memory`."""
 
     cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells of models without attention")
     attention_cells: list[Cell] = option([Cell.rnn], "cells of models with dot-product attention")
-    distances: list[int] = option([1, 3, 10, 30, 100], "fillers between a word and its copy", low=1, high=1000)
+    distances: list[int] = option(
+        [1, 3, 10, 30, 100], "fillers between a word and its copy, ascending", low=1, high=1000
+    )
     word_length: int = option(2, "letters of a word, out of 10", low=1)
     hidden_size: int = option(64, "units of a state; half of them in an embedding", low=2)
     steps: int = option(2000, "updates of each model", low=1)
@@ -62,6 +48,22 @@ class MemoryConfig(Options):
                 raise ConfigError(f"{name}={as_argument(cells)} must name each cell once")
         if not self.cells and not self.attention_cells:
             raise ConfigError("cells and attention_cells are both empty: name at least one cell")
+
+
+class Copyist(NamedTuple):
+    """A kind of model."""
+
+    cell: Cell
+    score: AttentionScore
+
+    @property
+    def name(self) -> str:
+        """For tables and legends."""
+        return self.cell.name if self.score is AttentionScore.none else f"{self.cell.name} with attention"
+
+
+Found = dict[Copyist, list[list[float]]]
+"""For each distance the accuracies, one a seed."""
 
 
 def main() -> None:

@@ -42,6 +42,19 @@ class ScoredData(Options):
 
 
 @dataclass
+class ScoringConfig(TranslatingConfig):
+    """Options of commands that score translations."""
+
+    data: ScoredData = field(default_factory=ScoredData)
+
+    def check(self) -> None:
+        if self.search.columns:
+            raise ConfigError(
+                "search.columns belongs to translate: a test set holds a sentence a line and nothing else"
+            )
+
+
+@dataclass
 class SignificanceConfig(Options):
     """How certain scores, and differences between runs, are."""
 
@@ -49,6 +62,23 @@ class SignificanceConfig(Options):
     bootstrap_samples: int = option(1000, "test sets drawn: confidence intervals and p-values", low=100)
     randomization_samples: int = option(10_000, "pairs of systems with lines swapped at random: p-values", low=100)
     seed: int = option(12345, "of both", low=1)
+
+
+@dataclass
+class ComparisonConfig(ScoringConfig):
+    """Options of commands that compare the scores of runs."""
+
+    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER]: they are compared with the first")
+    significance: SignificanceConfig = field(default_factory=SignificanceConfig)
+
+    @property
+    def runs(self) -> list[str]:
+        """The folders, also where there is one."""
+        return folder_list("run", self.run)
+
+    def check(self) -> None:
+        super().check()
+        folder_list("run", self.run)
 
 
 @dataclass

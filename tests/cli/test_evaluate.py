@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from processes import Caller, environment, run_command
-from s2s.config.commands import EvaluateConfig
+from s2s.cli.evaluate import EvaluateConfig
 from s2s.config.decoding import ScoredData
 from s2s.config.options import check_options
 from s2s.errors import ConfigError

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from s2s.cli.classify import ClassifyConfig, GivenTexts
+from s2s.cli.evaluate import EvaluateConfig
 from s2s.cli.translate import TranslateConfig
-from s2s.config.commands import EvaluateConfig
 from s2s.config.decoding import ScoredData, folder_list
 from s2s.config.options import Options, check_options
 from s2s.errors import ConfigError

@@ -1,6 +1,6 @@
 import pytest
 
-from s2s.config.commands import BenchConfig
+from s2s.cli.bench import BenchConfig
 from s2s.config.data import SubwordsConfig
 from s2s.config.model import ModelConfig, Tie
 from s2s.config.options import check_options
