@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from s2s.config.commands import EvaluateConfig, LengthsConfig, ScoredData, SignificanceConfig
-from s2s.config.search import ExpectedUtility, OutputFormat
+from s2s.config.search import ExpectedUtility
 from s2s.decoding.translator import Translator
 from s2s.evaluation.score_table import Scored
 from s2s.evaluation.scores import comparable_metrics, corpus_scores, lowercased_metric
@@ -27,8 +27,14 @@ def scoring_translator(config: EvaluateConfig | LengthsConfig, run: RunFolder) -
     # Every line needs exactly one translation here; several are only of use to choose one from.
     chooses = config.search.mbr is not ExpectedUtility.none
     num_best = config.search.num_best if chooses else 1
-    search = dataclasses.replace(config.search, num_best=num_best, format=OutputFormat.text)
-    return Translator.load(run.path, search=search, device=config.device, precision=config.precision)
+    search = dataclasses.replace(config.search, num_best=num_best)
+    return Translator.load(
+        run.path,
+        search=search,
+        device=config.device,
+        precision=config.precision,
+        batch_size=config.search.batch_size,
+    )
 
 
 def scored(name: str, translator: Translator, text: ScoredText) -> Scored:
