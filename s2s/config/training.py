@@ -101,16 +101,8 @@ class TrainingConfig(Options):
     stop_metric: StopMetric = option(StopMetric.bleu, "loss, perplexity, bleu, accuracy or f1 of the dev set")
     patience: int = option(20, "validations without a better stop_metric before the run ends", low=1)
     max_bad_steps: int = option(10, "steps in a row whose loss or gradient is not finite, before an error", low=0)
+    reset_optimizer: bool = option(False, "resume with a new optimizer, and perhaps other options under optim")
     tensorboard: bool = option(False, "write the metrics as TensorBoard events too (needs the extra s2s[tensorboard])")
-
-
-@dataclass
-class ResumeConfig(Options):
-    """What may be done to a run that goes on."""
-
-    reset_optimizer: bool = option(
-        False, "begin anew with the optimizer and its schedule, so that options under optim may change"
-    )
 
 
 @dataclass
@@ -127,7 +119,6 @@ class Config(Options):
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    resume: ResumeConfig = field(default_factory=ResumeConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     init_from: str | None = option(None, "folder of a run whose weights this new run starts from (fine-tuning)")
     init_subwords: InitSubwords = option(

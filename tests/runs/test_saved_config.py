@@ -11,7 +11,7 @@ from s2s.config.data import Corpus, DataConfig, SubwordKind, SubwordsConfig, por
 from s2s.config.model import AttentionScore, Cell, ModelConfig, Tie
 from s2s.config.optim import OptimConfig, Schedule
 from s2s.config.search import SearchConfig, Strategy
-from s2s.config.training import Config, Device, Precision, ResumeConfig, StopMetric, TrainingConfig
+from s2s.config.training import Config, Device, Precision, StopMetric, TrainingConfig
 from s2s.errors import RunError
 from s2s.runs.saved_config import Differences, differences, load_config, save_config
 
@@ -63,6 +63,34 @@ def test_a_saved_config_names_no_place_on_this_machine(tmp_path: Path) -> None:
 def test_options_that_are_not_there_take_their_defaults(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("model:\n  cell: gru\n", encoding="utf-8")
     assert load_config(tmp_path / "config.yaml") == Config(model=ModelConfig(cell=Cell.gru))
+
+
+RETIRED = """\
+model:
+  cell: gru
+resume:
+  reset_optimizer: true
+search:
+  format: json
+  columns: [prefix]
+  alignments: true
+  workers: 3
+  batch_size: 7
+"""
+
+
+def test_options_of_earlier_versions_are_ignored(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(RETIRED, encoding="utf-8")
+    assert load_config(tmp_path / "config.yaml") == Config(model=ModelConfig(cell=Cell.gru))
+
+
+@pytest.mark.parametrize(
+    "text", ["training:\n  resume: 3\n", "search: 3\n", "resumed: 3\n", "search:\n  forms: json\n"]
+)
+def test_other_options_that_there_are_not_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match="expected the options of an s2s run"):
+        load_config(tmp_path / "config.yaml")
 
 
 FOREIGN = {
@@ -144,7 +172,7 @@ def changed(config: Any, name: str) -> Any:
 
 PATHS = {"run", "data.train", "data.dev", "data.test", "data.root", "data.cache"}
 LIMITS = {"max_steps", "max_epochs", "max_minutes", "max_bad_steps", "patience"}
-REPORTS = {"log_every", "validate_every", "save_every", "keep", "tensorboard"}
+REPORTS = {"log_every", "validate_every", "save_every", "keep", "reset_optimizer", "tensorboard"}
 MAY_CHANGE = {"device", "precision", *(f"training.{name}" for name in LIMITS | REPORTS)}
 
 
@@ -154,7 +182,7 @@ def test_each_difference_is_named(name: str) -> None:
     assert new != Config()
     found = differences(Config(), new)
     refused, allowed = ([line.split(":")[0] for line in lines] for lines in (found.refused, found.allowed))
-    may_change = name in MAY_CHANGE or name.startswith(("search.", "resume."))
+    may_change = name in MAY_CHANGE or name.startswith("search.")
     assert allowed == ([name] if may_change else [])
     assert refused == ([] if may_change or name in PATHS else [name])
 
@@ -163,7 +191,7 @@ def test_an_optimizer_that_begins_anew_may_have_other_options() -> None:
     new = Config(
         optim=OptimConfig(learning_rate=1.0),
         seed=2,
-        resume=ResumeConfig(reset_optimizer=True),
+        training=TrainingConfig(reset_optimizer=True),
         precision=Precision.fp32,
     )
     found = differences(Config(), new)
@@ -171,7 +199,7 @@ def test_an_optimizer_that_begins_anew_may_have_other_options() -> None:
     assert found.allowed == [
         "precision: auto -> fp32",
         "optim.learning_rate: 0.002 -> 1.0",
-        "resume.reset_optimizer: False -> True",
+        "training.reset_optimizer: False -> True",
     ]
 
 
