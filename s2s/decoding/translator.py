@@ -71,7 +71,7 @@ class Translator:
         self.model, self.source, self.target, self.search = models[0], source, target, search
         self.device = device
         self._models, self._precision, self._ensemble = models, precision, ensemble
-        _check_attention(search, [model.decoder.attention.score for model in models])
+        _check_attention(search, any(model.has_attention for model in models))
 
     @cached_property
     def engine(self) -> Ensemble:
@@ -100,7 +100,8 @@ class Translator:
         chosen = choose_device(Device(device))
         kind = choose_decoding_precision(DecodingPrecision(precision), chosen)
         folders = [RunFolder.existing(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
-        _check_attention(search, [load_config(folder.config).model.attention for folder in folders])
+        scores = [load_config(folder.config).model.attention for folder in folders]
+        _check_attention(search, any(score is not AttentionScore.none for score in scores))
         source, target = _common_subwords(folders)
         models = [_load_model(folder, source, target).to(chosen) for folder in folders]
         return cls(models, source, target, search, chosen, kind, EnsembleMean(ensemble))
@@ -339,13 +340,13 @@ def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
     return sides[0]
 
 
-def _check_attention(search: SearchConfig, scores: Sequence[AttentionScore]) -> None:
+def _check_attention(search: SearchConfig, has_attention: bool) -> None:
     """See that what attention has to tell can be told.
 
     Raises:
         ConfigError: no model has any.
     """
-    if any(score is not AttentionScore.none for score in scores):
+    if has_attention:
         return
     for name in ("alignments", "replace_unknown", "coverage_penalty"):
         if getattr(search, name):

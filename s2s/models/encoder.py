@@ -1,4 +1,4 @@
-"""The encoder: reads a sentence and remembers a state for each position.
+"""The encoder: reads a sentence into a state for each position.
 
 B sentences, S source positions, E embedding units, H units of an encoder state (both directions together).
 """
@@ -12,7 +12,7 @@ from s2s.models.fused import fused_layer, run_fused
 
 
 def reversal(lengths_B: Tensor, num_positions: int) -> Tensor:
-    """Positions (B, S) that read each sentence backwards and leave its padding at the end: its own inverse."""
+    """Positions (B, S) that read each sentence backwards and leave its padding at the end; its own inverse."""
     position_S = torch.arange(num_positions, device=lengths_B.device)
     backwards_BS = lengths_B[:, None] - 1 - position_S
     return torch.where(backwards_BS >= 0, backwards_BS, position_S)
@@ -36,8 +36,8 @@ def last_states(states_BSH: Tensor, lengths_B: Tensor, *, is_bidirectional: bool
 class EncoderLayer(nn.Module):
     """One recurrent layer, in one direction or both.
 
-    Padding stands at the end of what either direction reads (the backward one reads the sentence turned round within
-    its own length), so no real state ever sees it: exact without packed sequences, whose step loop is slower.
+    Padding comes last in what either direction reads (the backward one reads the sentence reversed within its own
+    length), so no real state ever sees it: exact without packed sequences, whose step loop is slower.
     """
 
     def __init__(self, cell: Cell, input_size: int, hidden_size: int, *, is_bidirectional: bool) -> None:
@@ -66,8 +66,8 @@ class EncoderLayer(nn.Module):
 class Encoder(nn.Module):
     """Embeddings and recurrent layers, with dropout of embeddings and of every layer's outputs.
 
-    The cell state of an LSTM at the last token is not among what a fused call over padded sentences returns, so what
-    is handed on is the hidden state.
+    What initialises the decoder is the hidden state alone: a fused call over padded sentences does not return the cell
+    state of an LSTM at the last token.
     """
 
     def __init__(

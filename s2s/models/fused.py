@@ -1,11 +1,14 @@
-"""TODO: say what s2s.models.fused is."""
+"""Torch's fused recurrent layers, which compute a whole sequence in one call: how they start and how they are called.
+
+B sentences, S positions, I input units, H hidden units.
+"""
 
 from collections.abc import Callable
 
 from torch import Tensor, nn
 
 from s2s.config.model import Cell
-from s2s.models.cells import State
+from s2s.models.cells import CELLS, RecurrentCell, State
 
 FUSED: dict[Cell, Callable[..., nn.RNNBase]] = {Cell.rnn: nn.RNN, Cell.lstm: nn.LSTM, Cell.gru: nn.GRU}
 
@@ -17,15 +20,28 @@ def fused_layer(cell: Cell, input_size: int, hidden_size: int) -> nn.RNNBase:
     al. 2015, section 2.2); the two biases of a gate only ever act as their sum, so one of them starts at 0.
     """
     layer = FUSED[cell](input_size, hidden_size, batch_first=True)
-    weights = dict(layer.named_parameters())
-    nn.init.xavier_uniform_(weights["weight_ih_l0"])
-    for block in weights["weight_hh_l0"].data.split(hidden_size):
+    weights = weights_of(layer)
+    nn.init.xavier_uniform_(weights["weight_ih"])
+    for block in weights["weight_hh"].data.split(hidden_size):
         nn.init.orthogonal_(block)
-    nn.init.zeros_(weights["bias_ih_l0"])
-    nn.init.zeros_(weights["bias_hh_l0"])
+    nn.init.zeros_(weights["bias_ih"])
+    nn.init.zeros_(weights["bias_hh"])
     if cell is Cell.lstm:
-        weights["bias_ih_l0"].data[hidden_size : 2 * hidden_size] = 1
+        weights["bias_ih"].data[hidden_size : 2 * hidden_size] = 1
     return layer
+
+
+def weights_of(layer: nn.RNNBase) -> dict[str, nn.Parameter]:
+    """The parameters of a layer by the names that they have in a `RecurrentCell`."""
+    return {name.removesuffix("_l0"): weight for name, weight in layer.named_parameters()}
+
+
+def unfused(cell: Cell, layer: nn.RNNBase) -> RecurrentCell:
+    """The cell of a fused layer, gate by gate, with a copy of its weights."""
+    weights = weights_of(layer)
+    copy = CELLS[cell](layer.input_size, layer.hidden_size).to(weights["weight_ih"])
+    copy.load_state_dict(weights)
+    return copy
 
 
 def run_fused(layer: nn.RNNBase, inputs_BSI: Tensor, state: State | None = None) -> tuple[Tensor, State]:

@@ -9,7 +9,6 @@ import torch
 
 from s2s.analysis.attention import attention_of_pairs, middling, piece_pairs
 from s2s.analysis.plots.attention_heat_map import plot_attention
-from s2s.config.model import AttentionScore
 from s2s.config.search import SearchConfig, Strategy
 from s2s.config.training import Config
 from s2s.data.batching import all_batches
@@ -79,7 +78,7 @@ def _sum_up(run: RunFolder, pairs: list[Pair], config: Config) -> None:
 
 def _draw_attention(run: RunFolder, translator: Translator, pairs: list[Pair]) -> None:
     """Draw where the model looks while it translates one test sentence of middling length."""
-    if translator.model.decoder.attention.score is AttentionScore.none:
+    if not translator.model.has_attention:
         return
     source = middling([pair.source for pair in pairs])
     [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]), has_ends=False)
