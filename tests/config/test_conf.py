@@ -124,10 +124,10 @@ def test_bench_prints_shares(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_the_task_of_bench_may_be_its_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
     monkeypatch.setattr(bench_module, "run_app", lambda *_: seen.append(sys.argv[1:]))
-    for words in (["train", "steps=3"], ["curve", "run=x"], ["steps=3"], []):
+    for words in (["train", "steps=3"], ["decode", "run=x"], ["steps=3"], []):
         monkeypatch.setattr(sys, "argv", ["s2s-bench", *words])
         bench_module.main()
-    assert seen == [["measure=train", "steps=3"], ["measure=curve", "run=x"], ["steps=3"], []]
+    assert seen == [["measure=train", "steps=3"], ["measure=decode", "run=x"], ["steps=3"], []]
 
 
 @pytest.mark.slow
