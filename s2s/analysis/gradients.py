@@ -21,7 +21,7 @@ from s2s.config.model import Cell
 from s2s.errors import DataError
 from s2s.models.cells import RecurrentCell, RNNCell
 from s2s.models.embedding import build_embedding
-from s2s.models.fused import FUSED, fused_layer, run_fused, unfused, weights_of
+from s2s.models.fused import Layer, recurrent_layer, run_layer, unfused, uniform_layer, weights_of
 
 Norms = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ class Start(enum.Enum):
     uniform = "uniform"
     """Torch's own: every weight and bias uniform between -1/sqrt(H) and 1/sqrt(H)."""
     orthogonal = "orthogonal"
-    """This project's; see `fused_layer`."""
+    """This project's; see `recurrent_layer`."""
 
 
 class Quantity(enum.Enum):
@@ -81,15 +81,15 @@ class LanguageModel(nn.Module):
 
     def loss_nats(self, window_BS: Tensor) -> Tensor:
         """Mean cross-entropy of every piece but the first, given those before it."""
-        states_BSH, _ = run_fused(self.layer, self.embedding(window_BS[:, :-1]))
+        states_BSH, _ = run_layer(self.layer, self.embedding(window_BS[:, :-1]))
         return nn.functional.cross_entropy(self.output(states_BSH).flatten(0, 1), window_BS[:, 1:].flatten())
 
 
-def new_layer(kind: Cell, input_size: int, hidden_size: int, start: Start) -> nn.RNNBase:
+def new_layer(kind: Cell, input_size: int, hidden_size: int, start: Start) -> Layer:
     """A recurrent layer with new random weights."""
     if start is Start.orthogonal:
-        return fused_layer(kind, input_size, hidden_size)
-    layer = FUSED[kind](input_size, hidden_size, batch_first=True)
+        return recurrent_layer(kind, input_size, hidden_size)
+    layer = uniform_layer(kind, input_size, hidden_size)
     if kind is Cell.lstm:
         forget = slice(hidden_size, 2 * hidden_size)
         nn.init.ones_(weights_of(layer)["bias_ih"].data[forget])
@@ -177,7 +177,7 @@ def measure(model: LanguageModel, windows: Iterable[Tensor], max_grad_norm: floa
     return _curves(found, max_grad_norm)
 
 
-def measure_layer(layer: nn.RNNBase, kind: Cell, inputs: Iterable[Tensor], seed: int) -> Curves:
+def measure_layer(layer: Layer, kind: Cell, inputs: Iterable[Tensor], seed: int) -> Curves:
     """The same for a layer of any model: what comes of a gradient of norm 1 in a random direction at the end.
 
     Args:

@@ -19,7 +19,7 @@ from s2s.models.attention import Memory
 from s2s.models.cells import CELLS, State
 from s2s.models.decoder import DecoderState
 from s2s.models.encoder import Encoder, EncoderLayer, last_states, reorder, reversal
-from s2s.models.fused import weights_of
+from s2s.models.fused import Layer, weights_of
 from s2s.models.seq2seq import Seq2Seq
 
 Product = Callable[[Tensor], Tensor]
@@ -102,7 +102,7 @@ class _PackedLayer:
     def __init__(
         self,
         cell: Cell,
-        layer: nn.RNNBase,
+        layer: Layer,
         dtype: torch.dtype,
         *,
         bound: float = 1.0,
@@ -218,7 +218,7 @@ class PackedDecoder:
         # States of all cells lie in (-1, 1), attentional states too. Residual connections add them up.
         self._layers = []
         for index, layer in enumerate(decoder.layers):
-            assert isinstance(layer, nn.RNNBase)
+            assert isinstance(layer, Layer)
             bound = float(index) if self.is_residual and index else 1.0
             embedding_VE = decoder.embedding.weight if index == 0 else None
             self._layers.append(_PackedLayer(decoder.cell, layer, dtype, bound=bound, embedding_VE=embedding_VE))

@@ -30,7 +30,7 @@ class RecurrentCell(nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
-        self.hidden_size = hidden_size
+        self.input_size, self.hidden_size = input_size, hidden_size
         rows = self.num_gates * hidden_size
         bound = hidden_size**-0.5
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size).uniform_(-bound, bound))

@@ -14,7 +14,7 @@ from s2s.config.model import Cell
 from s2s.models.attention import Attention, Memory
 from s2s.models.cells import CELLS, State
 from s2s.models.dropout import Dropout
-from s2s.models.fused import fused_layer, run_fused
+from s2s.models.fused import Layer, recurrent_layer, run_layer
 from s2s.models.step_by_step import StepByStep
 
 
@@ -67,7 +67,7 @@ class Decoder(nn.Module):
         self.is_input_feeding = is_input_feeding
         first_size = embedding.embedding_dim + (attention.combine.out_features if is_input_feeding else 0)
         sizes = [first_size] + [hidden_size] * (layers - 1)
-        self.layers = nn.ModuleList(fused_layer(cell, size, hidden_size) for size in sizes)
+        self.layers = nn.ModuleList(recurrent_layer(cell, size, hidden_size) for size in sizes)
         self.cell = cell
         self.num_states = CELLS[cell].num_states
         self.bridges = nn.ModuleList(nn.Linear(hidden_size, self.num_states * hidden_size) for _ in range(layers))
@@ -149,7 +149,7 @@ class Decoder(nn.Module):
         """
         states, after = inputs_NTE, []
         for index, start in enumerate(before, start=first):
-            outputs_NTH, end = run_fused(self._layer(index), states, start)
+            outputs_NTH, end = run_layer(self._layer(index), states, start)
             outputs_NTH = self._between_layers(outputs_NTH, index, masks)
             states = states + outputs_NTH if self.is_residual and index > 0 else outputs_NTH
             after.append(end)
@@ -160,7 +160,7 @@ class Decoder(nn.Module):
         is_last = index + 1 == len(self.layers)
         return states_NTH if is_last else self.layer_dropout(states_NTH, masks[index] if masks else None)
 
-    def _layer(self, index: int) -> nn.RNNBase:
+    def _layer(self, index: int) -> Layer:
         layer = self.layers[index]
-        assert isinstance(layer, nn.RNNBase)
+        assert isinstance(layer, Layer)
         return layer

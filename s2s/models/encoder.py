@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from s2s.config.model import Cell, ModelConfig
 from s2s.models.dropout import Dropout
-from s2s.models.fused import fused_layer, run_fused
+from s2s.models.fused import recurrent_layer, run_layer
 
 
 def reversal(lengths_B: Tensor, num_positions: int) -> Tensor:
@@ -44,8 +44,8 @@ class EncoderLayer(nn.Module):
         super().__init__()
         assert not (is_bidirectional and hidden_size % 2), f"{hidden_size} units cannot be shared by two directions"
         size = hidden_size // 2 if is_bidirectional else hidden_size
-        self.forwards = fused_layer(cell, input_size, size)
-        self.backwards = fused_layer(cell, input_size, size) if is_bidirectional else None
+        self.forwards = recurrent_layer(cell, input_size, size)
+        self.backwards = recurrent_layer(cell, input_size, size) if is_bidirectional else None
 
     def forward(self, inputs_BSE: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
         """Read the sentences.
@@ -54,11 +54,11 @@ class EncoderLayer(nn.Module):
             The states (B, S, H), and the last state of each sentence (B, H): at its last token for the forward
             direction, at its first for the backward one.
         """
-        states_BSH, _ = run_fused(self.forwards, inputs_BSE)
+        states_BSH, _ = run_layer(self.forwards, inputs_BSE)
         if self.backwards is None:
             return states_BSH, last_states(states_BSH, lengths_B, is_bidirectional=False)
         position_BS = reversal(lengths_B, inputs_BSE.shape[1])
-        reversed_BSH, _ = run_fused(self.backwards, reorder(inputs_BSE, position_BS))
+        reversed_BSH, _ = run_layer(self.backwards, reorder(inputs_BSE, position_BS))
         both_BSH = torch.cat([states_BSH, reorder(reversed_BSH, position_BS)], dim=-1)
         return both_BSH, last_states(both_BSH, lengths_B, is_bidirectional=True)
 

@@ -23,6 +23,7 @@ from s2s.errors import MissingExtraError, RunError
 from s2s.models.attention import Memory
 from s2s.models.cells import CELLS
 from s2s.models.encoder import EncoderLayer
+from s2s.models.fused import Layer, weights_of
 from s2s.models.seq2seq import Seq2Seq
 
 if TYPE_CHECKING:
@@ -176,13 +177,13 @@ class _Graph(TorchFunctionMode):
     def recurrent(
         self,
         cell: Cell,
-        layers: Sequence[nn.RNNBase],
+        layers: Sequence[Layer],
         inputs_SBI: str,
         *,
         lengths_B: str = "",
         start: Sequence[str] = (),
     ) -> list[str]:
-        """A recurrent layer that reads forwards, or with a second fused layer backwards too.
+        """A recurrent layer that reads forwards, or with a second layer backwards too.
 
         Args:
             cell: of the layers.
@@ -207,13 +208,13 @@ class _Graph(TorchFunctionMode):
             **attributes,
         )
 
-    def _gates(self, cell: Cell, layers: Sequence[nn.RNNBase], *names: str) -> str:
-        """Parameters of the fused layers with their gates in ONNX's order, a row a direction, one after the other."""
+    def _gates(self, cell: Cell, layers: Sequence[Layer], *names: str) -> str:
+        """Parameters of the layers with their gates in ONNX's order, a row a direction, one after the other."""
         rows = []
         for layer in layers:
-            gates = [layer.get_parameter(f"{name}_l0").detach().split(layer.hidden_size) for name in names]
+            gates = [weights_of(layer)[name].detach().split(layer.hidden_size) for name in names]
             rows.append(torch.cat([each[index] for each in gates for index in _GATES[cell]]))
-        first = self._parameters[id(layers[0].get_parameter(f"{names[0]}_l0"))]
+        first = self._parameters[id(weights_of(layers[0])[names[0]])]
         return self.weight(torch.stack(rows), f"{first}.in_onnx_order")
 
     def finished(self, name: str) -> "onnx.ModelProto":
@@ -355,7 +356,7 @@ def _recur(graph: _Graph, model: Seq2Seq, inputs_1NI: str, starts: Sequence[str]
     """
     decoder, states, after = model.decoder, inputs_1NI, []
     for index, layer in enumerate(decoder.layers):
-        assert isinstance(layer, nn.RNNBase)
+        assert isinstance(layer, Layer)
         before = starts[index * decoder.num_states : (index + 1) * decoder.num_states]
         start = [graph.unsqueezed(each, 0) for each in before]
         # One direction and one position: the state after it, (D, N, H), is the layer's outputs (S, N, H) as well.

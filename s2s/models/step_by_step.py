@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from s2s.config.model import Cell
 from s2s.models.cells import CELLS, State
-from s2s.models.fused import weights_of
+from s2s.models.fused import Layer, weights_of
 
 
 def _wide(tensor: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ class StepByStep:
     product each after it. A step is one product, or two (see `_NEXT_STATE_OF_SUMS`), and the gates.
     """
 
-    def __init__(self, cell: Cell, layer: nn.RNNBase, known_BTE: Tensor) -> None:
+    def __init__(self, cell: Cell, layer: Layer, known_BTE: Tensor) -> None:
         """Prepare the steps.
 
         Args:

@@ -40,7 +40,7 @@ from s2s.data.phrasebook.generate import distinct_pairs
 from s2s.data.vocabulary.subwords import EOS, train_subwords
 from s2s.errors import ConfigError, DataError
 from s2s.models.cells import CELLS, RecurrentCell
-from s2s.models.fused import fused_layer, run_fused
+from s2s.models.fused import recurrent_layer, run_layer
 from tiny_runs import compose
 
 B, S, I, H = 3, 7, 2, 5  # noqa: E741
@@ -201,7 +201,7 @@ def test_clipping_leaves_small_gradients(text: tuple[list[Tensor], int]) -> None
 
 def test_a_layer_of_any_model_is_measured_with_directions_of_length_1() -> None:
     torch.manual_seed(4)
-    layer, inputs_BSI = fused_layer(Cell.lstm, I, H), torch.randn(B, S, I)
+    layer, inputs_BSI = recurrent_layer(Cell.lstm, I, H), torch.randn(B, S, I)
     curves = measure_layer(layer, Cell.lstm, [inputs_BSI, inputs_BSI], seed=5)
     assert set(curves) == {Quantity.hidden, Quantity.cell}
     assert curves[Quantity.hidden].shape == (2, S)
@@ -254,7 +254,7 @@ def test_a_language_model_that_has_seen_the_answer_says_it(kind: Cell) -> None:
     before = model.loss_nats(window_BS).item()
     learn(model, (model.loss_nats(window_BS) for _ in range(60)), learning_rate=0.02, max_grad_norm=1.0)
     assert model.loss_nats(window_BS).item() < 0.2 < before
-    states_BSH, _ = run_fused(model.layer, model.embedding(window_BS))
+    states_BSH, _ = run_layer(model.layer, model.embedding(window_BS))
     assert model.output(states_BSH).argmax(-1)[0, :4].tolist() == [1, 2, 3, 4]
 
 

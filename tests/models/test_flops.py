@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from s2s.config.model import AttentionScore, Cell, ModelConfig, Tie
 from s2s.data.batching import pair_batch
+from s2s.models.cells import CELLS
 from s2s.models.flops import decoding_flops, flops_per_target_token
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
 
@@ -60,6 +61,6 @@ def test_torch_counts_the_same_products(cell: Cell, is_input_feeding: bool) -> N
     counted = flops_per_target_token(model, num_source / num_target) * num_sentences * num_target
     attention = 12 * num_sentences * num_target * num_source * 6
     bridges = 6 * num_sentences * sum(bridge.weight.numel() for bridge in model.decoder.bridges)
-    first_states = 2 * num_sentences * 2 * {Cell.rnn: 1, Cell.gru: 3, Cell.lstm: 4}[cell] * 3 * 3
+    first_states = 2 * num_sentences * 2 * CELLS[cell].num_gates * 3 * 3
     all_of_it = pytest.approx(counted + attention + bridges - first_states)
     assert counter.get_total_flops() == all_of_it or (is_input_feeding and counter.get_total_flops() >= counted)

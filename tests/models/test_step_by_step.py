@@ -5,7 +5,7 @@ import torch
 
 from s2s.config.model import Cell
 from s2s.models.cells import CELLS
-from s2s.models.fused import fused_layer, run_fused
+from s2s.models.fused import recurrent_layer, run_layer
 from s2s.models.step_by_step import StepByStep
 
 
@@ -13,12 +13,12 @@ from s2s.models.step_by_step import StepByStep
 def test_the_step_by_step_loop_has_the_gradients_of_the_fused_layer(cell: Cell) -> None:
     """Inputs of E = 3 known and O = 2 fed units: fed from a table, so that both read the same."""
     torch.manual_seed(2)
-    layer = fused_layer(cell, 5, 4).double()
+    layer = recurrent_layer(cell, 5, 4).double()
     known_BTE = torch.randn(3, 6, 3, dtype=torch.float64, requires_grad=True)
     fed_BTO = torch.randn(3, 6, 2, dtype=torch.float64, requires_grad=True)
     state = tuple(torch.randn(3, 4, dtype=torch.float64, requires_grad=True) for _ in range(CELLS[cell].num_states))
     inputs = [known_BTE, fed_BTO, *state, *layer.parameters()]
-    expected_BTH, _ = run_fused(layer, torch.cat([known_BTE, fed_BTO], dim=-1), state)
+    expected_BTH, _ = run_layer(layer, torch.cat([known_BTE, fed_BTO], dim=-1), state)
     loop, hidden, at = StepByStep(cell, layer, known_BTE), [], state
     for position in range(6):
         at = loop.step(position, fed_BTO[:, position], at)
@@ -32,7 +32,7 @@ def test_the_step_by_step_loop_has_the_gradients_of_the_fused_layer(cell: Cell) 
 
 @pytest.mark.parametrize("cell", Cell)
 def test_states_stay_wide_in_the_loop_under_autocast(cell: Cell) -> None:
-    layer = fused_layer(cell, 5, 4)
+    layer = recurrent_layer(cell, 5, 4)
     state = tuple(
         torch.zeros(3, 4, dtype=torch.bfloat16) for _ in range(CELLS[cell].num_states)
     )  # as a bridge makes it
