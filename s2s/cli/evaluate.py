@@ -56,8 +56,7 @@ def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[s
     _logger.info("%d lines, loss %.3f nats, perplexity %.2f", len(text.sources), loss_nats, perplexity(loss_nats))
     systems = []
     for search in _searches(translator.search):
-        translator.search = search
-        systems.append(_kept(scored(search.strategy.name, translator, text), output))
+        systems.append(_kept(scored(search.strategy.name, translator.with_search(search), text), output))
     significance = config.significance
     if significance.confidence:
         num_samples = {Resampling.bootstrap: significance.bootstrap_samples}

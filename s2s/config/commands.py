@@ -25,13 +25,6 @@ class ScoreFormat(enum.Enum):
     json = "json"
 
 
-class Weights(enum.Enum):
-    """Which weights of a checkpoint."""
-
-    model = "model"
-    average = "average"
-
-
 class ExportFormat(enum.Enum):
     """Who can read an exported model."""
 
@@ -259,7 +252,6 @@ class AverageConfig:
     run: str = option("???", "folder of a trained run; it is only read")
     output: str = option("???", "new folder for a run that translates with the averaged weights")
     last: int = option(5, "newest checkpoints whose mean is taken; training.keep says how many there are", low=1)
-    what: Weights = option(Weights.model, "model (weights as trained) or average (their moving averages)")
 
 
 @dataclass

@@ -15,18 +15,18 @@ from s2s.data.vocabulary.subwords import PAD, UNK
 _LEVELS = 2**16
 
 
-def dropout_mask(shape: torch.Size, rate: float, kind: torch.dtype, device: torch.device) -> Tensor:
+def dropout_mask(shape: torch.Size, rate: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Random factors: 0 for about a share `rate` of the units, and 1 / (share kept) for the others.
 
     On a CPU the share is `rate` rounded to a multiple of 2**-16.
     """
     if device.type != "cpu":
-        return torch.empty(shape, dtype=kind, device=device).bernoulli_(1 - rate).div_(1 - rate)
+        return torch.empty(shape, dtype=dtype, device=device).bernoulli_(1 - rate).div_(1 - rate)
     num_dropped = round(rate * _LEVELS)
     number = torch.empty(-(-shape.numel() // 4), dtype=torch.int64).random_(-(2**63), None)  # None: up to 2**63 - 1
     level = number.view(torch.int16)[: shape.numel()].view(shape)
     # Written as 0.0 and 1.0 at once: a mask of bool would be converted in every product.
-    mask = torch.ge(level, num_dropped - _LEVELS // 2, out=torch.empty(shape, dtype=kind))
+    mask = torch.ge(level, num_dropped - _LEVELS // 2, out=torch.empty(shape, dtype=dtype))
     return mask.mul_(_LEVELS / (_LEVELS - num_dropped))
 
 

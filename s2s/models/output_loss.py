@@ -72,7 +72,7 @@ def output_loss(
         The label-smoothed loss, differentiable once, and the plain loss, without gradient.
     """
     if torch.is_autocast_enabled(states_NO.device.type):
-        kind = torch.get_autocast_dtype(states_NO.device.type)
-        states_NO, weight_VO, bias_V = states_NO.to(kind), weight_VO.to(kind), bias_V.to(kind)
+        dtype = torch.get_autocast_dtype(states_NO.device.type)
+        states_NO, weight_VO, bias_V = states_NO.to(dtype), weight_VO.to(dtype), bias_V.to(dtype)
     apply: Callable[..., tuple[Tensor, Tensor]] = _OutputLoss.apply
     return apply(states_NO, weight_VO, bias_V, target_N, label_smoothing)
