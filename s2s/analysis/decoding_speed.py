@@ -22,7 +22,7 @@ from s2s.data.prepare import prepare
 from s2s.data.text.parallel_text import Pair, read_pairs
 from s2s.data.vocabulary.subwords import NO_TEXT
 from s2s.decoding.ensemble import Ensemble, EnsembleState
-from s2s.decoding.packed_model import prepare_product
+from s2s.decoding.packed_model import pack_linear
 from s2s.decoding.streaming.input_lines import Window
 from s2s.decoding.streaming.line_translator import load_lines
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
@@ -132,9 +132,9 @@ class _CountingEnsemble(Ensemble):
         self.num_source += int(lengths_B.sum())
         return super().start(source_BS, lengths_B)
 
-    def step(self, word_BK: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState]:
-        self.num_beams += word_BK.numel()
-        return super().step(word_BK, state)
+    def step(self, token_BK: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState]:
+        self.num_beams += token_BK.numel()
+        return super().step(token_BK, state)
 
 
 class _CountingTranslator(Translator):
@@ -197,7 +197,7 @@ def _rate(kind: torch.dtype, device: torch.device) -> float:
     """Operations a second of a square product of the type."""
     if kind is not torch.int8:
         return matrix_rate(kind, device, _MATRIX_SIZE)
-    multiply = prepare_product(torch.rand(_MATRIX_SIZE, _MATRIX_SIZE), None, torch.int8, 1.0)
+    multiply = pack_linear(torch.rand(_MATRIX_SIZE, _MATRIX_SIZE), None, torch.int8, 1.0)
     return product_rate(partial(multiply, torch.rand(_MATRIX_SIZE, _MATRIX_SIZE)), device, _MATRIX_SIZE)
 
 

@@ -94,7 +94,7 @@ def _check(config: GatesConfig, run: RunFolder, model: ModelConfig) -> None:
         RunError: its cells have no gates.
         ConfigError: it has no such layer or direction.
     """
-    if model.cell is Cell.rnn:
+    if model.cell not in KEEPS:
         raise RunError(f"run={run.path} has plain RNN cells, which have no gates: expected an lstm or gru run")
     if config.layer > model.layers:
         raise ConfigError(f"layer={config.layer}: the encoder of {run.path} has layers 1 to {model.layers}")

@@ -10,7 +10,6 @@ from s2s.analysis.pages.report_page import RunStory, Said, TextResults, report_p
 from s2s.analysis.run_comparison import read_result, short_names
 from s2s.cli.app import run_app
 from s2s.config.decoding import ComparisonConfig
-from s2s.config.model import AttentionScore
 from s2s.config.options import option
 from s2s.config.training import Task
 from s2s.decoding.translator import Translator
@@ -142,7 +141,7 @@ def _results(config: ReportConfig, stories: Sequence[RunStory], group: Sequence[
 
 def _attention(translator: Translator, source: str) -> WordAttention | None:
     """Where a model looks while it translates a sentence."""
-    if translator.model.decoder.attention.score is AttentionScore.none:
+    if not translator.model.has_attention:
         return None
     [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]))
     return sentence
