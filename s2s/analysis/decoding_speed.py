@@ -35,12 +35,25 @@ from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import save_config
+from s2s.text_tables import table
 from s2s.workers import all_cores, num_cores
 
 _logger = logging.getLogger(__name__)
 _MATRIX_SIZE = 2048
 _BATCHES = 100  # enough for a median; the smallest batches take longest
-_HEADS = ("search", "precision", "processes", "batch", "lines", "seconds", "lines/s", "tokens/s", "ms/line", "of rate")
+_COLUMNS = {
+    "search": "strategy",
+    "precision": "precision",
+    "processes": "processes",
+    "batch": "batch_size",
+    "lines": "lines",
+    "seconds": "seconds",
+    "lines/s": "lines_per_s",
+    "tokens/s": "target_tokens_per_s",
+    "ms/line": "ms_per_line",
+    "of rate": "share_of_rate",
+}
+"""Of the table, by their names: what they show of a row."""
 DecodingSpeed = dict[str, Any]
 
 
@@ -203,8 +216,4 @@ def _rate(kind: torch.dtype, device: torch.device) -> float:
 
 def _print_table(machine: DecodingSpeed, rows: list[DecodingSpeed]) -> None:
     _logger.info("%(device)s, %(cores)d cores, torch %(torch)s", machine)
-    _logger.info("%-8s %-9s %9s %6s %6s %8s %8s %9s %9s %8s", *_HEADS)
-    names = ("strategy", "precision", "processes", "batch_size", "lines", "seconds", "lines_per_s")
-    for row in rows:
-        values = [row[name] for name in (*names, "target_tokens_per_s", "ms_per_line", "share_of_rate")]
-        _logger.info("%-8s %-9s %9d %6d %6d %8.3f %8.1f %9d %9.2f %8.3f", *values)
+    _logger.info("%s", table([list(_COLUMNS), *([row[name] for name in _COLUMNS.values()] for row in rows)], "<<>"))

@@ -4,7 +4,6 @@ S source positions and T target positions, with those of `</s>`; H units of a st
 V pieces.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -130,32 +129,27 @@ def _next(translator: Translator, attentional_11O: Tensor, said: int) -> list[Ne
     return [NextPiece(*each) for each in zip(translator.target.pieces(ids), probabilities_V[ids].tolist(), strict=True)]
 
 
-def six_steps_text(steps: SixSteps) -> Iterator[str]:
-    """The steps as lines for a terminal."""
+def six_steps_text(steps: SixSteps) -> str:
+    """The steps as text for a terminal."""
     said, before = steps.target[steps.position], " ".join(steps.target[: steps.position])
-    yield f"steps: {_numbered(steps.target, steps.position)}"
-    yield f"step {steps.position + 1} says {said}{_part_of_word(steps)}"
-    yield ""
-    yield (
-        f"1. The decoder's state q ({len(steps.query_H)} units, norm {steps.query_H.norm():.3f}), "
-        f"which has read {before or 'nothing yet'}, and the encoder's {len(steps.source)} states h"
-    )
-    yield f"2. The score of each h: {_formula(steps.attention)}"
-    yield "3. Its weight by softmax: e^score over the sum of all (here less the largest score, which changes nothing)"
-    yield "4. Each h times its weight"
-    yield ""
-    yield from table(_source_rows(steps), "<>>>>><")
-    yield ""
-    yield (
-        f"5. Their sum, the context vector: {len(steps.context_H)} units, norm {steps.context_H.norm():.3f}, "
-        f"cosine to q {torch.cosine_similarity(steps.context_H, steps.query_H, dim=0):.3f}"
-    )
-    yield (
-        f"6. tanh(W [context, q]): {len(steps.attentional_O)} units, norm {steps.attentional_O.norm():.3f}; "
-        "from it, how probable each piece is as the next"
-    )
-    yield ""
-    yield from table(_next_rows(steps), "<><>")
+    return f"""\
+steps: {_numbered(steps.target, steps.position)}
+step {steps.position + 1} says {said}{_part_of_word(steps)}
+
+1. The decoder's state q ({len(steps.query_H)} units, norm {steps.query_H.norm():.3f}), \
+which has read {before or "nothing yet"}, and the encoder's {len(steps.source)} states h
+2. The score of each h: {_formula(steps.attention)}
+3. Its weight by softmax: e^score over the sum of all (here less the largest score, which changes nothing)
+4. Each h times its weight
+
+{table(_source_rows(steps), "<>>>>><")}
+
+5. Their sum, the context vector: {len(steps.context_H)} units, norm {steps.context_H.norm():.3f}, \
+cosine to q {torch.cosine_similarity(steps.context_H, steps.query_H, dim=0):.3f}
+6. tanh(W [context, q]): {len(steps.attentional_O)} units, norm {steps.attentional_O.norm():.3f}; \
+from it, how probable each piece is as the next
+
+{table(_next_rows(steps), "<><>")}"""
 
 
 def _formula(attention: Attention) -> str:

@@ -94,7 +94,7 @@ def attention(config: AttentionConfig) -> None:
     if config.step is not None:
         assert config.text is not None
         [pair] = piece_pairs(translator, [config.text], [config.target])
-        print("\n".join(six_steps_text(six_steps(translator, pair, config.step))))
+        print(six_steps_text(six_steps(translator, pair, config.step)))
         return
     if set(config.formats) != {PictureFormat.html}:
         require_matplotlib()  # before anything is translated

@@ -25,6 +25,7 @@ from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError, RunError
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _STATES = (Trace.cell, Trace.hidden)
@@ -79,7 +80,9 @@ def gates(config: GatesConfig) -> None:
     units = memories(reader.read(_pieces(translator, text))[keeps] for text in texts)
     drawn = _drawn(config, units)
     pieces = translator.source.pieces(source_S.tolist())
-    _print_table(keeps, extremes(units, config.num_units), len(texts))
+    rows = [[unit, f"{gate:.3f}", f"{life:.1f}"] for unit, gate, life in extremes(units, config.num_units)]
+    _logger.info("units by their mean %s over %d lines, the largest first", keeps.value, len(texts))
+    _logger.info("%s", table([["unit", "mean gate", "half-life (pieces)"], *rows], ">"))
     json.dump(_result(found, drawn, pieces, units), sys.stdout, ensure_ascii=False, allow_nan=False)
     print()
     if config.output is not None:
@@ -141,13 +144,6 @@ def _drawn(config: GatesConfig, units: list[UnitMemory]) -> list[UnitMemory]:
         return extremes(units, config.num_units)
     by_unit = {memory.unit: memory for memory in units}
     return [by_unit[unit] for unit in config.units]
-
-
-def _print_table(keeps: Trace, units: list[UnitMemory], num_lines: int) -> None:
-    _logger.info("units by their mean %s over %d lines, the largest first", keeps.value, num_lines)
-    _logger.info("%6s %10s %18s", "unit", "mean gate", "half-life (pieces)")
-    for memory in units:
-        _logger.info("%6d %10.3f %18.1f", memory.unit, memory.mean_gate, memory.half_life)
 
 
 def _draw(

@@ -18,6 +18,7 @@ from s2s.analysis.plots.line_plots import Curve, Dash, Panel, plot_panels
 from s2s.cli.app import run_app
 from s2s.config.decoding import folder_list
 from s2s.config.options import Options, check_ascending, option
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _SHOWN = (0, 1, 2, 5, 10, 20, 50, 100, 200)  # steps back of which JSON tells, besides the last
@@ -115,11 +116,12 @@ def _print_table(found: list[Measurement]) -> None:
     _logger.info("norm of the gradient at the first position, median over batches, by length of the sequence")
     for situation in dict.fromkeys(measured.situation for measured in found):
         chosen = [measured for measured in found if measured.situation == situation]
-        _logger.info("\n%s\n%-24s%s", situation, "", "".join(f"{length:>9}" for length in chosen[0].by_length))
+        rows = [["", *chosen[0].by_length]]
         for measured in chosen:
             for quantity in next(iter(measured.by_length.values())):
                 firsts = [np.median(curves[quantity][:, -1]) for curves in measured.by_length.values()]
-                _logger.info("%-24s%s", f"{measured.name} {quantity.name}", "".join(f"{x:9.0e}" for x in firsts))
+                rows.append([f"{measured.name} {quantity.name}", *(f"{first:.0e}" for first in firsts)])
+        _logger.info("\n%s\n%s", situation, table(rows))
 
 
 def _panels(found: list[Measurement]) -> list[Panel]:

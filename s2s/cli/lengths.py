@@ -19,6 +19,7 @@ from s2s.evaluation.significance import Evidence
 from s2s.evaluation.systems import scoring_translator
 from s2s.evaluation.testsets import ScoredText, scored_text
 from s2s.runs.folder import RunFolder
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _APART = 0.07  # places of a group, so that intervals stand beside each other
@@ -118,12 +119,12 @@ def _row(name: str, group: LengthGroup, score: GroupScore) -> dict[str, Any]:
 
 
 def _print_table(found: Found, groups: list[LengthGroup]) -> None:
-    width = max(map(len, found))
-    _logger.info("BLEU by words of the source, with half the width of its 95% interval")
-    _logger.info("%-*s%s", width, "words", "".join(f"{group.name:>14}" for group in groups))
-    _logger.info("%-*s%s", width, "lines", "".join(f"{len(group.rows):>14}" for group in groups))
-    for name, scores in found.items():
-        _logger.info("%-*s%s", width, name, "".join(f"{score.bleu:8.2f} ±{score.evidence.ci:4.1f}" for score in scores))
+    rows: list[list[object]] = [
+        ["words", *(group.name for group in groups)],
+        ["lines", *(len(group.rows) for group in groups)],
+    ]
+    rows += [[name, *(f"{score.bleu:.2f} ±{score.evidence.ci:4.1f}" for score in found[name])] for name in found]
+    _logger.info("BLEU by words of the source, with half the width of its 95%% interval\n%s", table(rows))
     _logger.info("BLEU  %s", next(iter(found.values()))[0].evidence.signature)
 
 

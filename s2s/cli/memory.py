@@ -19,6 +19,7 @@ from s2s.cli.app import run_app
 from s2s.config.model import AttentionScore, Cell
 from s2s.config.options import Options, as_argument, check_ascending, option
 from s2s.errors import ConfigError
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _NUM_TEST_WORDS = 1000
@@ -109,11 +110,10 @@ def _measure_one(kind: Copyist, distance: int, seed: int, config: MemoryConfig) 
 
 
 def _print_table(found: Found, distances: list[int]) -> None:
-    _logger.info("words copied without an error (%), mean over seeds, by the number of fillers")
-    _logger.info("%-20s%s", "", "".join(f"{distance:>7}" for distance in distances))
+    rows = [["", *distances]]
     for kind, by_distance in found.items():
-        means = [100 * statistics.fmean(accuracies) for accuracies in by_distance]
-        _logger.info("%-20s%s", kind.name, "".join(f"{mean:7.1f}" for mean in means))
+        rows.append([kind.name, *(f"{100 * statistics.fmean(accuracies):.1f}" for accuracies in by_distance)])
+    _logger.info("words copied without an error (%%), mean over seeds, by the number of fillers\n%s", table(rows))
 
 
 def _panel(found: Found, config: MemoryConfig) -> Panel:

@@ -126,7 +126,7 @@ def test_the_text_on_paper() -> None:
         with_context=[NextPiece("ok", 0.75), NextPiece("▁a", 0.25), NextPiece("ok", 0.75)],
         without_context=[NextPiece("▁a", 0.5), NextPiece("ok", 0.25), NextPiece("ok", 0.25)],
     )
-    assert list(six_steps_text(steps)) == [
+    assert six_steps_text(steps).splitlines() == [
         "steps: 1 ▁a  2 ▁bo  [3 ok]  4 </s>",
         "step 3 says ok, piece 2 of 2 of the word book",
         "",
@@ -163,12 +163,12 @@ def test_other_scores_are_shown_too(
     untrained: Callable[..., Translator], score: AttentionScore, is_scaled: bool, formula: str
 ) -> None:
     translator = untrained(attention=score, scale_attention=is_scaled)
-    lines = list(six_steps_text(six_steps(translator, pair_of(translator), 1)))
+    lines = six_steps_text(six_steps(translator, pair_of(translator), 1)).splitlines()
     assert lines[4].startswith(f"2. The score of each h: {formula}")
     assert "which has read nothing yet" in lines[3]
 
 
 def test_the_last_step_says_the_end(untrained: Callable[..., Translator]) -> None:
     translator = untrained()
-    lines = list(six_steps_text(six_steps(translator, pair_of(translator), T)))
+    lines = six_steps_text(six_steps(translator, pair_of(translator), T)).splitlines()
     assert lines[1] == f"step {T} says </s>, the end"
