@@ -1,4 +1,4 @@
-"""`s2s-bench decode`: how fast lines are translated, and how close that comes to what the machine can do."""
+"""`s2s bench decode`: how fast lines are translated, and how close that comes to what the machine can do."""
 
 import dataclasses
 import logging

@@ -1,10 +1,10 @@
-"""`s2s-average`: one set of weights from the newest checkpoints of a run."""
+"""`s2s average`: one set of weights from the newest checkpoints of a run."""
 
 import logging
 import shlex
 from pathlib import Path
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.commands import AverageConfig, Weights
 from s2s.config.training import Config, Task
 from s2s.errors import CheckpointError
@@ -15,11 +15,6 @@ from s2s.runs.saved_config import load_config
 from s2s.runs.vocabularies import vocabulary_files
 
 _logger = logging.getLogger(__name__)
-
-
-def main() -> None:
-    """The command."""
-    run_app("average", AverageConfig, average)
 
 
 def average(config: AverageConfig) -> None:
@@ -75,3 +70,6 @@ def _copy(run: RunFolder, output: RunFolder, options: Config) -> None:
     kept = {*vocabulary_files(run, options), *run.text("dev"), *run.text("test")}
     for path in [*sorted(kept), run.corpus, run.config]:
         write_bytes(output.path / path.relative_to(run.path), path.read_bytes())
+
+
+COMMAND = Command(average, AverageConfig)

@@ -1,4 +1,4 @@
-"""`s2s-bench`: how close training and translation come to what the machine can do, and how far a run came when."""
+"""`s2s bench`: how close training and translation come to what the machine can do, and how far a run came when."""
 
 import json
 import logging
@@ -11,20 +11,13 @@ from s2s.analysis.decoding_speed import bench_decoding
 from s2s.analysis.learning_curve import Point, best_index, read_curve
 from s2s.analysis.plots.learning_curve_plot import plot_curve
 from s2s.analysis.training_speed import TrainingSpeed, bench_training
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.commands import BenchConfig, BenchTask
 from s2s.config.training import MEASURES_OF, Measures, StopMetric
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
-
-
-def main() -> None:
-    """The command: `s2s-bench train OPTION=VALUE ...`, `s2s-bench decode run=DIR` or `s2s-bench curve run=DIR`."""
-    if len(sys.argv) > 1 and sys.argv[1] in BenchTask.__members__:
-        sys.argv[1] = f"measure={sys.argv[1]}"
-    run_app("bench", BenchConfig, bench)
 
 
 def bench(config: BenchConfig) -> None:
@@ -87,3 +80,6 @@ def _point_row(point: Point, is_best: bool) -> TrainingSpeed:
         **point.validation.scores,
         "is_best": is_best,
     }
+
+
+COMMAND = Command(bench, BenchConfig, first_word="measure")

@@ -1,4 +1,4 @@
-"""`s2s-classify`: lines in, labels and their probabilities out; or, of labelled text, how many labels are right."""
+"""`s2s classify`: lines in, labels and their probabilities out; or, of labelled text, how many labels are right."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.commands import ClassifyConfig
 from s2s.data.text.corpus import paths_of
 from s2s.data.text.parallel_text import Files, read_pairs
@@ -16,11 +16,6 @@ from s2s.decoding.text_classifier import TextClassifier
 from s2s.tasks.classification import _draw, judged, likeliest
 
 _logger = logging.getLogger(__name__)
-
-
-def main() -> None:
-    """The command."""
-    run_app("classify", ClassifyConfig, classify)
 
 
 def classify(config: ClassifyConfig) -> None:
@@ -70,3 +65,6 @@ def _labelled(labeller: TextClassifier, lines: Sequence[str], first_line: int) -
 def format_labels(given: Iterable[tuple[str, float]]) -> list[str]:
     """The label of each text, a tab, and its probability."""
     return [f"{label}\t{probability:.6f}" for label, probability in given]
+
+
+COMMAND = Command(classify, ClassifyConfig)

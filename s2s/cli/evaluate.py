@@ -1,4 +1,4 @@
-"""`s2s-evaluate`: scores of a run, or of several that are compared, on their own test set or on another."""
+"""`s2s evaluate`: scores of a run, or of several that are compared, on their own test set or on another."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.check import check
 from s2s.config.commands import EvaluateConfig
 from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
@@ -30,11 +30,6 @@ from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
 _LOSS_BATCH_TOKENS = 2000
-
-
-def main() -> None:
-    """The command."""
-    run_app("evaluate", EvaluateConfig, evaluate)
 
 
 def evaluate(config: EvaluateConfig) -> None:
@@ -108,3 +103,6 @@ def _kept(system: Scored, folder: Path) -> Scored:
     """The same, with its translations written into a folder."""
     write_lines(folder / system.output, system.hypotheses)
     return system
+
+
+COMMAND = Command(evaluate, EvaluateConfig)

@@ -1,11 +1,11 @@
-"""`s2s-export`: a trained model to ship, for s2s or for other programs."""
+"""`s2s export`: a trained model to ship, for s2s or for other programs."""
 
 import logging
 import shlex
 from pathlib import Path
 from typing import Any
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.commands import ExportConfig, ExportFormat
 from s2s.config.options import flatten
 from s2s.config.training import Config, Device
@@ -21,11 +21,6 @@ from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
 _ONNX_FORMAT = "s2s-onnx-1"
-
-
-def main() -> None:
-    """The command."""
-    run_app("export", ExportConfig, export)
 
 
 def export(config: ExportConfig) -> None:
@@ -50,7 +45,7 @@ def export(config: ExportConfig) -> None:
         ) from error
     _logger.info("%s: %.1f MB; the run is %.1f MB", output, _size_mb(output), before_mb)
     if config.format is ExportFormat.s2s:
-        _logger.info("\ntranslate with\n  s2s-translate run=%s", shlex.quote(str(output)))
+        _logger.info("\ntranslate with\n  s2s translate run=%s", shlex.quote(str(output)))
 
 
 def _write(form: ExportFormat, model: Seq2Seq, options: Config, run: RunFolder, folder: Path) -> None:
@@ -96,3 +91,6 @@ def _description(model: Seq2Seq, options: Config) -> dict[str, Any]:
 def _size_mb(folder: Path) -> float:
     """Of all files of a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+COMMAND = Command(export, ExportConfig)

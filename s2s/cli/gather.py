@@ -1,4 +1,4 @@
-"""`s2s-gather`: many runs in one table, seeds taken together."""
+"""`s2s gather`: many runs in one table, seeds taken together."""
 
 import json
 import logging
@@ -6,16 +6,11 @@ import sys
 from typing import Any
 
 from s2s.analysis.run_comparison import MEASURES, SeedGroup, compare, find_runs, read_result, signatures
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.commands import GatherConfig, TableFormat
 
 _logger = logging.getLogger(__name__)
 _DIGITS = {"bleu": 2, "chrf": 2, "accuracy": 2, "f1": 2, "calibration_error": 2, "dev_loss_nats": 3, "minutes": 1}
-
-
-def main() -> None:
-    """The command."""
-    run_app("gather", GatherConfig, gather)
 
 
 def gather(config: GatherConfig) -> None:
@@ -95,3 +90,6 @@ def _print_table(table: list[list[str]], format: TableFormat) -> None:
                 print("  ".join(map(str.ljust, row, widths)).rstrip())
             case TableFormat.json:
                 raise AssertionError("JSON is no table of cells")
+
+
+COMMAND = Command(gather, GatherConfig)

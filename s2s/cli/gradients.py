@@ -1,4 +1,4 @@
-"""`s2s-gradients`: how gradients vanish and explode on their way back through time, as a picture and as figures."""
+"""`s2s gradients`: how gradients vanish and explode on their way back through time, as a picture and as figures."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from s2s.analysis.gradient_study import Measured, _measure_new_models, _measure_
 from s2s.analysis.gradients import Curves, Norms, Quantity
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Dash, Panel, plot_panels
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.commands import GradientsConfig
 
 _logger = logging.getLogger(__name__)
@@ -23,11 +23,6 @@ _MEASURED = (Quantity.hidden, Quantity.cell, Quantity.clipped)
 _DASHES: dict[Quantity, Dash] = {Quantity.hidden: "-", Quantity.cell: "--", Quantity.bound: ":", Quantity.clipped: "-."}
 _SMALLEST, _LARGEST = 1e-40, 1e40  # the picture ends there: what is beyond is as good as 0, or as no number
 _SHOWN_CLIPPED = 0.5  # where clipping changes less than this, its curve would lie upon the other
-
-
-def main() -> None:
-    """The command."""
-    run_app("gradients", GradientsConfig, gradients)
 
 
 def gradients(config: GradientsConfig) -> None:
@@ -134,3 +129,6 @@ def _lines(measured: Measured, colour: int) -> Iterator[Curve]:
             colour,
             _DASHES[quantity],
         )
+
+
+COMMAND = Command(gradients, GradientsConfig)

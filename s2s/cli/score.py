@@ -1,20 +1,15 @@
-"""`s2s-score`: how likely a model finds given translations."""
+"""`s2s score`: how likely a model finds given translations."""
 
 import json
 import math
 import sys
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.commands import ScoreConfig, ScoreFormat
 from s2s.data.vocabulary.subwords import Subwords
 from s2s.decoding.forced_decoding import ForcedDecoder, ForcedScore
 from s2s.decoding.streaming.input_pairs import read_pair_windows
 from s2s.decoding.translator import Translator
-
-
-def main() -> None:
-    """The command."""
-    run_app("score", ScoreConfig, score)
 
 
 def score(config: ScoreConfig) -> None:
@@ -52,3 +47,6 @@ def format_score(result: ForcedScore, subwords: Subwords, form: ScoreFormat) -> 
 def _number(value: float) -> float | None:
     """A number as JSON can hold it."""
     return round(value, 6) if math.isfinite(value) else None
+
+
+COMMAND = Command(score, ScoreConfig)

@@ -1,4 +1,4 @@
-"""`s2s-translate`: lines in, translations out, one for one and in order."""
+"""`s2s translate`: lines in, translations out, one for one and in order."""
 
 import datetime
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.commands import TranslateConfig
 from s2s.config.options import flatten
 from s2s.config.search import DecodingPrecision, EnsembleMean, SearchConfig
@@ -31,11 +31,6 @@ from s2s.workers import all_cores, num_cores
 
 _LONGEST_WAIT = datetime.timedelta(days=30)  # for a slower rank; one that is lost is noticed at once
 _DECIDES_NOTHING = ("search.workers", "search.batch_size")  # how fast, and in how much memory
-
-
-def main() -> None:
-    """The command."""
-    run_app("translate", TranslateConfig, translate)
 
 
 def translate(config: TranslateConfig) -> None:
@@ -108,3 +103,6 @@ def _made_of(config: TranslateConfig) -> MadeOf:
         "precision": config.precision.name,
         **{name: value for name, value in options.items() if name not in _DECIDES_NOTHING},
     }
+
+
+COMMAND = Command(translate, TranslateConfig)

@@ -247,9 +247,10 @@ class BenchTask(enum.Enum):
 class BenchConfig(Config):
     """Options of `bench`: those of training, plus what and how much to measure."""
 
+    run: str = option("runs/bench", "folder of the run; decode and curve read a trained one")
     measure: BenchTask = option(
         BenchTask.train,
-        "train or decode (speed), or curve (dev scores of a run over time); may be the first word: s2s-bench decode",
+        "train or decode (speed), or curve (dev scores of a run over time); may be the first word: s2s bench decode",
     )
     cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells to measure, in place of model.cell")
     precisions: list[Precision] = option([Precision.fp32, Precision.bf16], "in place of precision")

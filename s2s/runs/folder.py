@@ -32,7 +32,7 @@ class RunFolder:
             if run.path.is_dir():
                 hint = _runs_below(run.path)
                 raise RunError(f"{option}={path} holds no config.yaml: expected the folder of a run; {hint}")
-            raise RunError(f"{option}={path} does not exist: expected the folder of a run; train one with s2s-train")
+            raise RunError(f"{option}={path} does not exist: expected the folder of a run; train one with s2s train")
         return run
 
     @contextmanager
@@ -165,7 +165,7 @@ def check_free(output: Path) -> None:
 def _runs_below(folder: Path) -> str:
     """What a user may have meant."""
     found = sorted(str(path.parent) for path in folder.glob("*/config.yaml"))
-    return f"there are {', '.join(found[:5])}" if found else "train one with s2s-train, in a folder of its own"
+    return f"there are {', '.join(found[:5])}" if found else "train one with s2s train, in a folder of its own"
 
 
 def _lock(handle: int, folder: Path) -> None:

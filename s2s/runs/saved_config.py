@@ -23,7 +23,7 @@ def save_config(config: Config, path: Path) -> None:
     write_text(path, OmegaConf.to_yaml(OmegaConf.structured(kept)))
 
 
-_COMMAND_OF = {Task.translate: "s2s-translate and s2s-evaluate", Task.classify: "s2s-classify"}
+_COMMAND_OF = {Task.translate: "s2s translate and s2s evaluate", Task.classify: "s2s classify"}
 
 
 def load_config(path: Path, task: Task | None = None) -> Config:

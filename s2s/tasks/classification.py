@@ -73,7 +73,7 @@ def sum_up_classifier(run: RunFolder, pairs: list[Pair], config: Config) -> None
     found, names = judged(log_probabilities_NC, classes, labeller.labels), labeller.labels.names
     write_json(run.summary, {"test": {"lines": len(pairs), **found.as_json(names)}, "samples": samples})
     _draw(found, names, run.path)  # last: what is known is kept, whatever becomes of a picture
-    _logger.info("\nclassify with\n  s2s-classify run=%s < IN > OUT", shlex.quote(str(run.path)))
+    _logger.info("\nclassify with\n  s2s classify run=%s < IN > OUT", shlex.quote(str(run.path)))
 
 
 def judged(log_probabilities_NC: LogProbabilities, classes: Sequence[int], labels: Labels) -> ClassificationScores:

@@ -74,7 +74,7 @@ def _sum_up(run: RunFolder, pairs: list[Pair], config: Config) -> None:
         run.summary,
         {"test": {"lines": len(sources), "search": config.search.strategy.name, **scores}, "samples": samples},
     )
-    _logger.info("\ntranslate with\n  s2s-translate run=%s < IN > OUT", shlex.quote(str(run.path)))
+    _logger.info("\ntranslate with\n  s2s translate run=%s < IN > OUT", shlex.quote(str(run.path)))
 
 
 def _draw_attention(run: RunFolder, translator: Translator, pairs: list[Pair]) -> None:
