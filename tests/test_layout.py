@@ -12,33 +12,21 @@ from pathlib import Path
 import pytest
 
 import s2s
+from import_map import (
+    DOCUMENTS,
+    ORDER,
+    PACKAGE,
+    ROOT,
+    dotted_name,
+    imported_modules,
+    imports,
+    modules,
+    parsed,
+    with_map,
+)
 from s2s.cli.commands import LINE_OF
 
-ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "s2s"
-MODULES = sorted(PACKAGE.rglob("*.py"))
-
-# Folders import from those before them only (DESIGN.md, section 3); a file imports freely within its own folder, but
-# never in a circle.
-ORDER = [
-    "errors",
-    "files",
-    "text_tables",
-    "workers",
-    "config",
-    "device",
-    "distributed",
-    "data",
-    "models",
-    "runs",
-    "training",
-    "decoding",
-    "evaluation",
-    "analysis",
-    "tasks",
-    "cli",
-    "__main__",
-]
+MODULES = modules()
 
 # What a file may do only with a reason that stands here.
 ONLY_IN = {"hydra": ["s2s/cli/"], "sentencepiece": ["s2s/data/vocabulary/subwords.py"]}
@@ -48,20 +36,6 @@ def place(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-def imports(tree: ast.AST) -> Iterator[str]:
-    """Every module, or name in a module, that is imported anywhere in a file, as a dotted path."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
 def run_when_imported(tree: ast.Module) -> Iterator[ast.stmt]:
     """Statements at the top level, those for type checkers alone left out."""
     for node in tree.body:
@@ -69,20 +43,9 @@ def run_when_imported(tree: ast.Module) -> Iterator[ast.stmt]:
             yield node
 
 
-def dotted_name(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
-
-
 def position(dotted: str) -> int:
     """Where in ORDER a dotted path such as `s2s.data.token_store.TokenStore` belongs."""
     return ORDER.index(dotted.split(".")[1])
-
-
-def imported_modules(path: Path) -> set[str]:
-    """The modules of s2s that a file imports, or takes names from."""
-    modules = {dotted_name(module) for module in MODULES}
-    names = {name for name in imports(parsed(path)) if name.startswith("s2s.")}
-    return {name if name in modules else name.rpartition(".")[0] for name in names}
 
 
 def test_every_folder_has_a_place() -> None:
@@ -102,6 +65,12 @@ def test_imports_go_upward_only(path: Path) -> None:
         return
     below = [name for name in imported if position(name) > position(dotted_name(path))]
     assert below == [], f"{place(path)} imports what stands below it in DESIGN.md, section 3"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=place)
+def test_the_map_of_imports_is_true(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert text == with_map(text), "run python docs/import_map.py --write"
 
 
 def test_no_imports_go_in_a_circle() -> None:

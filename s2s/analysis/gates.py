@@ -14,7 +14,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from s2s.config.commands import Direction
 from s2s.config.model import Cell
 from s2s.models.cells import WRITTEN, GRUCell, LSTMCell, WrittenCell, num_states
 from s2s.models.encoder import Encoder, EncoderLayer
@@ -98,21 +97,21 @@ def extremes(units: Sequence[UnitMemory], number: int) -> list[UnitMemory]:
 class LayerReader:
     """One layer of a trained encoder, in one direction, written out gate by gate."""
 
-    def __init__(self, encoder: Encoder, kind: Cell, layer: int, direction: Direction) -> None:
-        """A reader of layer number `layer`, counted from 0, which reads in this direction."""
-        self._encoder, self._layer, self._direction = encoder.eval(), layer, direction
+    def __init__(self, encoder: Encoder, kind: Cell, layer: int, *, is_backwards: bool = False) -> None:
+        """A reader of layer number `layer`, counted from 0: of the half that reads forwards, or of the other."""
+        self._encoder, self._layer, self._is_backwards = encoder.eval(), layer, is_backwards
         chosen = encoder.layers[layer]
         assert isinstance(chosen, EncoderLayer)
-        fused = chosen.forwards if direction is Direction.forwards else chosen.backwards
+        fused = chosen.backwards if is_backwards else chosen.forwards
         assert fused is not None, "the encoder reads forwards only"
         self.cell = WRITTEN[kind].from_fused(fused)
 
     def read(self, source_S: Tensor) -> dict[Trace, Tensor]:
         """Gates and states (S, H) at each position of a sentence, by position, in whatever order they are read."""
         inputs_SI = self._inputs(source_S)
-        if self._direction is Direction.forwards:
-            return trace(self.cell, inputs_SI)
-        return {name: values_SH.flip(0) for name, values_SH in trace(self.cell, inputs_SI.flip(0)).items()}
+        if self._is_backwards:
+            return {name: values_SH.flip(0) for name, values_SH in trace(self.cell, inputs_SI.flip(0)).items()}
+        return trace(self.cell, inputs_SI)
 
     @torch.inference_mode()
     def _inputs(self, source_S: Tensor) -> Tensor:

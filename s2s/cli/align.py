@@ -63,7 +63,7 @@ def _lengths(pair: Pair) -> tuple[int, int]:
 
 def _score(config: AlignConfig, path: Path) -> AlignmentScores:
     """Compare the links with those of the gold file."""
-    golds = read_gold(path, config.gold_format, base=config.gold_base, is_reversed=config.gold_reversed)
+    golds = read_gold(path)
     all_aligned = [aligned for window in _aligned(config) for aligned in window]
     for number, (aligned, gold) in enumerate(zip(all_aligned, golds, strict=False), start=1):
         if aligned.pair is not None:
@@ -82,8 +82,7 @@ def _check_inside(gold: Gold, pair: Pair, place: str) -> None:
         if source >= num_sources or target >= num_targets:
             raise DataError(
                 f"{place}: the link {source}-{target}, counted from 0, lies outside sentences of {num_sources} and "
-                f"{num_targets} words: does the file count from 1 (gold_base=1), name target words first "
-                "(gold_reversed=true), or belong to other text?"
+                f"{num_targets} words: does the file count from 1, name target words first, or belong to other text?"
             )
 
 

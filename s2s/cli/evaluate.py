@@ -21,8 +21,8 @@ from s2s.errors import ConfigError
 from s2s.evaluation.score_table import Scored, table
 from s2s.evaluation.scores import mean_loss_nats
 from s2s.evaluation.significance import Resampling
-from s2s.evaluation.systems import scored, scored_text, scoring_translator, with_evidence
-from s2s.evaluation.testsets import ScoredText
+from s2s.evaluation.systems import scored, scoring_translator, with_evidence
+from s2s.evaluation.testsets import ScoredText, scored_text
 from s2s.files import write_lines
 from s2s.models.model import perplexity
 from s2s.runs.folder import RunFolder
@@ -37,7 +37,7 @@ def evaluate(config: EvaluateConfig) -> None:
     runs = [RunFolder.existing(name) for name in config.runs]
     for run in runs:
         load_config(run.config, Task.translate)
-    text = scored_text(config.data, runs)
+    text = scored_text(config.data.test, config.data.testset, config.data.language_pair, runs)
     result = _look_at(config, runs[0], text) if len(runs) == 1 else _compare(config, runs, text)
     json.dump(result, sys.stdout, ensure_ascii=False)
     print()
@@ -46,15 +46,16 @@ def evaluate(config: EvaluateConfig) -> None:
 def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
     """Loss, and the scores of greedy search and of the search that was chosen."""
     output = Path(config.output) if config.output else run.path / "evaluation"
-    translator = scoring_translator(config, run)
+    translator = scoring_translator(run, config.search, config.device, config.precision)
     loss_nats = _loss_nats(translator, text)
     _logger.info("%d lines, loss %.3f nats, perplexity %.2f", len(text.sources), loss_nats, perplexity(loss_nats))
     systems = []
     for search in _searches(translator.search):
-        translator.search = search
-        systems.append(_kept(scored(search.strategy.name, translator, text), output))
-    if config.significance.confidence:
-        systems = [with_evidence(Resampling.bootstrap, [system], text, config.significance)[0] for system in systems]
+        systems.append(_kept(scored(search.strategy.name, translator.with_search(search), text), output))
+    significance = config.significance
+    if significance.confidence:
+        num_samples = {Resampling.bootstrap: significance.bootstrap_samples}
+        systems = [with_evidence([system], text, num_samples, significance.seed)[0] for system in systems]
     for line in table("search", systems):
         _logger.info("%s", line)
     found = {system.name: system.as_json() for system in systems}
@@ -67,10 +68,14 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
     for number, run in enumerate(runs, start=1):
         folder = f"{number}-{run.path.resolve().name}"
         output = Path(config.output) / folder if config.output else run.path / "evaluation"
-        systems.append(_kept(scored(str(run.path), scoring_translator(config, run), text), output))
+        translator = scoring_translator(run, config.search, config.device, config.precision)
+        systems.append(_kept(scored(str(run.path), translator, text), output))
         _logger.info("%s: BLEU %.2f", run.path, systems[-1].scores["bleu"])
-    for method in Resampling:
-        systems = with_evidence(method, systems, text, config.significance)
+    num_samples = {
+        Resampling.bootstrap: config.significance.bootstrap_samples,
+        Resampling.randomization: config.significance.randomization_samples,
+    }
+    systems = with_evidence(systems, text, num_samples, config.significance.seed)
     search = config.search.strategy.name
     _logger.info("\n%d lines, search=%s; differences and p-values: from %s", len(text.sources), search, runs[0].path)
     for line in table("run", systems):

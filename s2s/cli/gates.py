@@ -73,7 +73,8 @@ def _reader(config: GatesConfig, cell: Cell, translator: Translator) -> LayerRea
     Raises:
         ConfigError: it has no such unit.
     """
-    reader = LayerReader(translator.model.encoder, cell, config.layer - 1, config.direction)
+    is_backwards = config.direction is Direction.backwards
+    reader = LayerReader(translator.model.encoder, cell, config.layer - 1, is_backwards=is_backwards)
     size = reader.cell.hidden_size
     if not all(0 <= unit < size for unit in config.units):
         raise ConfigError(f"units={config.units}: this layer has units 0 to {size - 1}")

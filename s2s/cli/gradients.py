@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from s2s.analysis.gradient_study import Measured, _measure_new_models, _measure_runs
+from s2s.analysis.gradient_study import Measurement, measure_new_models, measure_runs
 from s2s.analysis.gradients import Curves, Norms, Quantity
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Dash, Panel, plot_panels
@@ -29,7 +29,21 @@ def gradients(config: GradientsConfig) -> None:
     """Measure; a table on stderr, one JSON object on stdout, and a picture."""
     if config.output is not None:
         check_drawable(Path(config.output))
-    found = _measure_runs(config) if config.runs is not None else _measure_new_models(config)
+    if config.runs is not None:
+        found = measure_runs(
+            config.runs, config.lengths, num_batches=config.batches, batch_size=config.batch_size, seed=config.seed
+        )
+    else:
+        found = measure_new_models(
+            config.lengths,
+            num_batches=config.batches,
+            batch_size=config.batch_size,
+            hidden_size=config.hidden_size,
+            num_steps=config.steps,
+            scale=config.scale,
+            max_grad_norm=config.max_grad_norm,
+            seed=config.seed,
+        )
     _print_table(found)
     json.dump(
         {"rows": [row for measured in found for row in _rows(measured)]},
@@ -47,7 +61,7 @@ def gradients(config: GradientsConfig) -> None:
 # What is shown
 
 
-def _rows(measured: Measured) -> list[dict[str, Any]]:
+def _rows(measured: Measurement) -> list[dict[str, Any]]:
     """For each length median, smallest and largest batch of every curve, at chosen steps back from the end."""
     rows = []
     for length, curves in measured.by_length.items():
@@ -66,7 +80,7 @@ def _spread(curve_NS: Norms) -> dict[str, list[float | None]]:
     }
 
 
-def _print_table(found: list[Measured]) -> None:
+def _print_table(found: list[Measurement]) -> None:
     """The norm at the first position of sequences of each length, as the median over batches."""
     _logger.info("norm of the gradient at the first position, median over batches, by length of the sequence")
     for situation in dict.fromkeys(measured.situation for measured in found):
@@ -78,7 +92,7 @@ def _print_table(found: list[Measured]) -> None:
                 _logger.info("%-24s%s", f"{measured.name} {quantity.name}", "".join(f"{x:9.0e}" for x in firsts))
 
 
-def _panels(found: list[Measured]) -> list[Panel]:
+def _panels(found: list[Measurement]) -> list[Panel]:
     """A panel for each situation, for the longest sequences."""
     colours = {name: index for index, name in enumerate(dict.fromkeys(measured.name for measured in found))}
     panels = []
@@ -99,7 +113,7 @@ def _panels(found: list[Measured]) -> list[Panel]:
     return panels
 
 
-def _longest(measured: Measured) -> Curves:
+def _longest(measured: Measurement) -> Curves:
     return measured.by_length[max(measured.by_length)]
 
 
@@ -114,7 +128,7 @@ def _lies_upon(clipped_NS: Norms, hidden_NS: Norms) -> bool:
     return float(np.mean(clipped_NS >= _SHOWN_CLIPPED * hidden_NS)) > 0.5
 
 
-def _lines(measured: Measured, colour: int) -> Iterator[Curve]:
+def _lines(measured: Measurement, colour: int) -> Iterator[Curve]:
     curves = _longest(measured)
     for quantity, curve_NS in curves.items():
         if quantity is Quantity.clipped and _lies_upon(curve_NS, curves[Quantity.hidden]):

@@ -15,8 +15,8 @@ from s2s.config.commands import LengthsConfig
 from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
 from s2s.evaluation.scores import comparable_metrics
 from s2s.evaluation.significance import Evidence
-from s2s.evaluation.systems import scored_text, scoring_translator
-from s2s.evaluation.testsets import ScoredText
+from s2s.evaluation.systems import scoring_translator
+from s2s.evaluation.testsets import ScoredText, scored_text
 from s2s.runs.folder import RunFolder
 
 _logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def lengths(config: LengthsConfig) -> None:
     if config.output is not None:
         check_drawable(Path(config.output))
     runs = find_translators(config.runs)
-    text = scored_text(config.data, runs)
+    text = scored_text(config.data.test, config.data.testset, config.data.language_pair, runs)
     edges = even_edges(text.sources) if config.edges is None else config.edges
     groups = length_groups(text.sources, edges)
     names = short_names(runs)
@@ -63,7 +63,8 @@ def lengths(config: LengthsConfig) -> None:
 
 
 def _scores(config: LengthsConfig, run: RunFolder, text: ScoredText, groups: list[LengthGroup]) -> list[GroupScore]:
-    hypotheses = scoring_translator(config, run).translate(text.sources)
+    translator = scoring_translator(run, config.search, config.device, config.precision)
+    hypotheses = translator.translate(text.sources)
     metric = comparable_metrics(text.target_language)["bleu"]
     scores = scores_by_length(groups, hypotheses, text.references, metric)
     intervals = intervals_by_length(

@@ -15,8 +15,8 @@ from s2s.config.training import Task
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError, RunError
 from s2s.evaluation.significance import Resampling
-from s2s.evaluation.systems import scored, scored_text, scoring_translator, with_evidence
-from s2s.evaluation.testsets import ScoredText
+from s2s.evaluation.systems import scored, scoring_translator, with_evidence
+from s2s.evaluation.testsets import ScoredText, own_text, scored_text
 from s2s.files import write_text
 from s2s.runs.folder import RunFolder
 from s2s.runs.metrics import read_metrics
@@ -75,12 +75,14 @@ def _ready(
     config: ReportConfig, runs: Sequence[RunFolder], stories: Sequence[RunStory]
 ) -> tuple[list[RunStory], list[_Ready]]:
     """The runs that can translate; those that cannot have a note that says why."""
-    is_given = config.data.test or config.data.testset
-    shared = scored_text(config.data, runs) if is_given else None
+    data = config.data
+    is_given = data.test or data.testset
+    shared = scored_text(data.test, data.testset, data.language_pair, runs) if is_given else None
     told, ready = list(stories), []
     for index, run in enumerate(runs):
         try:
-            ready.append(_Ready(index, scoring_translator(config, run), shared or scored_text(config.data, [run])))
+            translator = scoring_translator(run, config.search, config.device, config.precision)
+            ready.append(_Ready(index, translator, shared or own_text([run])))
         except (RunError, DataError) as error:  # no weights yet, a damaged text: the page shows what there is
             _logger.warning("warning: %s is not scored: %s", run.path, error)
             told[index] = replace(stories[index], note=f"not scored: {error}")
@@ -105,8 +107,10 @@ def _results(config: ReportConfig, stories: Sequence[RunStory], group: Sequence[
     for each in group:
         systems.append(scored(stories[each.run].name, each.translator, text))
         _logger.info("%s: BLEU %.2f", systems[-1].name, systems[-1].scores["bleu"])
-    for method in Resampling if len(systems) > 1 else [Resampling.bootstrap]:
-        systems = with_evidence(method, systems, text, config.significance)
+    num_samples = {Resampling.bootstrap: config.significance.bootstrap_samples}
+    if len(systems) > 1:
+        num_samples[Resampling.randomization] = config.significance.randomization_samples
+    systems = with_evidence(systems, text, num_samples, config.significance.seed)
     said = []
     for each, system in zip(group, systems, strict=True):
         options = stories[each.run].result.options

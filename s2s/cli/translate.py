@@ -13,14 +13,11 @@ import torch
 from s2s.cli.commands import Command
 from s2s.config.commands import TranslateConfig
 from s2s.config.options import flatten
-from s2s.config.search import DecodingPrecision, EnsembleMean, SearchConfig
-from s2s.config.training import Device
 from s2s.data.text.parallel_text import sha256_of
 from s2s.decoding.streaming.input_lines import WINDOW_BYTES, open_input, read_windows
-from s2s.decoding.streaming.line_translator import LineTranslator
+from s2s.decoding.streaming.line_translator import load_lines
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
 from s2s.decoding.streaming.resumable_output import MadeOf, ResumableOutput, join
-from s2s.decoding.translator import Translator
 from s2s.device import choose_device
 from s2s.distributed import Ranks, connected, local_rank
 from s2s.errors import ConfigError, OutputError
@@ -76,17 +73,22 @@ def _crew(config: TranslateConfig, ranks: Ranks) -> ParallelTranslator:
         is_shared_out = ranks.size > 1 or choose_device(config.device).type == "cuda"
         num_workers = 1 if is_shared_out else num_cores()
     return ParallelTranslator(
-        partial(_load, config.runs, config.search, config.device, config.precision, config.ensemble),
+        partial(
+            load_lines,
+            config.runs,
+            output_format=config.search.format,
+            columns=config.search.columns,
+            search=config.search,
+            device=config.device,
+            precision=config.precision,
+            ensemble=config.ensemble,
+            batch_size=config.search.batch_size,
+            with_alignments=config.search.alignments,
+        ),
         num_workers,
         num_threads=None if "OMP_NUM_THREADS" in os.environ else max(1, all_cores() // num_workers),
         enough_bytes=WINDOW_BYTES // 2 if config.search.workers is None else 0,
     )
-
-
-def _load(
-    runs: list[str], search: SearchConfig, device: Device, precision: DecodingPrecision, ensemble: EnsembleMean
-) -> LineTranslator:
-    return LineTranslator(Translator.load(runs, search=search, device=device, precision=precision, ensemble=ensemble))
 
 
 def _made_of(config: TranslateConfig) -> MadeOf:

@@ -25,20 +25,6 @@ class ScoreFormat(enum.Enum):
     json = "json"
 
 
-class LinkFormat(enum.Enum):
-    """How a file of gold word alignments is written."""
-
-    pharaoh = "pharaoh"
-    naacl = "naacl"
-
-
-class Weights(enum.Enum):
-    """Which weights of a checkpoint."""
-
-    model = "model"
-    average = "average"
-
-
 class ExportFormat(enum.Enum):
     """Who can read an exported model."""
 
@@ -201,12 +187,9 @@ class AlignConfig(ForcedConfig):
     threshold: float | None = option(
         None, "run: link all source words of at least this weight; left out: the one of the largest", low=1e-9, high=1
     )
-    gold: str | None = option(None, "file of gold links: precision, recall and AER are written instead of links")
-    gold_format: LinkFormat = option(
-        LinkFormat.pharaoh, "pharaoh (`i-j` sure, `ipj` possible) or naacl (a link a line)"
+    gold: str | None = option(
+        None, "file of gold links, `i-j` sure, `ipj` possible: precision, recall and AER are written instead of links"
     )
-    gold_base: int = option(0, "pharaoh: number of the first word in the gold file", low=0, high=1)
-    gold_reversed: bool = option(False, "target words stand first in the gold file")
 
 
 @dataclass
@@ -240,18 +223,14 @@ class BenchTask(enum.Enum):
 
     train = "train"
     decode = "decode"
-    curve = "curve"
 
 
 @dataclass
 class BenchConfig(Config):
     """Options of `bench`: those of training, plus what and how much to measure."""
 
-    run: str = option("runs/bench", "folder of the run; decode and curve read a trained one")
-    measure: BenchTask = option(
-        BenchTask.train,
-        "train or decode (speed), or curve (dev scores of a run over time); may be the first word: s2s bench decode",
-    )
+    run: str = option("runs/bench", "folder of the run; decode reads a trained one")
+    measure: BenchTask = option(BenchTask.train, "train or decode; may be the first word: s2s bench decode")
     cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells to measure, in place of model.cell")
     precisions: list[Precision] = option([Precision.fp32, Precision.bf16], "in place of precision")
     input_feeding: list[bool] = option([False, True], "in place of model.input_feeding")
@@ -265,7 +244,6 @@ class BenchConfig(Config):
     )
     processes: list[int] = option([], "decode: numbers of processes; left out: 1, and one a core")
     lines: int = option(1000, "decode: test lines, or 100 a sentence of the batch where that is less", low=1)
-    output: str | None = option(None, "curve: a picture to draw, .png, .svg or .pdf (needs the extra s2s[plots])")
 
 
 @dataclass
@@ -275,7 +253,6 @@ class AverageConfig:
     run: str = option("???", "folder of a trained run; it is only read")
     output: str = option("???", "new folder for a run that translates with the averaged weights")
     last: int = option(5, "newest checkpoints whose mean is taken; training.keep says how many there are", low=1)
-    what: Weights = option(Weights.model, "model (weights as trained) or average (their moving averages)")
 
 
 @dataclass
@@ -409,10 +386,6 @@ def _check_translate(config: TranslateConfig) -> None:
 
 def _check_bench(config: BenchConfig) -> None:
     _check_whole(config)
-    if config.output is not None and config.measure is not BenchTask.curve:
-        raise ConfigError(
-            f"output={config.output} is the picture of measure=curve, not of measure={config.measure.name}"
-        )
     if config.task is not Task.translate:
         raise ConfigError(
             f"bench measures the training of translators: expected task=translate, got {config.task.name}"
@@ -507,5 +480,3 @@ def _check_align(config: AlignConfig) -> None:
         raise ConfigError("data.test has no part in hypotheses=FILE, which holds the links already: leave one out")
     if config.run is None and config.threshold is not None:
         raise ConfigError("threshold is about attention: it belongs to run=DIR")
-    if config.gold_format is LinkFormat.naacl and config.gold_base:
-        raise ConfigError("gold_base belongs to gold_format=pharaoh; in gold_format=naacl words count from 1 anyway")

@@ -136,16 +136,10 @@ class TrainingConfig:
     stop_metric: StopMetric = option(StopMetric.bleu, "loss, perplexity, bleu, accuracy or f1 of the dev set")
     patience: int = option(20, "validations without a better stop_metric before the run ends", low=1)
     max_bad_steps: int = option(10, "steps in a row whose loss or gradient is not finite, before an error", low=0)
-    tensorboard: bool = option(False, "write the metrics as TensorBoard events too (needs the extra s2s[tensorboard])")
-
-
-@dataclass
-class ResumeConfig:
-    """What may be done to a run that goes on."""
-
     reset_optimizer: bool = option(
-        False, "begin anew with the optimizer and its schedule, so that options under optim may change"
+        False, "resume with a new optimizer and schedule where options under optim have changed, which is then allowed"
     )
+    tensorboard: bool = option(False, "write the metrics as TensorBoard events too (needs the extra s2s[tensorboard])")
 
 
 @dataclass
@@ -162,7 +156,6 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    resume: ResumeConfig = field(default_factory=ResumeConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     init_from: str | None = option(None, "folder of a run whose weights this new run starts from (fine-tuning)")
     init_subwords: InitSubwords = option(

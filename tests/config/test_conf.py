@@ -122,7 +122,7 @@ def test_bench_prints_shares(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_the_task_of_bench_may_be_its_first_word() -> None:
-    for words in ("train steps=3", "curve run=x"):
+    for words in ("train steps=3", "decode run=x"):
         assert with_names(words.split(), command_of("bench")) == f"measure={words}".split()
     for words in ("steps=3", "-m steps=3", ""):
         assert with_names(words.split(), command_of("bench")) == words.split()

@@ -20,7 +20,6 @@ from s2s.config.training import (
     OptimConfig,
     Optimizer,
     Precision,
-    ResumeConfig,
     Schedule,
     StopMetric,
     TrainingConfig,
@@ -357,7 +356,7 @@ def changed(config: Any, name: str) -> Any:
 
 PATHS = {"run", "data.train", "data.dev", "data.test", "data.root", "data.cache"}
 LIMITS = {"max_steps", "max_epochs", "max_minutes", "max_bad_steps", "patience"}
-REPORTS = {"log_every", "validate_every", "save_every", "keep", "tensorboard"}
+REPORTS = {"log_every", "validate_every", "save_every", "keep", "reset_optimizer", "tensorboard"}
 MAY_CHANGE = {"device", "precision", *(f"training.{name}" for name in LIMITS | REPORTS)}
 
 
@@ -367,7 +366,7 @@ def test_each_difference_is_named(name: str) -> None:
     assert new != Config()
     found = differences(Config(), new)
     refused, allowed = ([line.split(":")[0] for line in lines] for lines in (found.refused, found.allowed))
-    may_change = name in MAY_CHANGE or name.startswith(("search.", "resume."))
+    may_change = name in MAY_CHANGE or name.startswith("search.")
     assert allowed == ([name] if may_change else [])
     assert refused == ([] if may_change or name in PATHS else [name])
 
@@ -376,7 +375,7 @@ def test_an_optimizer_that_begins_anew_may_have_other_options() -> None:
     new = Config(
         optim=OptimConfig(learning_rate=1.0),
         seed=2,
-        resume=ResumeConfig(reset_optimizer=True),
+        training=TrainingConfig(reset_optimizer=True),
         precision=Precision.fp32,
     )
     found = differences(Config(), new)
@@ -384,7 +383,7 @@ def test_an_optimizer_that_begins_anew_may_have_other_options() -> None:
     assert found.allowed == [
         "precision: auto -> fp32",
         "optim.learning_rate: 0.002 -> 1.0",
-        "resume.reset_optimizer: False -> True",
+        "training.reset_optimizer: False -> True",
     ]
 
 

@@ -79,6 +79,9 @@ def test_all_that_there_is_stands_on_the_page() -> None:
         "model.attention=none: it looks at no source word",
         "has nothing to say about the sentence",
         "translate 1 of 3 lines differently",
+        "dev BLEU by updates of the weights",
+        "dev BLEU by minutes of training",
+        "<td>0.30</td><td>100</td><td>–</td><td>12.25</td>",  # a validation after 18 s, whose loss was not finite
     ):
         assert words in text, words
     assert re.findall("line (.) *<", text) == ["2"]

@@ -11,11 +11,10 @@ import pytest
 matplotlib = pytest.importorskip("matplotlib")
 from matplotlib.ft2font import FT2Font  # noqa: E402
 
-from s2s.analysis.plots import attention_heat_map, learning_curve_plot  # noqa: E402
+from s2s.analysis.plots import attention_heat_map  # noqa: E402
 from s2s.analysis.plots import figure as plots  # noqa: E402
 from s2s.analysis.plots.attention_heat_map import plot_attention  # noqa: E402
 from s2s.analysis.plots.figure import Label, typeset  # noqa: E402
-from s2s.analysis.plots.learning_curve_plot import plot_curve  # noqa: E402
 from s2s.errors import ConfigError, MissingExtraError  # noqa: E402
 
 KOREAN = ["저는", "어제", "도서관에서", "책", "세", "권을", "읽었어요", "."]  # 8 words
@@ -209,45 +208,3 @@ def test_impossible_pictures_are_refused(tmp_path: Path) -> None:
         plot_attention(np.full((9, 8), np.nan), KOREAN, ENGLISH, path)
     with pytest.raises(ConfigError, match=r"\.png, \.svg, \.pdf, got '.*attention\.gif'"):
         plot_attention(weights(9, 8), KOREAN, ENGLISH, path.with_suffix(".gif"))
-
-
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
-def test_a_curve_becomes_a_picture(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / "new" / f"curve{suffix}"
-    plot_curve([1, 2.5, 4], [5.0, float("nan"), 2.0], [0.0, 10.0, 30.0], path, best=2, title="저는 $5")
-    assert path.stat().st_size > 1000
-    if suffix == ".png":
-        width, height = png_size(path)
-        assert 900 < width < 1100
-        assert 700 < height < 900
-
-
-@pytest.mark.parametrize("number", [1, 500])
-def test_a_curve_of_any_length_is_drawn(tmp_path: Path, number: int) -> None:
-    values = [float(index) for index in range(number)]
-    plot_curve(values, values, values, tmp_path / "curve.png", best=number - 1)
-    plot_curve(values, [float("nan")] * number, values, tmp_path / "curve.png")
-
-
-def test_a_mark_stays_inside_the_picture() -> None:
-    """Its text goes to the side of the middle, wherever the point is."""
-    from matplotlib.figure import Figure
-
-    font = next(plots.font_files())
-    for minutes in (0.0, 10.0):
-        for value in (0.0, 30.0):
-            axes = Figure().subplots()
-            learning_curve_plot._draw_curve(axes, [0, 10], [0, 30], "BLEU", "black", "o", font)
-            learning_curve_plot._mark(axes, minutes, value, "best: 30.00", font)
-            axes.figure.draw_without_rendering()
-            box, whole = axes.texts[0].get_window_extent(), axes.get_window_extent()
-            assert whole.x0 < box.x0 < box.x1 < whole.x1
-            assert whole.y0 < box.y0 < box.y1 < whole.y1
-
-
-def test_an_impossible_curve_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match=r"curve\.gif"):
-        plot_curve([1.0], [1.0], [1.0], tmp_path / "curve.gif")
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtraError, match=r'extra "plots"'):
-        plot_curve([1.0], [1.0], [1.0], tmp_path / "curve.png")
