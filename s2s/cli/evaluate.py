@@ -1,4 +1,4 @@
-"""`s2s-evaluate`: scores of a run, or of several that are compared, on their own test set or on another."""
+"""`s2s evaluate`: scores of a run, or of several that are compared, on their own test set or on another."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import ComparisonConfig
 from s2s.config.options import check_options, option
 from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
@@ -38,11 +38,6 @@ class EvaluateConfig(ComparisonConfig):
     """Options of `evaluate`."""
 
     output: str | None = option(None, "folder for the hypotheses; left out: RUN/evaluation")
-
-
-def main() -> None:
-    """The command."""
-    run_app("evaluate", EvaluateConfig, evaluate)
 
 
 def evaluate(config: EvaluateConfig) -> None:
@@ -119,3 +114,6 @@ def _kept(system: Scored, folder: Path) -> Scored:
     """The same, with its translations written into a folder."""
     write_lines(folder / system.output, system.hypotheses)
     return system
+
+
+COMMAND = Command(evaluate, EvaluateConfig)

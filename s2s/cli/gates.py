@@ -1,4 +1,4 @@
-"""`s2s-gates`: what the gates of a trained encoder do at each piece of a sentence, and how long its units remember."""
+"""`s2s gates`: what the gates of a trained encoder do at each piece of a sentence, and how long its units remember."""
 
 import enum
 import json
@@ -15,7 +15,7 @@ from torch import Tensor
 from s2s.analysis.gates import KEEPS, LayerReader, Trace, UnitMemory, extremes, memories
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
-from s2s.cli.app import quote_text, run_app
+from s2s.cli.commands import Command
 from s2s.config.model import Cell, ModelConfig
 from s2s.config.options import Options, option
 from s2s.config.training import Task
@@ -56,12 +56,6 @@ class GatesConfig(Options):
     def check(self) -> None:
         if not self.text.strip():
             raise ConfigError("text must be a sentence, but is blank")
-
-
-def main() -> None:
-    """The command; what stands after `text=` is a sentence, commas, quotes and all."""
-    sys.argv[1:] = [quote_text(argument) if argument.startswith("text=") else argument for argument in sys.argv[1:]]
-    run_app("gates", GatesConfig, gates)
 
 
 def gates(config: GatesConfig) -> None:
@@ -188,3 +182,6 @@ def _result(
 def _rounded(half_life: float) -> float | None:
     """To two digits; None where nothing is ever lost: JSON has no infinity."""
     return round(half_life, 2) if math.isfinite(half_life) else None
+
+
+COMMAND = Command(gates, GatesConfig, texts=("text",))

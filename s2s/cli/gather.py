@@ -1,4 +1,4 @@
-"""`s2s-gather`: many runs in one table, seeds taken together."""
+"""`s2s gather`: many runs in one table, seeds taken together."""
 
 import enum
 import json
@@ -9,7 +9,7 @@ from typing import Any
 from tabulate import tabulate
 
 from s2s.analysis.run_comparison import MEASURES, SeedGroup, compare, find_runs, read_result, signatures
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import folder_list
 from s2s.config.options import Options, option
 from s2s.text_tables import table
@@ -36,11 +36,6 @@ class GatherConfig(Options):
 
     def check(self) -> None:
         folder_list("runs", self.runs)
-
-
-def main() -> None:
-    """The command."""
-    run_app("gather", GatherConfig, gather)
 
 
 def gather(config: GatherConfig) -> None:
@@ -105,3 +100,6 @@ def _shown(value: Any) -> str:
 
 def _rounded(value: float | None, measure: str) -> str:
     return "-" if value is None else f"{value:.{_DIGITS[measure]}f}"
+
+
+COMMAND = Command(gather, GatherConfig)

@@ -1,4 +1,4 @@
-"""`s2s-gradients`: how gradients vanish and explode on their way back through time, as a picture and as figures."""
+"""`s2s gradients`: how gradients vanish and explode on their way back through time, as a picture and as figures."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from s2s.analysis.gradient_study import Measurement, measure_new_models, measure
 from s2s.analysis.gradients import Curves, Norms, Quantity
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Dash, Panel, plot_panels
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import folder_list
 from s2s.config.options import Options, check_ascending, option
 from s2s.text_tables import table
@@ -49,11 +49,6 @@ class GradientsConfig(Options):
         check_ascending("lengths", self.lengths)
         if self.runs is not None:
             folder_list("runs", self.runs)
-
-
-def main() -> None:
-    """The command."""
-    run_app("gradients", GradientsConfig, gradients)
 
 
 def gradients(config: GradientsConfig) -> None:
@@ -175,3 +170,6 @@ def _lines(measured: Measurement, colour: int) -> Iterator[Curve]:
             colour,
             _DASHES[quantity],
         )
+
+
+COMMAND = Command(gradients, GradientsConfig)

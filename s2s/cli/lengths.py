@@ -1,4 +1,4 @@
-"""`s2s-lengths`: BLEU of runs by the length of the source, as a table and a picture."""
+"""`s2s lengths`: BLEU of runs by the length of the source, as a table and a picture."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ from typing import Any
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.analysis.run_comparison import find_translators, short_names
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import ScoringConfig, folder_list
 from s2s.config.options import check_ascending, option
 from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
@@ -61,11 +61,6 @@ class GroupScore:
 
 Found = dict[str, list[GroupScore]]
 """Of each run, by its name."""
-
-
-def main() -> None:
-    """The command."""
-    run_app("lengths", LengthsConfig, lengths)
 
 
 def lengths(config: LengthsConfig) -> None:
@@ -150,3 +145,6 @@ def _panel(found: Found, groups: list[LengthGroup]) -> Panel:
         x_ticks=places,
         x_tick_names=ticks,
     )
+
+
+COMMAND = Command(lengths, LengthsConfig)

@@ -1,4 +1,4 @@
-"""`s2s-memory`: how far each cell carries a word across fillers, with attention and without."""
+"""`s2s memory`: how far each cell carries a word across fillers, with attention and without."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from s2s.analysis.copy_task import accuracy, build_copyist, copying_batch, teach
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.model import AttentionScore, Cell
 from s2s.config.options import Options, as_argument, check_ascending, option
 from s2s.errors import ConfigError
@@ -65,11 +65,6 @@ class Copyist(NamedTuple):
 
 Found = dict[Copyist, list[list[float]]]
 """For each distance the accuracies, one a seed."""
-
-
-def main() -> None:
-    """The command."""
-    run_app("memory", MemoryConfig, memory)
 
 
 def memory(config: MemoryConfig) -> None:
@@ -138,3 +133,6 @@ def _panel(found: Found, config: MemoryConfig) -> Panel:
         x_ticks=config.distances,
         y_limits=(-4, 104),
     )
+
+
+COMMAND = Command(memory, MemoryConfig)

@@ -1,4 +1,4 @@
-"""`s2s-translate`: lines in, translations out, one for one and in order."""
+"""`s2s translate`: lines in, translations out, one for one and in order."""
 
 import datetime
 import os
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import TranslatingConfig, folder_list
 from s2s.config.options import flatten, option
 from s2s.config.search import EnsembleMean
@@ -56,11 +56,6 @@ class TranslateConfig(TranslatingConfig):
             raise ConfigError(f"ensemble={self.ensemble.name} is a mean of several runs: run=[FOLDER,FOLDER]")
         if self.output is not None and self.output.endswith(".gz"):
             raise ConfigError(f"output={self.output} is written as plain text: choose a name without .gz")
-
-
-def main() -> None:
-    """The command."""
-    run_app("translate", TranslateConfig, translate)
 
 
 def translate(config: TranslateConfig) -> None:
@@ -138,3 +133,6 @@ def _made_of(config: TranslateConfig) -> MadeOf:
         "precision": config.precision.name,
         **{name: value for name, value in options.items() if name not in _DECIDES_NOTHING},
     }
+
+
+COMMAND = Command(translate, TranslateConfig)

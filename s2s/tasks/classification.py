@@ -88,7 +88,7 @@ class ClassificationTask(TrainingTask):
         log_scores(found, names)
         self.write_summary({"lines": len(test), **found.as_json(names)}, samples)
         draw_scores(found, names, run.path)  # last, so that an error in it loses nothing
-        _logger.info("\nclassify with\n  s2s-classify run=%s < IN > OUT", shlex.quote(str(run.path)))
+        _logger.info("\nclassify with\n  s2s classify run=%s < IN > OUT", shlex.quote(str(run.path)))
 
 
 def most_likely(log_probabilities_NC: npt.NDArray[np.float32], labels: Labels) -> list[tuple[str, float]]:

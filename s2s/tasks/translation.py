@@ -89,7 +89,7 @@ class TranslationTask(TrainingTask):
         _logger.info("  chrF %.2f  (%s)", scores["chrf"], scores["chrf_signature"])
         self.write_summary({"lines": len(sources), "search": search, **scores}, samples)
         _draw_attention(run, translator, sources)  # last, so that an error in it loses nothing
-        _logger.info("\ntranslate with\n  s2s-translate run=%s < IN > OUT", shlex.quote(str(run.path)))
+        _logger.info("\ntranslate with\n  s2s translate run=%s < IN > OUT", shlex.quote(str(run.path)))
 
 
 def _draw_attention(run: RunFolder, translator: Translator, sources: list[str]) -> None:
