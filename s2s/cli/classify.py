@@ -8,8 +8,7 @@ from pathlib import Path
 
 from s2s.cli.app import run_app
 from s2s.config.commands import ClassifyConfig
-from s2s.data.text.corpus import paths_of
-from s2s.data.text.parallel_text import Files, read_pairs
+from s2s.data.text.parallel_text import Files, paths_of, read_pairs
 from s2s.data.vocabulary.labels import classes_of
 from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
 from s2s.decoding.text_classifier import TextClassifier
