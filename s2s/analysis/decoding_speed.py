@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from s2s.config.search import DecodingPrecision, SearchConfig, Strategy
-from s2s.config.training import Config, Device
+from s2s.config.search import DecodingPrecision, Strategy
+from s2s.config.training import Config
 from s2s.data.prepare import prepare
 from s2s.data.text.parallel_text import Pair, read_pairs
 from s2s.data.vocabulary.subwords import NO_TEXT
 from s2s.decoding.ensemble import Ensemble, EnsembleState
-from s2s.decoding.packed_model import prepare_product
+from s2s.decoding.packed_model import pack_linear
 from s2s.decoding.streaming.input_lines import Window
-from s2s.decoding.streaming.line_translator import LineTranslator
+from s2s.decoding.streaming.line_translator import load_lines
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
 from s2s.decoding.translator import Translator
 from s2s.device import choose_decoding_precision, choose_device, matrix_rate, product_rate
@@ -87,23 +87,18 @@ def bench_decoding(
         rows = []
         choices = list(product(strategies, precisions, processes, batch_sizes))
         for strategy, precision, num, batch_size in tqdm(choices, desc="measuring", unit="row", disable=None):
-            search = dataclasses.replace(config.search, strategy=strategy, batch_size=batch_size, num_best=1)
+            search = dataclasses.replace(config.search, strategy=strategy, num_best=1)
             if is_untrained:
                 search = dataclasses.replace(search, min_length_factor=1.0, max_length_factor=1.0, max_length_offset=1)
             lines = [pair.source for pair in pairs[: min(num_lines, _BATCHES * batch_size)]]
-            load = partial(load_lines, str(run.path), search, config.device, precision)
+            options = {"search": search, "device": config.device, "precision": precision, "batch_size": batch_size}
             kind = choose_decoding_precision(precision, device)
-            row = _measured(load, lines, num, kind, device, num_rounds)
+            row = _measured(str(run.path), options, lines, num, kind, device, num_rounds)
             names = {"strategy": strategy.name, "precision": precision.name, "processes": num, "batch_size": batch_size}
             rows.append({**names, **row})
     machine = {"device": device.type, "cores": all_cores(), "torch": torch.__version__}
     _print_table(machine, rows)
     return {**machine, "rows": rows}
-
-
-def load_lines(run: str, search: SearchConfig, device: Device, precision: DecodingPrecision) -> LineTranslator:
-    """A run as processes load it."""
-    return LineTranslator(Translator.load(run, search=search, device=device, precision=precision))
 
 
 def _is_there(precision: DecodingPrecision, device: torch.device) -> bool:
@@ -150,13 +145,22 @@ class _CountingEnsemble(Ensemble):
         self.num_source += int(lengths_B.sum())
         return super().start(source_BS, lengths_B)
 
-    def step(self, word_BK: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState]:
-        self.num_beams += word_BK.numel()
-        return super().step(word_BK, state)
+    def step(self, token_BK: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState]:
+        self.num_beams += token_BK.numel()
+        return super().step(token_BK, state)
+
+
+class _CountingTranslator(Translator):
+    """Counts what its one model computes."""
+
+    @cached_property
+    def engine(self) -> _CountingEnsemble:
+        return _CountingEnsemble([self.model], self.precision, banned=NO_TEXT)
 
 
 def _measured(
-    load: partial[LineTranslator],
+    run: str,
+    options: dict[str, Any],
     lines: Sequence[str],
     num_processes: int,
     kind: torch.dtype,
@@ -167,8 +171,9 @@ def _measured(
     num_threads = max(1, all_cores() // num_processes)
     before = torch.get_num_threads()
     window = Window(1, [line.encode() for line in lines])
-    num_tokens, flops = _work(load().translator, lines, kind)
+    num_tokens, flops = _work(_CountingTranslator.load(run, **options), lines)
     found = []
+    load = partial(load_lines, run, **options)
     with ParallelTranslator(load, num_processes, num_threads=num_threads) as crew:
         for number in range(rounds + 1):
             rate = _rate(kind, device)
@@ -193,21 +198,19 @@ def _measured(
     }
 
 
-def _work(translator: Translator, lines: Sequence[str], kind: torch.dtype) -> tuple[int, float]:
+def _work(translator: _CountingTranslator, lines: Sequence[str]) -> tuple[int, float]:
     """Target tokens of the translations, `</s>` counted, and floating-point operations that they take."""
-    engine = _CountingEnsemble([translator.model], kind, banned=NO_TEXT)
-    translator.engine = engine
     translations = translator.translations(lines)
     on_source, on_beam = decoding_flops(translator.model)
     num_tokens = sum(len(translation.hypotheses[0].ids) + 1 for translation in translations)
-    return num_tokens, engine.num_source * on_source + engine.num_beams * on_beam
+    return num_tokens, translator.engine.num_source * on_source + translator.engine.num_beams * on_beam
 
 
 def _rate(kind: torch.dtype, device: torch.device) -> float:
     """Operations a second of a square product of the type."""
     if kind is not torch.int8:
         return matrix_rate(kind, device, _MATRIX_SIZE)
-    multiply = prepare_product(torch.rand(_MATRIX_SIZE, _MATRIX_SIZE), None, torch.int8, 1.0)
+    multiply = pack_linear(torch.rand(_MATRIX_SIZE, _MATRIX_SIZE), None, torch.int8, 1.0)
     return product_rate(partial(multiply, torch.rand(_MATRIX_SIZE, _MATRIX_SIZE)), device, _MATRIX_SIZE)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from s2s.analysis.attention import WordAttention, attention_of_pairs, medium_sentence, piece_pairs
 from s2s.analysis.run_comparison import RunResult, read_result, short_names
-from s2s.config.model import AttentionScore
 from s2s.config.search import DecodingPrecision, SearchConfig
 from s2s.config.training import Device
 from s2s.decoding.translator import Translator
@@ -135,7 +134,7 @@ def score_runs(
 
 def _attention(translator: Translator, source: str) -> WordAttention | None:
     """Where a model looks while it translates a sentence."""
-    if translator.model.decoder.attention.score is AttentionScore.none:
+    if not translator.model.has_attention:
         return None
     [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]))
     return sentence

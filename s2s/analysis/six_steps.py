@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from s2s.analysis.attention import PiecePair, pieces_with_end
-from s2s.config.model import AttentionScore
 from s2s.data.batching import Batch, pair_batch
 from s2s.data.vocabulary.subwords import EOS, NO_TEXT
 from s2s.data.vocabulary.words import merge_pieces, words_of_pieces
@@ -22,11 +21,6 @@ from s2s.text_tables import table
 
 NUM_NEXT = 5
 _BAR_COLUMNS = 20
-_FORMULAS = {
-    AttentionScore.dot: "its dot product with q",
-    AttentionScore.general: "the dot product of W h with q (W: learnt)",
-    AttentionScore.additive: "v . tanh(W q + b + U h) (W, b, U and v: learnt)",
-}
 
 
 @dataclass(frozen=True)
@@ -87,7 +81,7 @@ def six_steps(translator: Translator, pair: PiecePair, step: int) -> SixSteps:
     model, attention = translator.model.eval(), translator.model.decoder.attention
     queries_1TH, memory = _looks(model, pair_batch([pair.source], [pair.target]).to(translator.device))
     query_11H = queries_1TH[:, step - 1 : step]
-    mixed_11I, weights_11S = attention.mix(query_11H, memory)
+    mixed_11I, weights_11S = attention.attend(query_11H, memory)
     attentional_11O, _ = attention(query_11H, memory)
     context_11H = mixed_11I[..., : -query_11H.shape[-1]]
     blind_11O = torch.tanh(attention.combine(torch.cat([torch.zeros_like(context_11H), query_11H], dim=-1)))
@@ -159,8 +153,8 @@ from it, how probable each piece is as the next
 
 
 def _formula(attention: Attention) -> str:
-    formula = _FORMULAS[attention.score]
-    return formula if attention.scale == 1 else f"{formula}, times {attention.scale:.4f} (1 / the root of the units)"
+    scaled = "" if attention.scale == 1 else f", times {attention.scale:.4f} (1 / the root of the units)"
+    return attention.formula + scaled
 
 
 def _source_rows(steps: SixSteps) -> list[list[str]]:

@@ -1,16 +1,17 @@
-"""`s2s-evaluate`: scores of a run, or of several that are compared, on their own test set or on another."""
+"""`s2s evaluate`: scores of a run, or of several that are compared, on their own test set or on another."""
 
 import dataclasses
 import json
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s.cli.app import run_app
-from s2s.config.check import check
-from s2s.config.commands import EvaluateConfig
+from s2s.cli.commands import Command
+from s2s.config.decoding import ComparisonConfig
+from s2s.config.options import check_options, option
 from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
 from s2s.config.training import Task
 from s2s.data.batching import all_batches
@@ -32,9 +33,11 @@ _logger = logging.getLogger(__name__)
 _LOSS_BATCH_TOKENS = 2000
 
 
-def main() -> None:
-    """The command."""
-    run_app("evaluate", EvaluateConfig, evaluate)
+@dataclass
+class EvaluateConfig(ComparisonConfig):
+    """Options of `evaluate`."""
+
+    output: str | None = option(None, "folder for the hypotheses; left out: RUN/evaluation")
 
 
 def evaluate(config: EvaluateConfig) -> None:
@@ -56,8 +59,7 @@ def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[s
     _logger.info("%d lines, loss %.3f nats, perplexity %.2f", len(text.sources), loss_nats, perplexity(loss_nats))
     systems = []
     for search in _searches(translator.search):
-        translator.search = search
-        systems.append(_kept(scored(search.strategy.name, translator, text), output))
+        systems.append(_kept(scored(search.strategy.name, translator.with_search(search), text), output))
     significance = config.significance
     if significance.confidence:
         num_samples = {Resampling.bootstrap: significance.bootstrap_samples}
@@ -94,7 +96,7 @@ def _searches(chosen: SearchConfig) -> list[SearchConfig]:
     if chosen == greedy:
         return [chosen]
     try:
-        check(greedy, "search.")
+        check_options(greedy, "search.")
     except ConfigError as error:
         _logger.info("search=greedy is left out: %s", error)
         return [chosen]
@@ -112,3 +114,6 @@ def _kept(system: ScoredSystem, folder: Path) -> ScoredSystem:
     """The same, with its translations written into a folder."""
     write_lines(folder / system.output, system.hypotheses)
     return system
+
+
+COMMAND = Command(evaluate, EvaluateConfig)

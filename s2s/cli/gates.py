@@ -1,9 +1,11 @@
-"""`s2s-gates`: what the gates of a trained encoder do at each piece of a sentence, and how long its units remember."""
+"""`s2s gates`: what the gates of a trained encoder do at each piece of a sentence, and how long its units remember."""
 
+import enum
 import json
 import logging
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ from torch import Tensor
 from s2s.analysis.gates import KEEP_GATES, LayerReader, Trace, UnitHalfLife, extremes, half_lives
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
-from s2s.cli.app import quote_text, run_app
-from s2s.config.commands import Direction, GatesConfig
+from s2s.cli.commands import Command
 from s2s.config.model import Cell, ModelConfig
+from s2s.config.options import Options, option
 from s2s.config.training import Task
 from s2s.data.batching import source_batch
 from s2s.data.text.parallel_text import read_pairs
@@ -29,10 +31,31 @@ _logger = logging.getLogger(__name__)
 _STATES = (Trace.cell, Trace.hidden)
 
 
-def main() -> None:
-    """The command; what stands after `text=` is a sentence, commas, quotes and all."""
-    sys.argv[1:] = [quote_text(argument) if argument.startswith("text=") else argument for argument in sys.argv[1:]]
-    run_app("gates", GatesConfig, gates)
+class Direction(enum.Enum):
+    """Which half of a bidirectional encoder."""
+
+    forwards = "forwards"
+    backwards = "backwards"
+
+
+@dataclass
+class GatesConfig(Options):
+    """Options of `gates`."""
+
+    run: str = option("???", "folder of a trained lstm or gru run")
+    text: str = option("???", "sentence that its encoder reads")
+    layer: int = option(1, "of the encoder, from 1", low=1)
+    direction: Direction = option(Direction.forwards, "forwards or backwards, in which the layer reads")
+    units: list[int] = option(
+        [], "units to draw, from 0; left out: those of the largest and smallest mean gates", low=0
+    )
+    num_units: int = option(8, "units of the largest mean gate, and of the smallest, to draw and to print", low=1)
+    lines: int = option(200, "sentences of the run's test set over which gates are averaged; 0: only over text", low=0)
+    output: str | None = option("gates.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+
+    def check(self) -> None:
+        if not self.text.strip():
+            raise ConfigError("text must be a sentence, but is blank")
 
 
 def gates(config: GatesConfig) -> None:
@@ -68,7 +91,7 @@ def _check(config: GatesConfig, run: RunFolder, model: ModelConfig) -> None:
         RunError: its cells have no gates.
         ConfigError: it has no such layer or direction.
     """
-    if model.cell is Cell.rnn:
+    if model.cell not in KEEP_GATES:
         raise RunError(f"run={run.path} has plain RNN cells, which have no gates: expected an lstm or gru run")
     if config.layer > model.layers:
         raise ConfigError(f"layer={config.layer}: the encoder of {run.path} has layers 1 to {model.layers}")
@@ -159,3 +182,6 @@ def _result(
 def _rounded(half_life: float) -> float | None:
     """To two digits; None where nothing is ever lost: JSON has no infinity."""
     return round(half_life, 2) if math.isfinite(half_life) else None
+
+
+COMMAND = Command(gates, GatesConfig, texts=("text",))

@@ -1,23 +1,41 @@
-"""`s2s-gather`: many runs in one table, seeds taken together."""
+"""`s2s gather`: many runs in one table, seeds taken together."""
 
+import enum
 import json
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from tabulate import tabulate
 
 from s2s.analysis.run_comparison import MEASURES, SeedGroup, compare, find_runs, read_result, signatures
-from s2s.cli.app import run_app
-from s2s.config.commands import GatherConfig, TableFormat
+from s2s.cli.commands import Command
+from s2s.config.decoding import folder_list
+from s2s.config.options import Options, option
 from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _DIGITS = {"bleu": 2, "chrf": 2, "accuracy": 2, "f1": 2, "calibration_error": 2, "dev_loss_nats": 3, "minutes": 1}
 
 
-def main() -> None:
-    """The command."""
-    run_app("gather", GatherConfig, gather)
+class TableFormat(enum.Enum):
+    """How `gather` writes its table."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+    tsv = "tsv"
+
+
+@dataclass
+class GatherConfig(Options):
+    """Options of `gather`."""
+
+    runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are compared")
+    format: TableFormat = option(TableFormat.text, "text, markdown, json or tsv")
+
+    def check(self) -> None:
+        folder_list("runs", self.runs)
 
 
 def gather(config: GatherConfig) -> None:
@@ -82,3 +100,6 @@ def _shown(value: Any) -> str:
 
 def _rounded(value: float | None, measure: str) -> str:
     return "-" if value is None else f"{value:.{_DIGITS[measure]}f}"
+
+
+COMMAND = Command(gather, GatherConfig)

@@ -1,10 +1,11 @@
-"""`s2s-gradients`: how gradients vanish and explode on their way back through time, as a picture and as figures."""
+"""`s2s gradients`: how gradients vanish and explode on their way back through time, as a picture and as figures."""
 
 import json
 import logging
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from s2s.analysis.gradient_study import Measurement, measure_new_models, measure
 from s2s.analysis.gradients import Curves, Norms, Quantity
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Dash, Panel, plot_panels
-from s2s.cli.app import run_app
-from s2s.config.commands import GradientsConfig
+from s2s.cli.commands import Command
+from s2s.config.decoding import folder_list
+from s2s.config.options import Options, check_ascending, option
 from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
@@ -26,9 +28,27 @@ _SMALLEST, _LARGEST = 1e-40, 1e40  # the picture ends there: what is beyond is a
 _SHOWN_CLIPPED = 0.5  # where clipping changes less than this, its curve would lie upon the other
 
 
-def main() -> None:
-    """The command."""
-    run_app("gradients", GradientsConfig, gradients)
+@dataclass
+class GradientsConfig(Options):
+    """Options of `gradients`."""
+
+    runs: Any = option(
+        None, "a folder, or [FOLDER,FOLDER]: measure the encoders of all runs below it; left out: small new models"
+    )
+    lengths: list[int] = option([10, 25, 50, 100, 200, 400], "pieces of the sequences, ascending", low=2, high=500)
+    batches: int = option(8, "batches of each length; the spread is over them", low=1)
+    batch_size: int = option(16, "sequences of a batch", low=1)
+    hidden_size: int = option(64, "new models: units of the embedding and of the recurrent layer", low=1)
+    steps: int = option(300, "new models: updates between the pictures at initialisation and after training", low=1)
+    scale: float = option(2.0, "new models: factor of the recurrent weights that are scaled up", low=0, high=4)
+    max_grad_norm: float = option(1.0, "new models: norm to which clipping scales gradients down", low=1e-6)
+    seed: int = option(1, "of weights and text", low=0)
+    output: str | None = option("gradients.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+
+    def check(self) -> None:
+        check_ascending("lengths", self.lengths)
+        if self.runs is not None:
+            folder_list("runs", self.runs)
 
 
 def gradients(config: GradientsConfig) -> None:
@@ -150,3 +170,6 @@ def _lines(measured: Measurement, colour: int) -> Iterator[Curve]:
             colour,
             _DASHES[quantity],
         )
+
+
+COMMAND = Command(gradients, GradientsConfig)

@@ -1,4 +1,4 @@
-"""`s2s-lengths`: BLEU of runs by the length of the source, as a table and a picture."""
+"""`s2s lengths`: BLEU of runs by the length of the source, as a table and a picture."""
 
 import json
 import logging
@@ -10,8 +10,9 @@ from typing import Any
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.analysis.run_comparison import find_translation_runs, short_names
-from s2s.cli.app import run_app
-from s2s.config.commands import LengthsConfig
+from s2s.cli.commands import Command
+from s2s.config.decoding import ScoringConfig, folder_list
+from s2s.config.options import check_ascending, option
 from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
 from s2s.evaluation.scores import comparable_metrics
 from s2s.evaluation.significance import Significance
@@ -22,6 +23,25 @@ from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _APART = 0.07  # places of a group, so that intervals stand beside each other
+
+
+@dataclass
+class LengthsConfig(ScoringConfig):
+    """Options of `lengths`."""
+
+    runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are scored on one test set")
+    edges: list[int] | None = option(
+        None, "words at which a new group of lengths begins; null: about five groups of equally many lines", low=2
+    )
+    bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100)
+    seed: int = option(12345, "of them", low=1)
+    output: str | None = option("lengths.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+
+    def check(self) -> None:
+        super().check()
+        folder_list("runs", self.runs)
+        if self.edges:
+            check_ascending("edges", self.edges)
 
 
 @dataclass(frozen=True)
@@ -41,11 +61,6 @@ class GroupScore:
 
 Found = dict[str, list[GroupScore]]
 """Of each run, by its name."""
-
-
-def main() -> None:
-    """The command."""
-    run_app("lengths", LengthsConfig, lengths)
 
 
 def lengths(config: LengthsConfig) -> None:
@@ -130,3 +145,6 @@ def _panel(found: Found, groups: list[LengthGroup]) -> Panel:
         x_ticks=places,
         x_tick_names=ticks,
     )
+
+
+COMMAND = Command(lengths, LengthsConfig)

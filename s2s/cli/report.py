@@ -1,14 +1,16 @@
-"""`s2s-report`: several runs on one page that needs no network."""
+"""`s2s report`: several runs on one page that needs no network."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from s2s.analysis.pages.report_page import report_page
 from s2s.analysis.run_report import ReportedText, read_runs, score_runs
-from s2s.cli.app import run_app
-from s2s.config.commands import ReportConfig
+from s2s.cli.commands import Command
+from s2s.config.decoding import ComparisonConfig
+from s2s.config.options import option
 from s2s.config.training import Task
-from s2s.errors import RunError
+from s2s.errors import ConfigError, RunError
 from s2s.evaluation.significance import Resampling
 from s2s.evaluation.testsets import read_scored_text
 from s2s.files import write_text
@@ -16,19 +18,29 @@ from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 
 
-def main() -> None:
-    """The command."""
-    run_app("report", ReportConfig, report)
+@dataclass
+class ReportConfig(ComparisonConfig):
+    """Options of `report`."""
+
+    output: str = option("report.html", "the page")
+    scores: bool = option(True, "translate and score a text; false: only what the run folders hold")
+    samples: int = option(8, "translations shown side by side", low=0)
+
+    def check(self) -> None:
+        super().check()
+        if not self.scores and (self.data.test or self.data.testset):
+            raise ConfigError(
+                "scores=false scores nothing, and has no use for data.test and data.testset; leave one out"
+            )
 
 
 def report(config: ReportConfig) -> None:
     """Write the page, and its name on stdout."""
-    assert config.output is not None
     folders = [RunFolder.existing(name) for name in config.runs]
     task = _common_task(folders)
     if task is Task.classify and (config.data.test or config.data.testset):
         raise RunError(
-            f"run={folders[0].path} is a classifier, which report does not score: give data.test to s2s-classify"
+            f"run={folders[0].path} is a classifier, which report does not score: give data.test to s2s classify"
         )
     runs, texts = read_runs(folders), list[ReportedText]()
     if config.scores and task is Task.translate:
@@ -60,3 +72,6 @@ def _common_task(runs: Sequence[RunFolder]) -> Task:
                 "expected runs of one task; report on each kind by itself"
             )
     return tasks[0]
+
+
+COMMAND = Command(report, ReportConfig)

@@ -1,26 +1,26 @@
-"""`s2s-translate`: lines in, translations out, one for one and in order."""
+"""`s2s translate`: lines in, translations out, one for one and in order."""
 
 import datetime
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from s2s.cli.app import run_app
-from s2s.config.commands import TranslateConfig
-from s2s.config.options import flatten
-from s2s.config.search import DecodingPrecision, EnsembleMean, SearchConfig
-from s2s.config.training import Device
+from s2s.cli.commands import Command
+from s2s.config.decoding import TranslatingConfig, folder_list
+from s2s.config.options import flatten, option
+from s2s.config.search import EnsembleMean
 from s2s.data.text.parallel_text import sha256_of
 from s2s.decoding.streaming.input_lines import WINDOW_BYTES, open_input, read_windows
-from s2s.decoding.streaming.line_translator import LineTranslator
+from s2s.decoding.streaming.line_translator import load_lines
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
 from s2s.decoding.streaming.resumable_output import MadeOf, ResumableOutput, join
-from s2s.decoding.translator import Translator
 from s2s.device import choose_device
 from s2s.distributed import Ranks, connected, local_rank
 from s2s.errors import ConfigError, OutputError
@@ -33,9 +33,29 @@ _LONGEST_WAIT = datetime.timedelta(days=30)  # for a slower rank; one that is lo
 _DECIDES_NOTHING = ("search.workers", "search.batch_size")  # how fast, and in how much memory
 
 
-def main() -> None:
-    """The command."""
-    run_app("translate", TranslateConfig, translate)
+@dataclass
+class TranslateConfig(TranslatingConfig):
+    """Options of `translate`."""
+
+    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER]: an ensemble, of runs with the same subwords")
+    ensemble: EnsembleMean = option(
+        EnsembleMean.log_probability, "several runs: mean of log_probability or of probability"
+    )
+    input: str | None = option(None, "file to translate, plain or .gz; left out: standard input")
+    output: str | None = option(
+        None, "new file for the translations, complete or absent; a stopped job goes on; left out: standard output"
+    )
+
+    @property
+    def runs(self) -> list[str]:
+        """The folders, also where there is one."""
+        return folder_list("run", self.run)
+
+    def check(self) -> None:
+        if len(self.runs) == 1 and self.ensemble is not EnsembleMean.log_probability:
+            raise ConfigError(f"ensemble={self.ensemble.name} is a mean of several runs: run=[FOLDER,FOLDER]")
+        if self.output is not None and self.output.endswith(".gz"):
+            raise ConfigError(f"output={self.output} is written as plain text: choose a name without .gz")
 
 
 def translate(config: TranslateConfig) -> None:
@@ -81,17 +101,22 @@ def _crew(config: TranslateConfig, ranks: Ranks) -> ParallelTranslator:
         is_shared_out = ranks.size > 1 or choose_device(config.device).type == "cuda"
         num_workers = 1 if is_shared_out else num_cores()
     return ParallelTranslator(
-        partial(_load, config.runs, config.search, config.device, config.precision, config.ensemble),
+        partial(
+            load_lines,
+            config.runs,
+            output_format=config.search.format,
+            columns=config.search.columns,
+            search=config.search,
+            device=config.device,
+            precision=config.precision,
+            ensemble=config.ensemble,
+            batch_size=config.search.batch_size,
+            with_alignments=config.search.alignments,
+        ),
         num_workers,
         num_threads=None if "OMP_NUM_THREADS" in os.environ else max(1, all_cores() // num_workers),
         enough_bytes=WINDOW_BYTES // 2 if config.search.workers is None else 0,
     )
-
-
-def _load(
-    runs: list[str], search: SearchConfig, device: Device, precision: DecodingPrecision, ensemble: EnsembleMean
-) -> LineTranslator:
-    return LineTranslator(Translator.load(runs, search=search, device=device, precision=precision, ensemble=ensemble))
 
 
 def _made_of(config: TranslateConfig) -> MadeOf:
@@ -108,3 +133,6 @@ def _made_of(config: TranslateConfig) -> MadeOf:
         "precision": config.precision.name,
         **{name: value for name, value in options.items() if name not in _DECIDES_NOTHING},
     }
+
+
+COMMAND = Command(translate, TranslateConfig)

@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 
-from s2s.config.search import DecodingPrecision, ExpectedUtility, OutputFormat, SearchConfig
+from s2s.config.search import DecodingPrecision, ExpectedUtility, SearchConfig
 from s2s.config.training import Device
 from s2s.decoding.translator import Translator
 from s2s.evaluation.score_table import ScoredSystem
@@ -20,8 +20,8 @@ def scoring_translator(
     """The translator of a run, which gives one translation a line."""
     # Every line needs exactly one translation here; several are only of use to choose one from.
     num_best = search.num_best if search.mbr is not ExpectedUtility.none else 1
-    search = dataclasses.replace(search, num_best=num_best, format=OutputFormat.text)
-    return Translator.load(run.path, search=search, device=device, precision=precision)
+    options = dataclasses.replace(search, num_best=num_best)
+    return Translator.load(run.path, search=options, device=device, precision=precision, batch_size=search.batch_size)
 
 
 def scored(name: str, translator: Translator, text: ScoredText) -> ScoredSystem:

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from processes import ROOT, Caller, environment, run_command
 from s2s.config.model import Pooling
-from s2s.data.vocabulary.labels import Labels
 from s2s.decoding.text_classifier import TextClassifier
 from s2s.errors import DataError, RunError
+from s2s.evaluation.classification import classification_scores
 from s2s.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint, weights_path, without_prefix
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
-from s2s.tasks.classification import judged
+from s2s.tasks.classification import log_scores
 from s2s.tasks.train_run import train
 from tiny_runs import TINY, compose, labelled_options, write_labelled
 
@@ -208,7 +208,7 @@ def test_korean_labels_stand_under_each_other(caplog: pytest.LogCaptureFixture) 
     """A Korean letter takes two columns."""
     caplog.set_level(logging.INFO, "s2s")
     log_probabilities_NC = np.log(np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], dtype=np.float32))
-    judged(log_probabilities_NC, [0, 1, 1], Labels.of(["나쁨", "ok"]))
+    log_scores(classification_scores(log_probabilities_NC, np.array([0, 1, 1])), ["ok", "나쁨"])
     assert caplog.messages[1:] == [
         "  label     F1  as ok  as 나쁨",
         "  ok     66.67      1        0",
@@ -321,7 +321,7 @@ def test_a_classifier_is_no_translator(labelled: Path, tmp_path: Path, call_comm
     command, *options = words.replace("RUN", str(labelled)).replace("OUT", str(tmp_path / "out")).split()
     ended = call_command(command, *options)
     assert ended.code == 1
-    assert "was trained with task=classify, and task=translate is needed here: give it to s2s-classify" in ended.err
+    assert "was trained with task=classify, and task=translate is needed here: give it to s2s classify" in ended.err
     assert (ended.out, ended.err.count("\n"), (tmp_path / "out").exists()) == (b"", 1, False)
 
 
@@ -346,7 +346,7 @@ def test_what_a_classifier_cannot_start_from(labelled: Path, tiny_run: Path, tmp
     with pytest.raises(RunError, match="was trained with task=translate, which is not task=classify"):
         train(compose("train", *labelled_options(tmp_path / "corpus"), *options, f"init_from={tiny_run}"))
     other = labelled_options(tmp_path / "other", labels=("no", "yes"))
-    with pytest.raises(RunError, match="tells apart bad, good, and this text has other labels"):
+    with pytest.raises(RunError, match="has the labels bad, good, and this text has others"):
         train(compose("train", *other, *options, f"init_from={labelled}", "init_subwords=new"))
 
 
@@ -371,7 +371,10 @@ def test_options_of_the_other_task_are_refused(tmp_path: Path, call_command: Cal
             [*labelled_options(tmp_path), "model.pooling=attention", "model.attention=none"],
             "model.pooling=attention needs model.attention=dot, general or additive",
         ),
-        ([*labelled_options(tmp_path), "subwords.kind=word", "subwords.sampling=true"], "subwords.kind=word cuts none"),
+        (
+            [*labelled_options(tmp_path), "subwords.kind=word", "subwords.sampling=true"],
+            "subwords.sampling=true belongs to subwords.kind=unigram or bpe, not to word",
+        ),
         (["data=labelled"], "data=labelled needs data.train=[TEXT_FILE,LABEL_FILE]"),
         (["data=labelled", "data.train=[a,b,c]"], "but has 3 entries"),
         (["data.dev_share=0.2"], "data.dev_share cuts a dev set out of files of your own"),

@@ -451,7 +451,10 @@ def test_columns_ask_for_more(tiny_run: Path) -> None:
     [
         (["search.num_best=2"], ["search.format=moses", "search.mbr=chrf"]),
         (["search.mbr=chrf"], ["search.num_best"]),
-        (["search=greedy", "search.num_best=2", "search.mbr=chrf"], ["search=greedy finds one"]),
+        (
+            ["search=greedy", "search.num_best=2", "search.mbr=chrf"],
+            ["search.num_best=2 belongs to search.strategy=beam or sample"],
+        ),
         (["search.columns=[prefix,prefix]"], ["each column once"]),
         (["search.columns=[postfix]"], ["postfix"]),
         (["search=greedy", "search.columns=[must]"], ["search=beam"]),
@@ -476,17 +479,19 @@ def test_a_gpu_has_one_worker(tiny_run: Path, call_command: Caller, monkeypatch:
     assert "search.workers=2: expected one on a GPU" in ended.err
 
 
-@pytest.mark.parametrize("name", ["alignments", "replace_unknown"])
+@pytest.mark.parametrize(
+    ("option", "name"), [("search.alignments", "alignments"), ("search.replace_unknown", "search.replace_unknown")]
+)
 def test_a_model_without_attention_has_no_links(
-    tiny_run: Path, tmp_path: Path, call_command: Caller, name: str
+    tiny_run: Path, tmp_path: Path, call_command: Caller, option: str, name: str
 ) -> None:
     run = tmp_path / "run"
     subprocess.run(["cp", "-r", tiny_run, run], check=True)
     config = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(config.replace("attention: dot", "attention: none"))
-    ended = call_command("translate", f"run={run}", f"search.{name}=true")
+    ended = call_command("translate", f"run={run}", f"{option}=true")
     assert ended.code == 2
-    assert f"search.{name} asks where the model looks" in ended.err
+    assert f"{name} asks where the model looks" in ended.err
     assert "model.attention=none" in ended.err
 
 

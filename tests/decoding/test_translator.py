@@ -24,8 +24,8 @@ MOSES = OutputFormat.moses
 Beam, Greedy, Sample = Strategy.beam, Strategy.greedy, Strategy.sample
 
 
-def translator(run: Path, **options: Any) -> Translator:
-    return Translator.load(run, search=SearchConfig(**options), device="cpu")
+def translator(run: Path, *, batch_size: int = 64, **options: Any) -> Translator:
+    return Translator.load(run, search=SearchConfig(**options), device="cpu", batch_size=batch_size)
 
 
 def num_pieces(made: Translator, text: str) -> int:
@@ -275,9 +275,10 @@ def test_without_attention_there_is_no_coverage(tiny_run: Path) -> None:
     parts = [made.model], made.source, made.target
     found = Translator(*parts, SearchConfig(), made.device).translations(LINES, keep_attention=True)
     assert found[0].hypotheses[0].attention_TS is None
-    for asked in (SearchConfig(coverage_penalty=0.1), SearchConfig(alignments=True)):
-        with pytest.raises(ConfigError, match="asks where the model looks"):
-            Translator(*parts, asked, made.device)
+    with pytest.raises(ConfigError, match=r"search\.coverage_penalty asks where the model looks"):
+        Translator(*parts, SearchConfig(coverage_penalty=0.1), made.device)
+    with pytest.raises(ConfigError, match="alignments asks where the model looks"):
+        Translator(*parts, SearchConfig(), made.device, with_alignments=True)
 
 
 EVERYTHING: list[dict[str, Any]] = [

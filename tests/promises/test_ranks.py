@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processes import ROOT, environment
+from s2s.data.batching import labelled_batch, pair_batch
 from s2s.data.token_store import TokenStore
 from s2s.distributed import Ranks, connected
 from s2s.errors import RankEnded
-from s2s.training.updates import Updates, _ahead
+from s2s.training.updates import Updates, prefetched
 from tiny_runs import TINY, file_options
 
 CPU = torch.device("cpu")
@@ -32,7 +33,7 @@ def updates(ranks: Ranks, batch_tokens: int = 60, accumulate: int = 1) -> Update
     generator = np.random.default_rng(5)
     sides = ([generator.integers(4, 99, size=1 + n % 9).tolist() for n in range(50)] for _ in range(2))
     source, target = (TokenStore(side, 99) for side in sides)
-    return Updates(source, target, batch_tokens, accumulate, 3, ranks, CPU)
+    return Updates(source, target, pair_batch, batch_tokens, None, accumulate, None, 3, ranks, CPU)
 
 
 def one_epoch(made: Updates) -> list[Any]:
@@ -65,7 +66,7 @@ def test_the_shares_of_the_ranks_make_up_the_batch(size: int, batch_tokens: int,
 def test_texts_with_labels_are_shared_out_and_counted_by_the_text(size: int) -> None:
     texts, labels = TokenStore([[4] * (1 + n % 5) for n in range(20)], 9), TokenStore([[n % 3] for n in range(20)], 3)
     shares = [
-        one_epoch(Updates(texts, labels, 999, 1, 3, Ranks(rank, size), CPU, batch_size=7, is_labelled=True))
+        one_epoch(Updates(texts, labels, labelled_batch, 999, 7, 1, None, 3, Ranks(rank, size), CPU))
         for rank in range(size)
     ]
     assert sorted(update.num_tokens for update in shares[0]) == [6, 7, 7]
@@ -98,13 +99,13 @@ def test_a_rank_that_ends_with_the_first_takes_its_exit_code() -> None:
 
 
 def test_reading_ahead_changes_no_item_and_passes_errors_on() -> None:
-    assert list(zip(range(5), _ahead(iter(range(100)), 3), strict=False)) == [(n, n) for n in range(5)]
+    assert list(zip(range(5), prefetched(iter(range(100)), 3), strict=False)) == [(n, n) for n in range(5)]
 
     def broken() -> Any:
         yield 1
         raise OSError("gone")
 
-    items = _ahead(broken(), 2)
+    items = prefetched(broken(), 2)
     assert next(items) == 1
     with pytest.raises(OSError, match="gone"):
         next(items)

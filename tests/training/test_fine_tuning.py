@@ -23,7 +23,7 @@ from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 from s2s.tasks import translation
 from s2s.tasks.train_run import train
-from s2s.training.fine_tuning import start_from
+from s2s.training.fine_tuning import initialize_from
 from s2s.training.loop import Trainer
 from tiny_runs import TINY, compose, file_options
 
@@ -59,7 +59,7 @@ def test_rows_of_shared_pieces_go_along(tie: Tie) -> None:
     old, new = build_seq2seq(options, 7, 7), build_seq2seq(options, 9, 9)
     torch.nn.init.normal_(old.output.bias)
     drawn, before = tables(new), tables(old)
-    assert start_from(new, model_tensors(old), ORIGIN, (OLD, OLD), (NEW, NEW)) == 6
+    assert initialize_from(new, model_tensors(old), ORIGIN, (OLD, OLD), (NEW, NEW)) == 6
     for name, found in tables(new).items():
         assert_rows(found, before[name], drawn[name], [0, 1, 2, 3, 6, None, 4, None, None])
     others = model_tensors(old).keys() - {f"{side}.embedding.weight" for side in ("encoder", "decoder")}
@@ -76,7 +76,7 @@ def test_each_side_has_its_own_vocabulary(tie: Tie) -> None:
     old, new = build_seq2seq(options, 7, 6), build_seq2seq(options, 9, 6)
     torch.nn.init.normal_(old.output.bias)
     drawn, before = tables(new), tables(old)
-    assert start_from(new, model_tensors(old), ORIGIN, (OLD, OLD_TARGET), (NEW, NEW_TARGET)) == 5
+    assert initialize_from(new, model_tensors(old), ORIGIN, (OLD, OLD_TARGET), (NEW, NEW_TARGET)) == 5
     found = tables(new)
     assert_rows(found["source"], before["source"], drawn["source"], [0, 1, 2, 3, 6, None, 4, None, None])
     for name in ("target", "output", "bias"):
@@ -86,7 +86,7 @@ def test_each_side_has_its_own_vocabulary(tie: Tie) -> None:
 def test_the_same_vocabulary_takes_all_over() -> None:
     torch.manual_seed(0)
     old, new = build_seq2seq(SIZES, 7, 6), build_seq2seq(SIZES, 7, 6)
-    assert start_from(new, model_tensors(old), ORIGIN, (OLD, OLD_TARGET), (OLD, OLD_TARGET)) == 6
+    assert initialize_from(new, model_tensors(old), ORIGIN, (OLD, OLD_TARGET), (OLD, OLD_TARGET)) == 6
     for name, tensor in model_tensors(old).items():
         assert torch.equal(model_tensors(new)[name], tensor)
 
@@ -105,13 +105,13 @@ def test_the_same_vocabulary_takes_all_over() -> None:
 def test_another_network_cannot_be_started_from(changes: dict[str, Any], words: str) -> None:
     old, new = build_seq2seq(SIZES, 7, 7), build_seq2seq(dataclasses.replace(SIZES, **changes), 9, 9)
     with pytest.raises(CheckpointError, match=f"old/weights.*{words}"):
-        start_from(new, model_tensors(old), ORIGIN, (OLD, OLD), (NEW, NEW))
+        initialize_from(new, model_tensors(old), ORIGIN, (OLD, OLD), (NEW, NEW))
 
 
 def test_weights_without_a_row_for_every_piece_are_refused() -> None:
     old, new = build_seq2seq(SIZES, 6, 6), build_seq2seq(SIZES, 9, 9)
     with pytest.raises(CheckpointError, match="of other subwords"):
-        start_from(new, model_tensors(old), ORIGIN, (OLD, OLD), (NEW, NEW))
+        initialize_from(new, model_tensors(old), ORIGIN, (OLD, OLD), (NEW, NEW))
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_weights_without_a_row_for_every_piece_are_refused() -> None:
 @pytest.fixture(autouse=True)
 def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the time of so small a run is that of drawing its attention."""
-    monkeypatch.setattr(translation, "_draw_attention", lambda *_: None)
+    monkeypatch.setattr(translation, "plot_attention", lambda *_: None)
 
 
 def rows(run: Path) -> list[tuple[int, str, float]]:
