@@ -42,18 +42,18 @@ _logger = logging.getLogger(__name__)
 _MATRIX_SIZE = 2048
 _BATCHES = 100  # enough for a median; the smallest batches take longest
 _COLUMNS = {
-    "search": "strategy",
-    "precision": "precision",
-    "processes": "processes",
-    "batch": "batch_size",
-    "lines": "lines",
-    "seconds": "seconds",
-    "lines/s": "lines_per_s",
-    "tokens/s": "target_tokens_per_s",
-    "ms/line": "ms_per_line",
-    "of rate": "share_of_rate",
+    "search": "{strategy}",
+    "precision": "{precision}",
+    "processes": "{processes}",
+    "batch": "{batch_size}",
+    "lines": "{lines}",
+    "seconds": "{seconds:.3f}",
+    "lines/s": "{lines_per_s:.1f}",
+    "tokens/s": "{target_tokens_per_s}",
+    "ms/line": "{ms_per_line:.2f}",
+    "of rate": "{share_of_rate:.3f}",
 }
-"""Of the table, by their names: what they show of a row."""
+"""Of the table: names, and what they show of a row."""
 DecodingSpeed = dict[str, Any]
 
 
@@ -216,4 +216,6 @@ def _rate(kind: torch.dtype, device: torch.device) -> float:
 
 def _print_table(machine: DecodingSpeed, rows: list[DecodingSpeed]) -> None:
     _logger.info("%(device)s, %(cores)d cores, torch %(torch)s", machine)
-    _logger.info("%s", table([list(_COLUMNS), *([row[name] for name in _COLUMNS.values()] for row in rows)], "<<>"))
+    _logger.info(
+        "%s", table([list(_COLUMNS), *([text.format(**row) for text in _COLUMNS.values()] for row in rows)], "<<>")
+    )

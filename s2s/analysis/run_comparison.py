@@ -1,4 +1,4 @@
-"""Runs side by side: what a choice of options scored, as mean and standard deviation over seeds."""
+"""Runs side by side: the scores of a choice of options, as mean and standard deviation over seeds."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ MEASURES = (*(name for measures in MEASURES_OF.values() for name in measures.tes
 
 @dataclass(frozen=True)
 class RunResult:
-    """What came of one run.
+    """The outcome of one run.
 
     Attributes:
         path: its folder.
@@ -85,13 +85,13 @@ def _paths(folders: object) -> list[Path]:
 
 
 def find_translation_runs(folders: object) -> list[RunFolder]:
-    """Those of these runs that have learnt to translate, at least one.
+    """All trained translators among these runs, at least one.
 
-    A run that was named itself must be such a one. Of those that were found below a folder, classifiers, runs without
-    weights and runs that still train are left out with a warning.
+    A run that is named itself must be one. Of the runs found below a folder, classifiers, runs without weights and runs
+    that are not finished are left out with a warning.
 
     Raises:
-        RunError: as `find_runs`; a run that was named cannot translate; or none is left.
+        RunError: as `find_runs`; a run that is named cannot translate; or none is left.
     """
     named, found = {folder.resolve() for folder in _paths(folders)}, []
     for run in find_runs(folders):
@@ -110,10 +110,10 @@ def find_translation_runs(folders: object) -> list[RunFolder]:
 
 
 def _check_translates(run: RunFolder, *, has_to_have_ended: bool) -> None:
-    """Refuse a run that learnt something else, or not enough yet.
+    """Ensure that a run is a trained translator.
 
     Raises:
-        RunError: saying so.
+        RunError: it is not.
     """
     load_config(run.config, Task.translate)
     if not run.has_begun:
@@ -129,7 +129,7 @@ def short_names(runs: Sequence[RunFolder]) -> list[str]:
 
 
 def read_result(run: RunFolder) -> RunResult:
-    """What a run folder tells of its run.
+    """The outcome of a run so far, from its folder.
 
     Raises:
         RunError: a file of it cannot be read.

@@ -148,7 +148,7 @@ def _padding(padded: list[torch.Tensor]) -> float:
 
 
 def _forget_peak_memory(device: torch.device) -> None:
-    """Let the peak of memory begin at what there is now, where the system can."""
+    """Let the peak of memory begin at what is used now, where the system can."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif _STATUS.is_file():
@@ -157,7 +157,7 @@ def _forget_peak_memory(device: torch.device) -> None:
 
 
 def _peak_memory_gb(device: torch.device) -> float | None:
-    """Of the GPU, or resident memory of this process; None where the system does not tell."""
+    """Of the GPU, or resident memory of this process; None where the system does not report it."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 1e9, 2)
     if not _STATUS.is_file():

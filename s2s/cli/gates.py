@@ -4,7 +4,6 @@ import enum
 import json
 import logging
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +76,7 @@ def gates(config: GatesConfig) -> None:
     rows = [[unit, f"{gate:.3f}", f"{life:.1f}"] for unit, gate, life in extremes(units, config.num_units)]
     _logger.info("units by their mean %s over %d lines, the largest first", keeps.value, len(texts))
     _logger.info("%s", table([["unit", "mean gate", "half-life (pieces)"], *rows], ">"))
-    json.dump(_result(found, drawn, pieces, units), sys.stdout, ensure_ascii=False, allow_nan=False)
-    print()
+    print(json.dumps(_result(found, drawn, pieces, units), ensure_ascii=False, allow_nan=False))
     if config.output is not None:
         _draw(config, model.cell, found, drawn, pieces)
         _logger.info("drawn in %s", config.output)
@@ -136,18 +134,18 @@ def _drawn(config: GatesConfig, units: list[UnitHalfLife]) -> list[UnitHalfLife]
     """The units that were asked for, or those at both ends."""
     if not config.units:
         return extremes(units, config.num_units)
-    by_unit = {memory.unit: memory for memory in units}
+    by_unit = {each.unit: each for each in units}
     return [by_unit[unit] for unit in config.units]
 
 
 def _draw(
     config: GatesConfig, cell: Cell, found: dict[Trace, Tensor], drawn: list[UnitHalfLife], pieces: list[str]
 ) -> None:
-    chosen = [memory.unit for memory in drawn]
+    chosen = [each.unit for each in drawn]
     maps = [
         HeatMap(name.value, values_SH[:, chosen].T.numpy(), name not in _STATES) for name, values_SH in found.items()
     ]
-    names = [f"unit {memory.unit} ({memory.mean_gate:.2f})" for memory in drawn]
+    names = [f"unit {each.unit} ({each.mean_gate:.2f})" for each in drawn]
     is_divided = not config.units and len(drawn) == 2 * config.num_units
     plot_heat_maps(
         maps,
@@ -163,7 +161,7 @@ def _draw(
 def _result(
     found: dict[Trace, Tensor], drawn: list[UnitHalfLife], pieces: list[str], units: list[UnitHalfLife]
 ) -> dict[str, Any]:
-    chosen = torch.tensor([memory.unit for memory in drawn])
+    chosen = torch.tensor([each.unit for each in drawn])
     traces = {
         name.name: [[round(value, 4) for value in row] for row in values_SH[:, chosen].T.tolist()]
         for name, values_SH in found.items()
@@ -173,15 +171,15 @@ def _result(
         "drawn_units": chosen.tolist(),
         **traces,
         "units": [
-            {"unit": memory.unit, "mean_gate": round(memory.mean_gate, 4), "half_life": _rounded(memory.half_life)}
-            for memory in units
+            {
+                "unit": each.unit,
+                "mean_gate": round(each.mean_gate, 4),
+                # JSON has no infinity: null where nothing is ever lost
+                "half_life": round(each.half_life, 2) if math.isfinite(each.half_life) else None,
+            }
+            for each in units
         ],
     }
-
-
-def _rounded(half_life: float) -> float | None:
-    """To two digits; None where nothing is ever lost: JSON has no infinity."""
-    return round(half_life, 2) if math.isfinite(half_life) else None
 
 
 COMMAND = Command(gates, GatesConfig, texts=("text",))

@@ -1,9 +1,10 @@
-"""TODO: say what s2s.evaluation.systems is."""
+"""Systems that translate a test set: their scores, and how significant the differences between them are."""
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
+from s2s.config.decoding import SignificanceConfig
 from s2s.config.search import DecodingPrecision, ExpectedUtility, SearchConfig
 from s2s.config.training import Device
 from s2s.decoding.translator import Translator
@@ -24,8 +25,8 @@ def scoring_translator(
     return Translator.load(run.path, search=options, device=device, precision=precision, batch_size=search.batch_size)
 
 
-def scored(name: str, translator: Translator, text: ScoredText) -> ScoredSystem:
-    """Translate, and score the translations."""
+def score_system(name: str, translator: Translator, text: ScoredText) -> ScoredSystem:
+    """Translate a text, and score the translations."""
     metrics = {**comparable_metrics(text.target_language), **lowercased_metric(text.target_language)}
     started_s = time.perf_counter()
     hypotheses = translator.translate(text.sources)
@@ -35,22 +36,24 @@ def scored(name: str, translator: Translator, text: ScoredText) -> ScoredSystem:
 
 
 def with_significance(
-    systems: Sequence[ScoredSystem], text: ScoredText, num_samples: Mapping[Resampling, int], seed: int
+    systems: Sequence[ScoredSystem],
+    text: ScoredText,
+    options: SignificanceConfig,
+    methods: Iterable[Resampling] = Resampling,
 ) -> list[ScoredSystem]:
-    """The same systems with confidence intervals and tests of how they differ from the first.
-
-    Args:
-        num_samples: of each kind of resampling that is wanted.
-        seed: at least 1.
-    """
-    for method, number in num_samples.items():
+    """The same systems with confidence intervals, and with tests of how they differ from the first."""
+    num_samples = {
+        Resampling.bootstrap: options.bootstrap_samples,
+        Resampling.randomization: options.randomization_samples,
+    }
+    for method in methods:
         found = resample(
             method,
             [system.hypotheses for system in systems],
             text.references,
             comparable_metrics(text.target_language),
-            num_samples=number,
-            seed=seed,
+            num_samples=num_samples[method],
+            seed=options.seed,
             labels=text.labels,
         )
         systems = [

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -353,9 +354,11 @@ def test_what_a_classifier_cannot_start_from(labelled: Path, tiny_run: Path, tmp
 def test_runs_are_gathered_averaged_and_shown(labelled: Path, tmp_path: Path, call_command: Caller) -> None:
     table = call_command("gather", f"runs=[{labelled}]", "format=tsv").out.decode().splitlines()
     assert table[0].split("\t")[:5] == ["runs", "accuracy", "accuracy_sd", "f1", "f1_sd"]
-    points = json.loads(call_command("bench", "curve", f"run={labelled}").out)["points"]
-    assert [point["step"] for point in points] == [20, 40, 60, 80]
-    assert 0 <= points[0]["accuracy"] <= points[-1]["accuracy"] <= 100
+    assert call_command("report", f"run={labelled}", f"output={tmp_path / 'report.html'}").code == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    points = re.findall(r"<td>(\d+)</td><td>[\d.]+</td><td>([\d.]+)</td><td>[\d.]+</td></tr>", page)
+    assert [int(step) for step, _ in points] == [20, 40, 60, 80]
+    assert 0 <= float(points[0][1]) <= float(points[-1][1]) <= 100
     assert call_command("average", f"run={labelled}", f"output={tmp_path / 'mean'}", "last=2").code == 0
     assert TextClassifier.load(tmp_path / "mean").labels.names == ["bad", "good"]
 

@@ -1,4 +1,4 @@
-"""Pictures of how a classifier does: which labels it takes for which, and whether its probabilities mean what they say.
+"""Pictures of how good a classifier is: which labels it confuses, and whether its probabilities can be trusted.
 
 C classes, M bins of confidence.
 """
