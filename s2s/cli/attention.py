@@ -1,7 +1,9 @@
 """`s2s attention`: where a model looks while it translates, as pictures, as a page, or step by step in numbers."""
 
+import enum
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -11,15 +13,70 @@ from s2s.analysis.plots.attention_heat_map import plot_attention
 from s2s.analysis.plots.figure import require_matplotlib
 from s2s.analysis.six_steps import six_steps, six_steps_text
 from s2s.cli.commands import Command
-from s2s.config.commands import AttentionConfig, PictureFormat
+from s2s.config.options import Options, option
+from s2s.config.search import SearchConfig
+from s2s.config.training import Device
 from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
 from s2s.decoding.translator import Translator
-from s2s.errors import DataError
+from s2s.errors import ConfigError, DataError
 from s2s.files import write_text
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
+
+
+class PictureFormat(enum.Enum):
+    """What attention is drawn as."""
+
+    png = "png"
+    svg = "svg"
+    pdf = "pdf"
+    html = "html"
+
+
+@dataclass
+class AttentionConfig(Options):
+    """Options of `attention`."""
+
+    run: str = option("???", "folder of a trained run")
+    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    text: str | None = option(None, "a sentence, taken as it stands; left out: input")
+    target: str | None = option(None, "text: its translation, taken as it stands; left out: the model's own")
+    input: str | None = option(
+        None,
+        "file, plain or .gz: a sentence a line, or a sentence, a tab and its translation; left out: standard input",
+    )
+    step: int | None = option(
+        None, "text: print the six steps of this step of the decoder, with their numbers, and draw nothing", low=1
+    )
+    output: str | None = option(None, "folder of the pictures; left out: RUN/attention")
+    formats: list[PictureFormat] = option(
+        [PictureFormat.png, PictureFormat.svg, PictureFormat.html],
+        "png, svg, pdf: a picture a sentence (need the extra s2s[plots]); html: one page for all of them",
+    )
+    ends: bool = option(True, "show `</s>`, the end of a sentence; without it, attention to it is missing")
+    pieces: bool = option(False, "draw a row or column for each subword piece, not for each word")
+    most: int = option(20, "most sentences drawn; the rest is left out, with a warning", low=1)
+    search: SearchConfig = field(default_factory=SearchConfig)
+
+    def check(self) -> None:
+        if self.text is None:
+            for name, value in (("target", self.target), ("step", self.step)):
+                if value is not None:
+                    raise ConfigError(f"{name}={value} belongs to text=SENTENCE, which is not given")
+        elif self.input is not None:
+            raise ConfigError(f"text and input={self.input} both say what to read; leave one of them out")
+        elif not self.text.strip():
+            raise ConfigError("text is blank: expected a sentence")
+        if not self.formats:
+            raise ConfigError("formats is empty: expected some of png, svg, pdf and html, such as formats=[html]")
+        if self.search.num_best > 1:
+            raise ConfigError(f"search.num_best={self.search.num_best}: the best translation is drawn, and no other")
+        if self.search.columns:
+            raise ConfigError(
+                "search.columns belongs to translate: here a tab is followed by the translation of a sentence"
+            )
 
 
 def attention(config: AttentionConfig) -> None:
@@ -29,7 +86,7 @@ def attention(config: AttentionConfig) -> None:
     if config.step is not None:
         assert config.text is not None
         [pair] = piece_pairs(translator, [config.text], [config.target])
-        print("\n".join(six_steps_text(six_steps(translator, pair, config.step))))
+        print(six_steps_text(six_steps(translator, pair, config.step)))
         return
     if set(config.formats) != {PictureFormat.html}:
         require_matplotlib()  # before anything is translated

@@ -2,10 +2,11 @@
 
 import logging
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 from s2s.cli.commands import Command
-from s2s.config.commands import AverageConfig
+from s2s.config.options import Options, option
 from s2s.errors import CheckpointError
 from s2s.files import write_bytes
 from s2s.runs.checkpoint import checkpoints, mean_weights, save_checkpoint, weights_path, with_prefix
@@ -14,6 +15,15 @@ from s2s.runs.saved_config import load_config
 from s2s.tasks.train_run import TASKS
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass
+class AverageConfig(Options):
+    """Options of `average`."""
+
+    run: str = option("???", "folder of a trained run; it is only read")
+    output: str = option("???", "new folder for a run that translates with the averaged weights")
+    last: int = option(5, "newest checkpoints whose mean is taken; training.keep says how many there are", low=1)
 
 
 def average(config: AverageConfig) -> None:

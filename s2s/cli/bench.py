@@ -1,12 +1,52 @@
 """`s2s bench`: how close training and translation come to what the machine can do."""
 
+import enum
 import json
 import sys
+from dataclasses import dataclass
 
 from s2s.analysis.decoding_speed import bench_decoding
 from s2s.analysis.training_speed import bench_training
 from s2s.cli.commands import Command
-from s2s.config.commands import BenchConfig, BenchTask
+from s2s.config.model import Cell
+from s2s.config.options import option
+from s2s.config.search import DecodingPrecision, Strategy
+from s2s.config.training import Config, Precision, Task
+from s2s.errors import ConfigError
+
+
+class BenchTask(enum.Enum):
+    """What to measure."""
+
+    train = "train"
+    decode = "decode"
+
+
+@dataclass
+class BenchConfig(Config):
+    """Options of `bench`: those of training, plus what and how much to measure."""
+
+    measure: BenchTask = option(BenchTask.train, "train or decode; may be the first word: s2s bench decode")
+    cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells to measure, instead of model.cell")
+    precisions: list[Precision] = option([Precision.fp32, Precision.bf16], "instead of precision")
+    input_feeding: list[bool] = option([False, True], "instead of model.input_feeding")
+    steps: int = option(20, "steps or batches measured in each round", low=1)
+    rounds: int = option(3, "rounds, whose median is printed", low=1)
+    untrained: bool = option(False, "decode: a model with random weights instead of that in run; `</s>` comes late")
+    strategies: list[Strategy] = option([Strategy.greedy, Strategy.beam], "decode: instead of search.strategy")
+    batch_sizes: list[int] = option([1, 8, 64, 256], "decode: sentences translated at once", low=1)
+    decoding_precisions: list[DecodingPrecision] = option(
+        [DecodingPrecision.fp32, DecodingPrecision.bf16, DecodingPrecision.int8], "decode: those the processor has"
+    )
+    processes: list[int] = option([], "decode: numbers of processes; left out: 1, and one a core", low=1)
+    lines: int = option(1000, "decode: most test lines; at most 100 for each sentence of a batch", low=1)
+
+    def check(self) -> None:
+        super().check()
+        if self.task is not Task.translate:
+            raise ConfigError(
+                f"bench measures the training of translators: expected task=translate, got {self.task.name}"
+            )
 
 
 def bench(config: BenchConfig) -> None:

@@ -4,21 +4,55 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from s2s.cli.commands import Command
-from s2s.config.commands import ClassifyConfig
+from s2s.config.options import Options, option
+from s2s.config.training import Device
 from s2s.data.text.corpus import paths_of
 from s2s.data.text.parallel_text import Files, read_pairs
 from s2s.data.vocabulary.labels import classes_of
 from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
 from s2s.decoding.text_classifier import TextClassifier
+from s2s.errors import ConfigError
 from s2s.evaluation.classification import judge
 from s2s.tasks.classification import draw_scores, log_scores, most_likely
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass
+class GivenTexts(Options):
+    """Which labelled texts to judge."""
+
+    test: list[str] = option(
+        [], "[text, label], plain or .gz, or [one file], a tab between the two; left out: standard input is labelled"
+    )
+
+    def check(self) -> None:
+        if len(self.test) > 2:
+            raise ConfigError(
+                "data.test must be [TEXT_FILE,LABEL_FILE], or [FILE] with a tab between the two, but has "
+                f"{len(self.test)} entries"
+            )
+
+
+@dataclass
+class ClassifyConfig(Options):
+    """Options of `classify`."""
+
+    run: str = option("???", "folder of a run trained with task=classify")
+    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    data: GivenTexts = field(default_factory=GivenTexts)
+    batch_size: int = option(64, "texts labelled at once", low=1)
+    output: str | None = option(None, "data.test: folder for pictures; left out: RUN/evaluation")
+
+    def check(self) -> None:
+        if self.output is not None and not self.data.test:
+            raise ConfigError(f"output={self.output} is for the pictures of data.test, which is not given")
 
 
 def classify(config: ClassifyConfig) -> None:

@@ -10,11 +10,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from s2s.cli.commands import Command
-from s2s.config.check import check
 from s2s.config.data import DataConfig
 from s2s.config.model import ModelConfig
+from s2s.config.optim import OptimConfig
+from s2s.config.options import Options, check_options
 from s2s.config.search import SearchConfig
-from s2s.config.training import Config, OptimConfig
+from s2s.config.training import Config
 from s2s.errors import ConfigError
 
 _DEFAULT_CHOICE: dict[Any, str] = {
@@ -91,5 +92,6 @@ def typed(options: DictConfig) -> Any:
         config = OmegaConf.to_object(options)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
-    check(config)
+    assert isinstance(config, Options)
+    check_options(config)
     return config

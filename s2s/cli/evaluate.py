@@ -5,12 +5,13 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from s2s.cli.commands import Command
-from s2s.config.check import check
-from s2s.config.commands import EvaluateConfig
+from s2s.config.decoding import ComparisonConfig
+from s2s.config.options import check_options, option
 from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
 from s2s.config.training import Task
 from s2s.data.batching import all_batches
@@ -18,7 +19,7 @@ from s2s.data.encode import encode_pairs
 from s2s.data.text.parallel_text import Pair
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
-from s2s.evaluation.score_table import Scored, table
+from s2s.evaluation.score_table import Scored, score_table
 from s2s.evaluation.scores import mean_loss_nats
 from s2s.evaluation.significance import Resampling
 from s2s.evaluation.systems import scored, scoring_translator, with_evidence
@@ -30,6 +31,13 @@ from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
 _LOSS_BATCH_TOKENS = 2000
+
+
+@dataclass
+class EvaluateConfig(ComparisonConfig):
+    """Options of `evaluate`."""
+
+    output: str | None = option(None, "folder for the hypotheses; left out: RUN/evaluation")
 
 
 def evaluate(config: EvaluateConfig) -> None:
@@ -56,8 +64,7 @@ def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[s
     if significance.confidence:
         num_samples = {Resampling.bootstrap: significance.bootstrap_samples}
         systems = [with_evidence([system], text, num_samples, significance.seed)[0] for system in systems]
-    for line in table("search", systems):
-        _logger.info("%s", line)
+    _logger.info("%s", score_table("search", systems))
     found = {system.name: system.as_json() for system in systems}
     return {"lines": len(text.sources), "loss_nats": loss_nats, "perplexity": perplexity(loss_nats), **found}
 
@@ -78,8 +85,7 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
     systems = with_evidence(systems, text, num_samples, config.significance.seed)
     search = config.search.strategy.name
     _logger.info("\n%d lines, search=%s; differences and p-values: from %s", len(text.sources), search, runs[0].path)
-    for line in table("run", systems):
-        _logger.info("%s", line)
+    _logger.info("%s", score_table("run", systems))
     rows = [{"run": system.name, **system.as_json()} for system in systems]
     return {"lines": len(text.sources), "search": search, "runs": rows}
 
@@ -90,7 +96,7 @@ def _searches(chosen: SearchConfig) -> list[SearchConfig]:
     if chosen == greedy:
         return [chosen]
     try:
-        check(greedy, "search.")
+        check_options(greedy, "search.")
     except ConfigError as error:
         _logger.info("search=greedy is left out: %s", error)
         return [chosen]

@@ -1,13 +1,14 @@
 """`s2s export`: a trained model to ship, for s2s or for other programs."""
 
+import enum
 import logging
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from s2s.cli.commands import Command
-from s2s.config.commands import ExportConfig, ExportFormat
-from s2s.config.options import flatten
+from s2s.config.options import Options, flatten, option
 from s2s.config.training import Config, Device
 from s2s.data.vocabulary.subwords import BOS, EOS, PAD, UNK
 from s2s.decoding.translator import Translator
@@ -21,6 +22,25 @@ from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
 _ONNX_FORMAT = "s2s-onnx-1"
+
+
+class ExportFormat(enum.Enum):
+    """Who can read an exported model."""
+
+    s2s = "s2s"
+    onnx = "onnx"
+
+
+@dataclass
+class ExportConfig(Options):
+    """Options of `export`."""
+
+    run: str = option("???", "folder of a trained run; it is only read")
+    output: str = option("???", "new folder for the model")
+    format: ExportFormat = option(
+        ExportFormat.s2s,
+        "s2s (a run folder with only what translating needs), or onnx (graphs for other programs; needs s2s[export])",
+    )
 
 
 def export(config: ExportConfig) -> None:

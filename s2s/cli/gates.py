@@ -1,9 +1,11 @@
 """`s2s gates`: what the gates of a trained encoder do at each piece of a sentence, and how long its units remember."""
 
+import enum
 import json
 import logging
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ from s2s.analysis.gates import KEEPS, LayerReader, Trace, UnitMemory, extremes, 
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
 from s2s.cli.commands import Command
-from s2s.config.commands import Direction, GatesConfig
 from s2s.config.model import Cell, ModelConfig
+from s2s.config.options import Options, option
 from s2s.config.training import Task
 from s2s.data.batching import source_batch
 from s2s.data.text.parallel_text import read_pairs
@@ -23,9 +25,37 @@ from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError, RunError
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _STATES = (Trace.cell, Trace.hidden)
+
+
+class Direction(enum.Enum):
+    """Which half of a bidirectional encoder."""
+
+    forwards = "forwards"
+    backwards = "backwards"
+
+
+@dataclass
+class GatesConfig(Options):
+    """Options of `gates`."""
+
+    run: str = option("???", "folder of a trained lstm or gru run")
+    text: str = option("???", "sentence that its encoder reads")
+    layer: int = option(1, "of the encoder, from 1", low=1)
+    direction: Direction = option(Direction.forwards, "forwards or backwards, in which the layer reads")
+    units: list[int] = option(
+        [], "units to draw, from 0; left out: those of the largest and smallest mean gates", low=0
+    )
+    num_units: int = option(8, "units of the largest mean gate, and of the smallest, to draw and to print", low=1)
+    lines: int = option(200, "sentences of the run's test set over which gates are averaged; 0: only over text", low=0)
+    output: str | None = option("gates.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+
+    def check(self) -> None:
+        if not self.text.strip():
+            raise ConfigError("text must be a sentence, but is blank")
 
 
 def gates(config: GatesConfig) -> None:
@@ -44,7 +74,9 @@ def gates(config: GatesConfig) -> None:
     units = memories(reader.read(_pieces(translator, text))[keeps] for text in texts)
     drawn = _drawn(config, units)
     pieces = translator.source.pieces(source_S.tolist())
-    _print_table(keeps, extremes(units, config.num_units), len(texts))
+    rows = [[unit, f"{gate:.3f}", f"{life:.1f}"] for unit, gate, life in extremes(units, config.num_units)]
+    _logger.info("units by their mean %s over %d lines, the largest first", keeps.value, len(texts))
+    _logger.info("%s", table([["unit", "mean gate", "half-life (pieces)"], *rows], ">"))
     json.dump(_result(found, drawn, pieces, units), sys.stdout, ensure_ascii=False, allow_nan=False)
     print()
     if config.output is not None:
@@ -59,7 +91,7 @@ def _check(config: GatesConfig, run: RunFolder, model: ModelConfig) -> None:
         RunError: its cells have no gates.
         ConfigError: it has no such layer or direction.
     """
-    if model.cell is Cell.rnn:
+    if model.cell not in KEEPS:
         raise RunError(f"run={run.path} has plain RNN cells, which have no gates: expected an lstm or gru run")
     if config.layer > model.layers:
         raise ConfigError(f"layer={config.layer}: the encoder of {run.path} has layers 1 to {model.layers}")
@@ -106,13 +138,6 @@ def _drawn(config: GatesConfig, units: list[UnitMemory]) -> list[UnitMemory]:
         return extremes(units, config.num_units)
     by_unit = {memory.unit: memory for memory in units}
     return [by_unit[unit] for unit in config.units]
-
-
-def _print_table(keeps: Trace, units: list[UnitMemory], num_lines: int) -> None:
-    _logger.info("units by their mean %s over %d lines, the largest first", keeps.value, num_lines)
-    _logger.info("%6s %10s %18s", "unit", "mean gate", "half-life (pieces)")
-    for memory in units:
-        _logger.info("%6d %10.3f %18.1f", memory.unit, memory.mean_gate, memory.half_life)
 
 
 def _draw(

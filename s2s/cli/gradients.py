@@ -5,6 +5,7 @@ import logging
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from s2s.analysis.gradients import Curves, Norms, Quantity
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Dash, Panel, plot_panels
 from s2s.cli.commands import Command
-from s2s.config.commands import GradientsConfig
+from s2s.config.decoding import folder_list
+from s2s.config.options import Options, check_ascending, option
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _SHOWN = (0, 1, 2, 5, 10, 20, 50, 100, 200)  # steps back of which JSON tells, besides the last
@@ -23,6 +26,29 @@ _MEASURED = (Quantity.hidden, Quantity.cell, Quantity.clipped)
 _DASHES: dict[Quantity, Dash] = {Quantity.hidden: "-", Quantity.cell: "--", Quantity.bound: ":", Quantity.clipped: "-."}
 _SMALLEST, _LARGEST = 1e-40, 1e40  # the picture ends there: what is beyond is as good as 0, or as no number
 _SHOWN_CLIPPED = 0.5  # where clipping changes less than this, its curve would lie upon the other
+
+
+@dataclass
+class GradientsConfig(Options):
+    """Options of `gradients`."""
+
+    runs: Any = option(
+        None, "a folder, or [FOLDER,FOLDER]: measure the encoders of all runs below it; left out: small new models"
+    )
+    lengths: list[int] = option([10, 25, 50, 100, 200, 400], "pieces of the sequences, ascending", low=2, high=500)
+    batches: int = option(8, "batches of each length; the spread is over them", low=1)
+    batch_size: int = option(16, "sequences of a batch", low=1)
+    hidden_size: int = option(64, "new models: units of the embedding and of the recurrent layer", low=1)
+    steps: int = option(300, "new models: updates between the pictures at initialisation and after training", low=1)
+    scale: float = option(2.0, "new models: factor of the recurrent weights that are scaled up", low=0, high=4)
+    max_grad_norm: float = option(1.0, "new models: norm to which clipping scales gradients down", low=1e-6)
+    seed: int = option(1, "of weights and text", low=0)
+    output: str | None = option("gradients.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+
+    def check(self) -> None:
+        check_ascending("lengths", self.lengths)
+        if self.runs is not None:
+            folder_list("runs", self.runs)
 
 
 def gradients(config: GradientsConfig) -> None:
@@ -85,11 +111,12 @@ def _print_table(found: list[Measurement]) -> None:
     _logger.info("norm of the gradient at the first position, median over batches, by length of the sequence")
     for situation in dict.fromkeys(measured.situation for measured in found):
         chosen = [measured for measured in found if measured.situation == situation]
-        _logger.info("\n%s\n%-24s%s", situation, "", "".join(f"{length:>9}" for length in chosen[0].by_length))
+        rows = [["", *chosen[0].by_length]]
         for measured in chosen:
             for quantity in next(iter(measured.by_length.values())):
                 firsts = [np.median(curves[quantity][:, -1]) for curves in measured.by_length.values()]
-                _logger.info("%-24s%s", f"{measured.name} {quantity.name}", "".join(f"{x:9.0e}" for x in firsts))
+                rows.append([f"{measured.name} {quantity.name}", *(f"{first:.0e}" for first in firsts)])
+        _logger.info("\n%s\n%s", situation, table(rows))
 
 
 def _panels(found: list[Measurement]) -> list[Panel]:

@@ -11,16 +11,37 @@ from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.analysis.run_comparison import find_translators, short_names
 from s2s.cli.commands import Command
-from s2s.config.commands import LengthsConfig
+from s2s.config.decoding import ScoringConfig, folder_list
+from s2s.config.options import check_ascending, option
 from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
 from s2s.evaluation.scores import comparable_metrics
 from s2s.evaluation.significance import Evidence
 from s2s.evaluation.systems import scoring_translator
 from s2s.evaluation.testsets import ScoredText, scored_text
 from s2s.runs.folder import RunFolder
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _APART = 0.07  # places of a group, so that intervals stand beside each other
+
+
+@dataclass
+class LengthsConfig(ScoringConfig):
+    """Options of `lengths`."""
+
+    runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are scored on one test set")
+    edges: list[int] | None = option(
+        None, "words at which a new group of lengths begins; null: about five groups of equally many lines", low=2
+    )
+    bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100)
+    seed: int = option(12345, "of them", low=1)
+    output: str | None = option("lengths.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+
+    def check(self) -> None:
+        super().check()
+        folder_list("runs", self.runs)
+        if self.edges:
+            check_ascending("edges", self.edges)
 
 
 @dataclass(frozen=True)
@@ -93,12 +114,12 @@ def _row(name: str, group: LengthGroup, score: GroupScore) -> dict[str, Any]:
 
 
 def _print_table(found: Found, groups: list[LengthGroup]) -> None:
-    width = max(map(len, found))
-    _logger.info("BLEU by words of the source, with half the width of its 95% interval")
-    _logger.info("%-*s%s", width, "words", "".join(f"{group.name:>14}" for group in groups))
-    _logger.info("%-*s%s", width, "lines", "".join(f"{len(group.rows):>14}" for group in groups))
-    for name, scores in found.items():
-        _logger.info("%-*s%s", width, name, "".join(f"{score.bleu:8.2f} ±{score.evidence.ci:4.1f}" for score in scores))
+    rows: list[list[object]] = [
+        ["words", *(group.name for group in groups)],
+        ["lines", *(len(group.rows) for group in groups)],
+    ]
+    rows += [[name, *(f"{score.bleu:.2f} ±{score.evidence.ci:4.1f}" for score in found[name])] for name in found]
+    _logger.info("BLEU by words of the source, with half the width of its 95%% interval\n%s", table(rows))
     _logger.info("BLEU  %s", next(iter(found.values()))[0].evidence.signature)
 
 

@@ -9,11 +9,11 @@ from s2s.analysis.attention import WordAttention, attention_of_pairs, middling, 
 from s2s.analysis.pages.report_page import RunStory, Said, TextResults, report_page
 from s2s.analysis.run_comparison import read_result, short_names
 from s2s.cli.commands import Command
-from s2s.config.commands import ReportConfig
-from s2s.config.model import AttentionScore
+from s2s.config.decoding import ComparisonConfig
+from s2s.config.options import option
 from s2s.config.training import Task
 from s2s.decoding.translator import Translator
-from s2s.errors import DataError, RunError
+from s2s.errors import ConfigError, DataError, RunError
 from s2s.evaluation.significance import Resampling
 from s2s.evaluation.systems import scored, scoring_translator, with_evidence
 from s2s.evaluation.testsets import ScoredText, own_text, scored_text
@@ -23,6 +23,22 @@ from s2s.runs.metrics import read_metrics
 from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ReportConfig(ComparisonConfig):
+    """Options of `report`."""
+
+    output: str = option("report.html", "the page")
+    scores: bool = option(True, "translate and score a text; false: only what the run folders hold")
+    samples: int = option(8, "translations shown side by side", low=0)
+
+    def check(self) -> None:
+        super().check()
+        if not self.scores and (self.data.test or self.data.testset):
+            raise ConfigError(
+                "scores=false scores nothing, and has no use for data.test and data.testset; leave one out"
+            )
 
 
 @dataclass(frozen=True)
@@ -36,7 +52,6 @@ class _Ready:
 
 def report(config: ReportConfig) -> None:
     """Write the page, and its name on stdout."""
-    assert config.output is not None
     runs = [RunFolder.existing(name) for name in config.runs]
     task = _common_task(runs)
     if task is Task.classify and (config.data.test or config.data.testset):
@@ -121,7 +136,7 @@ def _results(config: ReportConfig, stories: Sequence[RunStory], group: Sequence[
 
 def _attention(translator: Translator, source: str) -> WordAttention | None:
     """Where a model looks while it translates a sentence."""
-    if translator.model.decoder.attention.score is AttentionScore.none:
+    if not translator.model.has_attention:
         return None
     [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]))
     return sentence

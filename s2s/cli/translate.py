@@ -4,15 +4,18 @@ import datetime
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from s2s.cli.commands import Command
-from s2s.config.commands import TranslateConfig
-from s2s.config.options import flatten
+from s2s.config.decoding import TranslatingConfig, folder_list
+from s2s.config.options import flatten, option
+from s2s.config.search import EnsembleMean
 from s2s.data.text.parallel_text import sha256_of
 from s2s.decoding.streaming.input_lines import WINDOW_BYTES, open_input, read_windows
 from s2s.decoding.streaming.line_translator import load_lines
@@ -28,6 +31,31 @@ from s2s.workers import all_cores, num_cores
 
 _LONGEST_WAIT = datetime.timedelta(days=30)  # for a slower rank; one that is lost is noticed at once
 _DECIDES_NOTHING = ("search.workers", "search.batch_size")  # how fast, and in how much memory
+
+
+@dataclass
+class TranslateConfig(TranslatingConfig):
+    """Options of `translate`."""
+
+    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER]: an ensemble, of runs with the same subwords")
+    ensemble: EnsembleMean = option(
+        EnsembleMean.log_probability, "several runs: mean of log_probability or of probability"
+    )
+    input: str | None = option(None, "file to translate, plain or .gz; left out: standard input")
+    output: str | None = option(
+        None, "new file for the translations, complete or absent; a stopped job goes on; left out: standard output"
+    )
+
+    @property
+    def runs(self) -> list[str]:
+        """The folders, also where there is one."""
+        return folder_list("run", self.run)
+
+    def check(self) -> None:
+        if len(self.runs) == 1 and self.ensemble is not EnsembleMean.log_probability:
+            raise ConfigError(f"ensemble={self.ensemble.name} is a mean of several runs: run=[FOLDER,FOLDER]")
+        if self.output is not None and self.output.endswith(".gz"):
+            raise ConfigError(f"output={self.output} is written as plain text: choose a name without .gz")
 
 
 def translate(config: TranslateConfig) -> None:

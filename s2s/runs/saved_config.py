@@ -8,9 +8,8 @@ from omegaconf import OmegaConf, SCMode
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from s2s.config.check import check
 from s2s.config.data import portable
-from s2s.config.options import flatten
+from s2s.config.options import check_options, flatten
 from s2s.config.training import Config, Task
 from s2s.errors import ConfigError, RunError
 from s2s.files import write_text
@@ -71,7 +70,7 @@ def load_config(path: Path, task: Task | None = None) -> Config:
         raise RunError(f"{path}: expected the options of an s2s run, but they cannot be read: {first_line}") from error
     assert isinstance(config, Config)
     try:
-        check(config)
+        check_options(config)
     except ConfigError as error:
         raise RunError(f"{path}: {error}; the file was changed since the run was made") from error
     if task is not None and config.task is not task:

@@ -112,7 +112,7 @@ def log_scores(found: ClassificationScores, names: list[str]) -> None:
     rows = [["label", "F1", *(f"as {name}" for name in shown)]]
     for name, f1, counts in zip(shown, found.f1_C, found.confusion_CC, strict=False):
         rows.append([name, f"{f1:.2f}", *(f"{count:,}" for count in counts[:_MAX_COLUMNS])])
-    for line in table(rows, "<" + ">" * (len(rows[0]) - 1)):
+    for line in table(rows).splitlines():
         _logger.info("  %s", line)
 
 

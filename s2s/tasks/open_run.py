@@ -6,9 +6,10 @@ from contextlib import ExitStack
 
 import torch
 
-from s2s.config.check import check
 from s2s.config.model import same_network
-from s2s.config.training import Config, InitSubwords, Precision, Schedule
+from s2s.config.optim import Schedule
+from s2s.config.options import check_options
+from s2s.config.training import Config, InitSubwords, Precision
 from s2s.device import choose_precision
 from s2s.errors import ConfigError, RunError
 from s2s.runs.checkpoint import load_best
@@ -124,5 +125,5 @@ def _with_old_network(config: Config, before: Config | None, init_from: str) -> 
     changed = differences(config, completed).refused
     if changed and before is None:
         _logger.info("taken over from init_from=%s: %s", init_from, "; ".join(changed))
-    check(completed)
+    check_options(completed)
     return completed

@@ -10,7 +10,6 @@ import torch
 
 from s2s.analysis.attention import attention_of_pairs, middling, piece_pairs
 from s2s.analysis.plots.attention_heat_map import plot_attention
-from s2s.config.model import AttentionScore
 from s2s.config.search import SearchConfig, Strategy
 from s2s.data.batching import all_batches, pair_batch
 from s2s.data.encode import encode_pairs
@@ -95,7 +94,7 @@ class TranslationTask(TrainingTask):
 
 def _draw_attention(run: RunFolder, translator: Translator, sources: list[str]) -> None:
     """Draw the attention of one translated test sentence of medium length, if the model has attention."""
-    if translator.model.decoder.attention.score is AttentionScore.none:
+    if not translator.model.has_attention:
         return
     source = middling(sources)
     [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]), has_ends=False)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from s2s.config.training import OptimConfig, Optimizer, Schedule
+from s2s.config.optim import OptimConfig, Optimizer, Schedule
 
 
 def build_optimizer(parameters: list[nn.Parameter], config: OptimConfig) -> torch.optim.Optimizer:

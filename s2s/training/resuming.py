@@ -12,8 +12,9 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
+from s2s.config.optim import OptimConfig
 from s2s.config.options import flatten
-from s2s.config.training import Config, OptimConfig
+from s2s.config.training import Config
 from s2s.distributed import Ranks
 from s2s.errors import CheckpointError, DamagedCheckpointError
 from s2s.models.model import Model

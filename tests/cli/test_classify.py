@@ -371,7 +371,10 @@ def test_options_of_the_other_task_are_refused(tmp_path: Path, call_command: Cal
             [*labelled_options(tmp_path), "model.pooling=attention", "model.attention=none"],
             "model.pooling=attention needs model.attention=dot, general or additive",
         ),
-        ([*labelled_options(tmp_path), "subwords.kind=word", "subwords.sampling=true"], "subwords.kind=word cuts none"),
+        (
+            [*labelled_options(tmp_path), "subwords.kind=word", "subwords.sampling=true"],
+            "subwords.sampling=true belongs to subwords.kind=unigram or bpe, not to word",
+        ),
         (["data=labelled"], "data=labelled needs data.train=[TEXT_FILE,LABEL_FILE]"),
         (["data=labelled", "data.train=[a,b,c]"], "but has 3 entries"),
         (["data.dev_share=0.2"], "data.dev_share cuts a dev set out of files of your own"),

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from processes import ROOT, Caller, environment, run_command
-from s2s.cli.score import format_score
-from s2s.config.commands import ScoreFormat
+from s2s.cli.score import ScoreFormat, format_score
 from s2s.data.text.parallel_text import Pair
 from s2s.decoding.forced_decoding import ForcedDecoder, ForcedScore
 from s2s.decoding.streaming import input_pairs as pairs_module

@@ -451,7 +451,10 @@ def test_columns_ask_for_more(tiny_run: Path) -> None:
     [
         (["search.num_best=2"], ["search.format=moses", "search.mbr=chrf"]),
         (["search.mbr=chrf"], ["search.num_best"]),
-        (["search=greedy", "search.num_best=2", "search.mbr=chrf"], ["search=greedy finds one"]),
+        (
+            ["search=greedy", "search.num_best=2", "search.mbr=chrf"],
+            ["search.num_best=2 belongs to search.strategy=beam or sample"],
+        ),
         (["search.columns=[prefix,prefix]"], ["each column once"]),
         (["search.columns=[postfix]"], ["postfix"]),
         (["search=greedy", "search.columns=[must]"], ["search=beam"]),

@@ -16,7 +16,8 @@ import pytest
 import torch
 
 from s2s.config.model import ModelConfig
-from s2s.config.training import Config, OptimConfig, Optimizer, Schedule, StopMetric, TrainingConfig
+from s2s.config.optim import OptimConfig, Optimizer, Schedule
+from s2s.config.training import Config, StopMetric, TrainingConfig
 from s2s.data.batching import Batch, batch_indices, pair_batch
 from s2s.data.token_store import TokenStore
 from s2s.errors import CheckpointError, Interrupted, TrainingError

@@ -228,7 +228,7 @@ def test_without_scores_only_the_folders_are_read(runs: dict[str, Path], tmp_pat
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["run={tiny}", "output=null"], 2, ["output must be given"]),
+        (["run={tiny}", "output=null"], 2, ["output"]),
         (["run={tiny}", "scores=false", "data.test=[a,b]"], 2, ["scores=false"]),
         (["run=[]"], 2, ["run must be a folder"]),
         (["run=/nowhere"], 1, ["does not exist"]),
