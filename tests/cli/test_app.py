@@ -148,6 +148,7 @@ MISTAKES = {
     "train -m seed=1,x": "seed: expected a whole number, got x",
     # Hydra's own options
     "train hydra/launcher=jobllib": "hydra/launcher=jobllib: expected one of basic, ",
+    "train hydra.launcher.n_jobs=[": "hydra.launcher.n_jobs=[: the value cannot be read; ",
     "train hydra/launcher=3": "Config group override must be a string or a list. Got int",
     "train hydra.lancher.n_jobs=3": "Could not override 'hydra.lancher.n_jobs'. Key 'lancher' not in 'HydraConf'",
 }

@@ -13,7 +13,7 @@ import enum
 from dataclasses import dataclass
 
 from s2s.cli.commands import Command
-from s2s.config.options import option
+from s2s.config.options import Options, option
 
 
 class Tone(enum.Enum):
@@ -24,7 +24,7 @@ class Tone(enum.Enum):
 
 
 @dataclass
-class ToyConfig:
+class ToyConfig(Options):
     """Options of `toy`."""
 
     name: str = option("???", "whom to greet")
