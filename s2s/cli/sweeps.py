@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 
+from s2s.cli.exit_codes import SIGNAL
 from s2s.errors import S2SError
 
 # Shells, Hydra and file systems all leave these alone. (A comma after `run=` would begin a sweep for Hydra, and a
@@ -75,18 +76,18 @@ def job_folder(run: str, swept: set[str]) -> str:
 
 @contextmanager
 def stop_signals(overrides: list[str]) -> Iterator[list[int]]:
-    """A list that SIGINT or SIGTERM adds itself to while joblib's processes work: their jobs save, and all end.
+    """Collect SIGINT or SIGTERM while joblib's processes work, so that their jobs save and all end.
 
-    A second signal ends the sweep at once. Without joblib on the command line, signals do what they always do.
+    A second signal ends the sweep at once. With another launcher, signals do what they always do.
     """
     received: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         if received:
-            sys.exit(128 + number)
+            sys.exit(SIGNAL + number)
         received.append(number)
         print("stopping: the jobs of the sweep save and end; a second signal ends them at once", file=sys.stderr)
-        if number == signal.SIGTERM:  # at Ctrl-C a terminal has told them already
+        if number == signal.SIGTERM:  # at Ctrl-C the terminal has sent one to each
             for process in multiprocessing.active_children():
                 process.terminate()
 
