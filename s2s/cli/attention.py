@@ -14,6 +14,7 @@ from s2s.analysis.plots.attention_heat_map import plot_attention
 from s2s.analysis.plots.figure import require_matplotlib
 from s2s.analysis.six_steps import six_steps, six_steps_text
 from s2s.cli.app import quote_text, run_app
+from s2s.config.decoding import check_gives_one
 from s2s.config.options import Options, option
 from s2s.config.search import SearchConfig
 from s2s.config.training import Device
@@ -60,6 +61,7 @@ class AttentionConfig(Options):
     ends: bool = option(True, "show `</s>`, the end of a sentence; without it, attention to it is missing")
     pieces: bool = option(False, "draw a row or column for each subword piece, not for each word")
     most: int = option(20, "most sentences drawn; the rest is left out, with a warning", low=1)
+    batch_size: int = option(64, "sentences translated at once", low=1)
     search: SearchConfig = field(default_factory=SearchConfig)
 
     def check(self) -> None:
@@ -73,12 +75,7 @@ class AttentionConfig(Options):
             raise ConfigError("text is blank: expected a sentence")
         if not self.formats:
             raise ConfigError("formats is empty: expected some of png, svg, pdf and html, such as formats=[html]")
-        if self.search.num_best > 1:
-            raise ConfigError(f"search.num_best={self.search.num_best}: the best translation is drawn, and no other")
-        if self.search.columns:
-            raise ConfigError(
-                "search.columns belongs to translate: here a tab is followed by the translation of a sentence"
-            )
+        check_gives_one(self.search, "drawn")
 
 
 def main() -> None:
@@ -89,7 +86,7 @@ def main() -> None:
 
 def attention(config: AttentionConfig) -> None:
     """Draw the sentences and print the names of the files; or print the six steps of one step."""
-    translator = Translator.load(config.run, search=config.search, device=config.device)
+    translator = Translator.load(config.run, search=config.search, device=config.device, batch_size=config.batch_size)
     check_looks(translator, config.run)
     if config.step is not None:
         assert config.text is not None

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from s2s.analysis.decoding_speed import bench_decoding
 from s2s.analysis.training_speed import bench_training
 from s2s.cli.app import run_app
+from s2s.config.decoding import DecodingPrecision
 from s2s.config.model import Cell
 from s2s.config.options import option
-from s2s.config.search import DecodingPrecision, Strategy
+from s2s.config.search import Strategy
 from s2s.config.training import Config, Precision, Task
 from s2s.errors import ConfigError
 

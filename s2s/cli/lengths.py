@@ -13,10 +13,10 @@ from s2s.analysis.run_comparison import find_translators, short_names
 from s2s.cli.app import run_app
 from s2s.config.decoding import ScoringConfig, folder_list
 from s2s.config.options import check_ascending, option
+from s2s.decoding.translator import Translator
 from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
 from s2s.evaluation.scores import comparable_metrics
 from s2s.evaluation.significance import Evidence
-from s2s.evaluation.systems import scoring_translator
 from s2s.evaluation.testsets import ScoredText, scored_text
 from s2s.runs.folder import RunFolder
 
@@ -88,7 +88,9 @@ def lengths(config: LengthsConfig) -> None:
 
 
 def _scores(config: LengthsConfig, run: RunFolder, text: ScoredText, groups: list[LengthGroup]) -> list[GroupScore]:
-    translator = scoring_translator(run, config.search, config.device, config.precision)
+    translator = Translator.load(
+        run.path, search=config.search, device=config.device, precision=config.precision, batch_size=config.batch_size
+    )
     hypotheses = translator.translate(text.sources)
     metric = comparable_metrics(text.target_language)["bleu"]
     scores = scores_by_length(groups, hypotheses, text.references, metric)

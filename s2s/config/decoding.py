@@ -1,12 +1,54 @@
-"""Options that several commands share."""
+"""Options that several commands share: how runs translate, and which text they are given."""
 
+import enum
 from dataclasses import dataclass, field
 from typing import Any
 
 from s2s.config.options import Options, option
-from s2s.config.search import DecodingPrecision, SearchConfig
+from s2s.config.search import SearchConfig
 from s2s.config.training import Device
 from s2s.errors import ConfigError
+
+
+class DecodingPrecision(enum.Enum):
+    """The type of a translator's matrix products; all else is fp32."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    int8 = "int8"
+
+
+class EnsembleMean(enum.Enum):
+    """Which mean of several models' probabilities."""
+
+    log_probability = "log_probability"
+    probability = "probability"
+
+
+class OutputFormat(enum.Enum):
+    """What `translate` writes for a line of input."""
+
+    text = "text"
+    moses = "moses"
+    json = "json"
+
+
+class Column(enum.Enum):
+    """What a tab-separated field after the source asks of the translation."""
+
+    prefix = "prefix"
+    must = "must"
+    avoid = "avoid"
+
+
+def check_gives_one(search: SearchConfig, use: str) -> None:
+    """Check that each line gets one translation, which is all that a command has a use for."""
+    if not search.gives_one:
+        raise ConfigError(
+            f"search.num_best={search.num_best}: one translation of each line is {use}; leave it out, or add "
+            "search.mbr=chrf, which chooses one of them"
+        )
 
 
 @dataclass
@@ -17,6 +59,7 @@ class TranslatingConfig(Options):
     precision: DecodingPrecision = option(
         DecodingPrecision.auto, "fp32 (also auto), or bf16 or int8, which round but are faster on some processors"
     )
+    batch_size: int = option(64, "sentences translated at once", low=1)
     search: SearchConfig = field(default_factory=SearchConfig)
 
 
@@ -48,10 +91,7 @@ class ScoringConfig(TranslatingConfig):
     data: ScoredData = field(default_factory=ScoredData)
 
     def check(self) -> None:
-        if self.search.columns:
-            raise ConfigError(
-                "search.columns belongs to translate: a test set holds a sentence a line and nothing else"
-            )
+        check_gives_one(self.search, "scored")
 
 
 @dataclass
