@@ -1,6 +1,5 @@
 """What several test files share: commands called in this process, and small trained runs."""
 
-import importlib
 import signal
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ import pytest
 import torch
 
 from processes import Caller, Ended
+from s2s.cli.app import main
 from s2s.tasks.train_run import train
 from tiny_runs import TINY, compose, file_options, labelled_options
 
@@ -22,9 +22,9 @@ def call_command(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFix
     handler = signal.getsignal(signal.SIGTERM)
 
     def call(name: str, *options: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", [f"s2s-{name}", *options])
+        monkeypatch.setattr(sys, "argv", ["s2s", name, *options])
         with pytest.raises(SystemExit) as end:
-            importlib.import_module(f"s2s.cli.{name}").main()
+            main()
         captured = capfdbinary.readouterr()
         return Ended(int(end.value.code or 0), captured.out, captured.err.decode())
 

@@ -10,45 +10,8 @@ from hydra import initialize_config_module
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict, read_write
 
-from s2s.cli.align import AlignConfig
-from s2s.cli.app import register, typed
-from s2s.cli.attention import AttentionConfig
-from s2s.cli.average import AverageConfig
-from s2s.cli.bench import BenchConfig
-from s2s.cli.classify import ClassifyConfig
-from s2s.cli.evaluate import EvaluateConfig
-from s2s.cli.export import ExportConfig
-from s2s.cli.gates import GatesConfig
-from s2s.cli.gather import GatherConfig
-from s2s.cli.gradients import GradientsConfig
-from s2s.cli.lengths import LengthsConfig
-from s2s.cli.memory import MemoryConfig
-from s2s.cli.phrasebook import PhrasebookConfig
-from s2s.cli.report import ReportConfig
-from s2s.cli.score import ScoreConfig
-from s2s.cli.translate import TranslateConfig
-from s2s.config.training import Config
-
-SCHEMAS = {
-    "train": Config,
-    "evaluate": EvaluateConfig,
-    "translate": TranslateConfig,
-    "classify": ClassifyConfig,
-    "score": ScoreConfig,
-    "align": AlignConfig,
-    "attention": AttentionConfig,
-    "bench": BenchConfig,
-    "average": AverageConfig,
-    "export": ExportConfig,
-    "report": ReportConfig,
-    "gather": GatherConfig,
-    "phrasebook": PhrasebookConfig,
-    "gradients": GradientsConfig,
-    "memory": MemoryConfig,
-    "lengths": LengthsConfig,
-    "gates": GatesConfig,
-}
-
+from s2s.cli.composition import register, typed
+from s2s.cli.hydra_main import command_of
 
 TINY = (
     "model.embedding_size=16",
@@ -75,7 +38,7 @@ def filled(options: Sequence[str], **places: Path) -> list[str]:
 
 def compose(command: str, *overrides: str) -> Any:
     """The options of a command, checked, as its `main` would see them."""
-    register(command, SCHEMAS[command])
+    register(command, command_of(command))
     with initialize_config_module("s2s.conf", version_base="1.3"):
         options = hydra_compose(command, overrides=list(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(options)

@@ -23,7 +23,7 @@ from s2s.data.prepare import prepare
 from s2s.data.text.parallel_text import Pair, read_pairs
 from s2s.data.vocabulary.subwords import NO_TEXT
 from s2s.decoding.ensemble import Ensemble, EnsembleState
-from s2s.decoding.packed_model import prepare_product
+from s2s.decoding.packed_model import pack_linear
 from s2s.decoding.streaming.input_lines import Window
 from s2s.decoding.streaming.line_translator import load_lines
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
@@ -36,12 +36,25 @@ from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import save_config
+from s2s.text_tables import table
 from s2s.workers import all_cores, num_cores
 
 _logger = logging.getLogger(__name__)
 _MATRIX_SIZE = 2048
 _BATCHES = 100  # enough for a median; the smallest batches take longest
-_HEADS = ("search", "precision", "processes", "batch", "lines", "seconds", "lines/s", "tokens/s", "ms/line", "of rate")
+_COLUMNS = {
+    "search": "strategy",
+    "precision": "precision",
+    "processes": "processes",
+    "batch": "batch_size",
+    "lines": "lines",
+    "seconds": "seconds",
+    "lines/s": "lines_per_s",
+    "tokens/s": "target_tokens_per_s",
+    "ms/line": "ms_per_line",
+    "of rate": "share_of_rate",
+}
+"""Of the table, by their names: what they show of a row."""
 DecodingSpeed = dict[str, Any]
 
 
@@ -133,9 +146,9 @@ class _CountingEnsemble(Ensemble):
         self.num_source += int(lengths_B.sum())
         return super().start(source_BS, lengths_B)
 
-    def step(self, word_BK: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState]:
-        self.num_beams += word_BK.numel()
-        return super().step(word_BK, state)
+    def step(self, token_BK: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState]:
+        self.num_beams += token_BK.numel()
+        return super().step(token_BK, state)
 
 
 class _CountingTranslator(Translator):
@@ -198,14 +211,10 @@ def _rate(kind: torch.dtype, device: torch.device) -> float:
     """Operations a second of a square product of the type."""
     if kind is not torch.int8:
         return matrix_rate(kind, device, _MATRIX_SIZE)
-    multiply = prepare_product(torch.rand(_MATRIX_SIZE, _MATRIX_SIZE), None, torch.int8, 1.0)
+    multiply = pack_linear(torch.rand(_MATRIX_SIZE, _MATRIX_SIZE), None, torch.int8, 1.0)
     return product_rate(partial(multiply, torch.rand(_MATRIX_SIZE, _MATRIX_SIZE)), device, _MATRIX_SIZE)
 
 
 def _print_table(machine: DecodingSpeed, rows: list[DecodingSpeed]) -> None:
     _logger.info("%(device)s, %(cores)d cores, torch %(torch)s", machine)
-    _logger.info("%-8s %-9s %9s %6s %6s %8s %8s %9s %9s %8s", *_HEADS)
-    names = ("strategy", "precision", "processes", "batch_size", "lines", "seconds", "lines_per_s")
-    for row in rows:
-        values = [row[name] for name in (*names, "target_tokens_per_s", "ms_per_line", "share_of_rate")]
-        _logger.info("%-8s %-9s %9d %6d %6d %8.3f %8.1f %9d %9.2f %8.3f", *values)
+    _logger.info("%s", table([list(_COLUMNS), *([row[name] for name in _COLUMNS.values()] for row in rows)], "<<>"))

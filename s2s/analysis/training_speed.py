@@ -24,6 +24,7 @@ from s2s.models.flops import flops_per_target_token
 from s2s.models.model import Model
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
 from s2s.runs.folder import RunFolder
+from s2s.text_tables import table
 from s2s.training.loop import Trainer
 from s2s.training.progress import Validation
 from s2s.training.updates import Update
@@ -32,8 +33,7 @@ _logger = logging.getLogger(__name__)
 _MATRIX_SIZE = 2048
 _NUM_WARM_UP = 3
 _STATUS = Path("/proc/self/status")  # of Linux
-_HEADS = ("of rate", "of fp32", "padding", "peak GB")
-_COLUMNS = ("cell", "input_feeding", "precision", "target_tokens_per_s", "share_of_rate", "share_of_fp32_rate")
+_HEADERS = ("cell", "feeding", "precision", "tokens/s", "of rate", "of fp32", "padding", "peak GB")
 TrainingSpeed = dict[str, Any]
 
 
@@ -168,10 +168,16 @@ def _peak_memory_gb(device: torch.device) -> float | None:
 
 def _print_table(machine: TrainingSpeed, rows: list[TrainingSpeed]) -> None:
     _logger.info("%(device)s, %(threads)d threads, torch %(torch)s", machine)
-    _logger.info("%-5s %-7s %-9s %9s %8s %8s %8s %8s", "cell", "feeding", "precision", "tokens/s", *_HEADS)
-    for row in rows:
-        padding = max(row["padding_source"], row["padding_target"])
-        values = [row[name] for name in _COLUMNS]
-        _logger.info("%-5s %-7s %-9s %9d %8.3f %8.3f %8.3f %8.2f", *values, padding, row["peak_memory_gb"] or 0)
+    cells = [
+        [
+            *(row[name] for name in ("cell", "input_feeding", "precision", "target_tokens_per_s")),
+            f"{row['share_of_rate']:.3f}",
+            f"{row['share_of_fp32_rate']:.3f}",
+            f"{max(row['padding_source'], row['padding_target']):.3f}",
+            f"{row['peak_memory_gb'] or 0:.2f}",
+        ]
+        for row in rows
+    ]
+    _logger.info("%s", table([_HEADERS, *cells], "<<<>"))
     rates = [statistics.median(row[f"matrix_gflops_per_s_{kind}"] for row in rows) for kind in ("fp32", "bf16")]
     _logger.info("%d x %d matrix products: %.0f GFLOP/s in fp32, %.0f in bf16", _MATRIX_SIZE, _MATRIX_SIZE, *rates)

@@ -1,4 +1,4 @@
-"""`s2s-align`: word alignments of sentence pairs, and how good they are."""
+"""`s2s align`: word alignments of sentence pairs, and how good they are."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import ForcedDecodingConfig
 from s2s.config.options import option
 from s2s.data.text.parallel_text import Pair
@@ -58,11 +58,6 @@ class Aligned(NamedTuple):
 
     pair: Pair | None
     links: list[Link]
-
-
-def main() -> None:
-    """The command."""
-    run_app("align", AlignConfig, align)
 
 
 def align(config: AlignConfig) -> None:
@@ -142,3 +137,6 @@ def _print_scores(scores: AlignmentScores) -> None:
     }
     json.dump(result, sys.stdout)
     print()
+
+
+COMMAND = Command(align, AlignConfig)

@@ -1,8 +1,7 @@
-"""`s2s-attention`: where a model looks while it translates, as pictures, as a page, or step by step in numbers."""
+"""`s2s attention`: where a model looks while it translates, as pictures, as a page, or step by step in numbers."""
 
 import enum
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,7 +12,7 @@ from s2s.analysis.pages.attention_page import attention_page
 from s2s.analysis.plots.attention_heat_map import plot_attention
 from s2s.analysis.plots.figure import require_matplotlib
 from s2s.analysis.six_steps import six_steps, six_steps_text
-from s2s.cli.app import quote_text, run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import check_gives_one
 from s2s.config.options import Options, option
 from s2s.config.search import SearchConfig
@@ -26,7 +25,6 @@ from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
-_TEXTS = ("text=", "target=")
 
 
 class PictureFormat(enum.Enum):
@@ -78,12 +76,6 @@ class AttentionConfig(Options):
         check_gives_one(self.search, "drawn")
 
 
-def main() -> None:
-    """The command; what stands after `text=` and `target=` is a sentence, commas, quotes and all."""
-    sys.argv[1:] = [quote_text(argument) if argument.startswith(_TEXTS) else argument for argument in sys.argv[1:]]
-    run_app("attention", AttentionConfig, attention)
-
-
 def attention(config: AttentionConfig) -> None:
     """Draw the sentences and print the names of the files; or print the six steps of one step."""
     translator = Translator.load(config.run, search=config.search, device=config.device, batch_size=config.batch_size)
@@ -91,7 +83,7 @@ def attention(config: AttentionConfig) -> None:
     if config.step is not None:
         assert config.text is not None
         [pair] = piece_pairs(translator, [config.text], [config.target])
-        print("\n".join(six_steps_text(six_steps(translator, pair, config.step))))
+        print(six_steps_text(six_steps(translator, pair, config.step)))
         return
     if set(config.formats) != {PictureFormat.html}:
         require_matplotlib()  # before anything is translated
@@ -143,3 +135,6 @@ def _draw(config: AttentionConfig, sentences: Sequence[WordAttention]) -> None:
             path = folder / f"{number}.{form.name}"
             plot_attention(sentence.weights_JI, sentence.source, sentence.target, path)
             print(path)
+
+
+COMMAND = Command(attention, AttentionConfig, texts=("text", "target"))

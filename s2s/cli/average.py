@@ -1,11 +1,11 @@
-"""`s2s-average`: the mean of the weights in the newest checkpoints of a run."""
+"""`s2s average`: the mean of the weights in the newest checkpoints of a run."""
 
 import logging
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.options import Options, option
 from s2s.errors import CheckpointError
 from s2s.files import write_bytes
@@ -24,11 +24,6 @@ class AverageConfig(Options):
     run: str = option("???", "folder of a trained run; it is only read")
     output: str = option("???", "new folder for a run that translates with the averaged weights")
     last: int = option(5, "newest checkpoints whose mean is taken; training.keep says how many there are", low=1)
-
-
-def main() -> None:
-    """The command."""
-    run_app("average", AverageConfig, average)
 
 
 def average(config: AverageConfig) -> None:
@@ -57,4 +52,7 @@ def average(config: AverageConfig) -> None:
         write_bytes(output.path / path.relative_to(run.path), path.read_bytes())
     _logger.info("%s: the mean of steps %s", output.path, ", ".join(map(str, steps)))
     command = task.scoring_command
-    _logger.info("\n%s with\n  s2s-%s run=%s", command, command, shlex.quote(str(output.path)))
+    _logger.info("\n%s with\n  s2s %s run=%s", command, command, shlex.quote(str(output.path)))
+
+
+COMMAND = Command(average, AverageConfig)

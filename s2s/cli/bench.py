@@ -1,4 +1,4 @@
-"""`s2s-bench`: how close training and translation come to what the machine can do."""
+"""`s2s bench`: how close training and translation come to what the machine can do."""
 
 import enum
 import json
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from s2s.analysis.decoding_speed import bench_decoding
 from s2s.analysis.training_speed import bench_training
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import DecodingPrecision
 from s2s.config.model import Cell
 from s2s.config.options import option
@@ -27,7 +27,7 @@ class BenchTask(enum.Enum):
 class BenchConfig(Config):
     """Options of `bench`: those of training, plus what and how much to measure."""
 
-    measure: BenchTask = option(BenchTask.train, "train or decode; may be the first word: s2s-bench decode")
+    measure: BenchTask = option(BenchTask.train, "train or decode; may be the first word: s2s bench decode")
     cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells to measure, instead of model.cell")
     precisions: list[Precision] = option([Precision.fp32, Precision.bf16], "instead of precision")
     input_feeding: list[bool] = option([False, True], "instead of model.input_feeding")
@@ -48,13 +48,6 @@ class BenchConfig(Config):
             raise ConfigError(
                 f"bench measures the training of translators: expected task=translate, got {self.task.name}"
             )
-
-
-def main() -> None:
-    """The command: `s2s-bench train OPTION=VALUE ...` or `s2s-bench decode run=DIR`."""
-    if len(sys.argv) > 1 and sys.argv[1] in BenchTask.__members__:
-        sys.argv[1] = f"measure={sys.argv[1]}"
-    run_app("bench", BenchConfig, bench)
 
 
 def bench(config: BenchConfig) -> None:
@@ -82,3 +75,6 @@ def bench(config: BenchConfig) -> None:
             )
     json.dump(result, sys.stdout)
     print()
+
+
+COMMAND = Command(bench, BenchConfig, first_word="measure")

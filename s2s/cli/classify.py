@@ -1,4 +1,4 @@
-"""`s2s-classify`: lines in, labels and their probabilities out; or the scores of these labels on labelled text."""
+"""`s2s classify`: lines in, labels and their probabilities out; or the scores of these labels on labelled text."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.options import Options, option
 from s2s.config.training import Device
 from s2s.data.text.corpus import paths_of
@@ -53,11 +53,6 @@ class ClassifyConfig(Options):
     def check(self) -> None:
         if self.output is not None and not self.data.test:
             raise ConfigError(f"output={self.output} is for the pictures of data.test, which is not given")
-
-
-def main() -> None:
-    """The command."""
-    run_app("classify", ClassifyConfig, classify)
 
 
 def classify(config: ClassifyConfig) -> None:
@@ -107,3 +102,6 @@ def _labels(classifier: TextClassifier, lines: Sequence[str], first_line: int) -
         f"{label}\t{probability:.6f}" if line.strip() else ""
         for line, (label, probability) in zip(lines, labels, strict=True)
     ]
+
+
+COMMAND = Command(classify, ClassifyConfig)

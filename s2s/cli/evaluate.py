@@ -1,4 +1,4 @@
-"""`s2s-evaluate`: scores of a run, or of several that are compared, on their own test set or on another."""
+"""`s2s evaluate`: scores of a run, or of several that are compared, on their own test set or on another."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import ComparisonConfig
 from s2s.config.options import check_options, option
 from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
@@ -19,7 +19,7 @@ from s2s.data.encode import encode_pairs
 from s2s.data.text.parallel_text import Pair
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
-from s2s.evaluation.score_table import Scored, table
+from s2s.evaluation.score_table import Scored, score_table
 from s2s.evaluation.scores import mean_loss_nats
 from s2s.evaluation.significance import Resampling
 from s2s.evaluation.systems import scored, with_evidence
@@ -38,11 +38,6 @@ class EvaluateConfig(ComparisonConfig):
     """Options of `evaluate`."""
 
     output: str | None = option(None, "folder for the hypotheses; left out: RUN/evaluation")
-
-
-def main() -> None:
-    """The command."""
-    run_app("evaluate", EvaluateConfig, evaluate)
 
 
 def evaluate(config: EvaluateConfig) -> None:
@@ -69,8 +64,7 @@ def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[s
     if significance.confidence:
         num_samples = {Resampling.bootstrap: significance.bootstrap_samples}
         systems = [with_evidence([system], text, num_samples, significance.seed)[0] for system in systems]
-    for line in table("search", systems):
-        _logger.info("%s", line)
+    _logger.info("%s", score_table("search", systems))
     found = {system.name: system.as_json() for system in systems}
     return {"lines": len(text.sources), "loss_nats": loss_nats, "perplexity": perplexity(loss_nats), **found}
 
@@ -91,8 +85,7 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
     systems = with_evidence(systems, text, num_samples, config.significance.seed)
     search = config.search.strategy.name
     _logger.info("\n%d lines, search=%s; differences and p-values: from %s", len(text.sources), search, runs[0].path)
-    for line in table("run", systems):
-        _logger.info("%s", line)
+    _logger.info("%s", score_table("run", systems))
     rows = [{"run": system.name, **system.as_json()} for system in systems]
     return {"lines": len(text.sources), "search": search, "runs": rows}
 
@@ -127,3 +120,6 @@ def _kept(system: Scored, folder: Path) -> Scored:
     """The same, with its translations written into a folder."""
     write_lines(folder / system.output, system.hypotheses)
     return system
+
+
+COMMAND = Command(evaluate, EvaluateConfig)

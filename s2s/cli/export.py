@@ -1,4 +1,4 @@
-"""`s2s-export`: a trained model to ship, for s2s or for other programs."""
+"""`s2s export`: a trained model to ship, for s2s or for other programs."""
 
 import enum
 import logging
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.options import Options, flatten, option
 from s2s.config.training import Config, Device
 from s2s.data.vocabulary.subwords import BOS, EOS, PAD, UNK
@@ -43,11 +43,6 @@ class ExportConfig(Options):
     )
 
 
-def main() -> None:
-    """The command."""
-    run_app("export", ExportConfig, export)
-
-
 def export(config: ExportConfig) -> None:
     """Write the best weights of a run, and what goes with them, into a folder that is complete or absent.
 
@@ -70,7 +65,7 @@ def export(config: ExportConfig) -> None:
         ) from error
     _logger.info("%s: %.1f MB; the run is %.1f MB", output, _size_mb(output), before_mb)
     if config.format is ExportFormat.s2s:
-        _logger.info("\ntranslate with\n  s2s-translate run=%s", shlex.quote(str(output)))
+        _logger.info("\ntranslate with\n  s2s translate run=%s", shlex.quote(str(output)))
 
 
 def _write(form: ExportFormat, model: Seq2Seq, options: Config, run: RunFolder, folder: Path) -> None:
@@ -116,3 +111,6 @@ def _description(model: Seq2Seq, options: Config) -> dict[str, Any]:
 def _size_mb(folder: Path) -> float:
     """Of all files of a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+COMMAND = Command(export, ExportConfig)

@@ -1,4 +1,4 @@
-"""`s2s-gradients`: how gradients vanish and explode on their way back through time, as a picture and as figures."""
+"""`s2s gradients`: how gradients vanish and explode on their way back through time, as a picture and as figures."""
 
 import json
 import logging
@@ -15,9 +15,10 @@ from s2s.analysis.gradient_study import Measurement, measure_new_models, measure
 from s2s.analysis.gradients import Curves, Norms, Quantity
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Dash, Panel, plot_panels
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import folder_list
 from s2s.config.options import Options, check_ascending, option
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _SHOWN = (0, 1, 2, 5, 10, 20, 50, 100, 200)  # steps back of which JSON tells, besides the last
@@ -48,11 +49,6 @@ class GradientsConfig(Options):
         check_ascending("lengths", self.lengths)
         if self.runs is not None:
             folder_list("runs", self.runs)
-
-
-def main() -> None:
-    """The command."""
-    run_app("gradients", GradientsConfig, gradients)
 
 
 def gradients(config: GradientsConfig) -> None:
@@ -115,11 +111,12 @@ def _print_table(found: list[Measurement]) -> None:
     _logger.info("norm of the gradient at the first position, median over batches, by length of the sequence")
     for situation in dict.fromkeys(measured.situation for measured in found):
         chosen = [measured for measured in found if measured.situation == situation]
-        _logger.info("\n%s\n%-24s%s", situation, "", "".join(f"{length:>9}" for length in chosen[0].by_length))
+        rows = [["", *chosen[0].by_length]]
         for measured in chosen:
             for quantity in next(iter(measured.by_length.values())):
                 firsts = [np.median(curves[quantity][:, -1]) for curves in measured.by_length.values()]
-                _logger.info("%-24s%s", f"{measured.name} {quantity.name}", "".join(f"{x:9.0e}" for x in firsts))
+                rows.append([f"{measured.name} {quantity.name}", *(f"{first:.0e}" for first in firsts)])
+        _logger.info("\n%s\n%s", situation, table(rows))
 
 
 def _panels(found: list[Measurement]) -> list[Panel]:
@@ -173,3 +170,6 @@ def _lines(measured: Measurement, colour: int) -> Iterator[Curve]:
             colour,
             _DASHES[quantity],
         )
+
+
+COMMAND = Command(gradients, GradientsConfig)

@@ -1,4 +1,4 @@
-"""`s2s-lengths`: BLEU of runs by the length of the source, as a table and a picture."""
+"""`s2s lengths`: BLEU of runs by the length of the source, as a table and a picture."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ from typing import Any
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.analysis.run_comparison import find_translators, short_names
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import ScoringConfig, folder_list
 from s2s.config.options import check_ascending, option
 from s2s.decoding.translator import Translator
@@ -19,6 +19,7 @@ from s2s.evaluation.scores import comparable_metrics
 from s2s.evaluation.significance import Evidence
 from s2s.evaluation.testsets import ScoredText, scored_text
 from s2s.runs.folder import RunFolder
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _APART = 0.07  # places of a group, so that intervals stand beside each other
@@ -60,11 +61,6 @@ class GroupScore:
 
 Found = dict[str, list[GroupScore]]
 """Of each run, by its name."""
-
-
-def main() -> None:
-    """The command."""
-    run_app("lengths", LengthsConfig, lengths)
 
 
 def lengths(config: LengthsConfig) -> None:
@@ -120,12 +116,12 @@ def _row(name: str, group: LengthGroup, score: GroupScore) -> dict[str, Any]:
 
 
 def _print_table(found: Found, groups: list[LengthGroup]) -> None:
-    width = max(map(len, found))
-    _logger.info("BLEU by words of the source, with half the width of its 95% interval")
-    _logger.info("%-*s%s", width, "words", "".join(f"{group.name:>14}" for group in groups))
-    _logger.info("%-*s%s", width, "lines", "".join(f"{len(group.rows):>14}" for group in groups))
-    for name, scores in found.items():
-        _logger.info("%-*s%s", width, name, "".join(f"{score.bleu:8.2f} ±{score.evidence.ci:4.1f}" for score in scores))
+    rows: list[list[object]] = [
+        ["words", *(group.name for group in groups)],
+        ["lines", *(len(group.rows) for group in groups)],
+    ]
+    rows += [[name, *(f"{score.bleu:.2f} ±{score.evidence.ci:4.1f}" for score in found[name])] for name in found]
+    _logger.info("BLEU by words of the source, with half the width of its 95%% interval\n%s", table(rows))
     _logger.info("BLEU  %s", next(iter(found.values()))[0].evidence.signature)
 
 
@@ -151,3 +147,6 @@ def _panel(found: Found, groups: list[LengthGroup]) -> Panel:
         x_ticks=places,
         x_tick_names=ticks,
     )
+
+
+COMMAND = Command(lengths, LengthsConfig)

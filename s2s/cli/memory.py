@@ -1,4 +1,4 @@
-"""`s2s-memory`: how far each cell carries a word across fillers, with attention and without."""
+"""`s2s memory`: how far each cell carries a word across fillers, with attention and without."""
 
 import json
 import logging
@@ -15,10 +15,11 @@ from tqdm import tqdm
 from s2s.analysis.copy_task import accuracy, build_copyist, copying_batch, teach
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.model import AttentionScore, Cell
 from s2s.config.options import Options, as_argument, check_ascending, option
 from s2s.errors import ConfigError
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _NUM_TEST_WORDS = 1000
@@ -66,11 +67,6 @@ Found = dict[Copyist, list[list[float]]]
 """For each distance the accuracies, one a seed."""
 
 
-def main() -> None:
-    """The command."""
-    run_app("memory", MemoryConfig, memory)
-
-
 def memory(config: MemoryConfig) -> None:
     """Train and test a model for each kind, distance and seed: table on stderr, JSON on stdout, and a picture."""
     if config.output is not None:
@@ -109,11 +105,10 @@ def _measure_one(kind: Copyist, distance: int, seed: int, config: MemoryConfig) 
 
 
 def _print_table(found: Found, distances: list[int]) -> None:
-    _logger.info("words copied without an error (%), mean over seeds, by the number of fillers")
-    _logger.info("%-20s%s", "", "".join(f"{distance:>7}" for distance in distances))
+    rows = [["", *distances]]
     for kind, by_distance in found.items():
-        means = [100 * statistics.fmean(accuracies) for accuracies in by_distance]
-        _logger.info("%-20s%s", kind.name, "".join(f"{mean:7.1f}" for mean in means))
+        rows.append([kind.name, *(f"{100 * statistics.fmean(accuracies):.1f}" for accuracies in by_distance)])
+    _logger.info("words copied without an error (%%), mean over seeds, by the number of fillers\n%s", table(rows))
 
 
 def _panel(found: Found, config: MemoryConfig) -> Panel:
@@ -138,3 +133,6 @@ def _panel(found: Found, config: MemoryConfig) -> Panel:
         x_ticks=config.distances,
         y_limits=(-4, 104),
     )
+
+
+COMMAND = Command(memory, MemoryConfig)

@@ -1,10 +1,10 @@
-"""`s2s-phrasebook`: the built-in Korean-English corpus as files, as large as you like."""
+"""`s2s phrasebook`: the built-in Korean-English corpus as files, as large as you like."""
 
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.data import Split
 from s2s.config.options import Options, option
 from s2s.data.phrasebook.write_files import write_phrasebook
@@ -23,12 +23,10 @@ class PhrasebookConfig(Options):
     alignments: bool = option(True, "write word alignments too, as Pharaoh `i-j`, zero-based, over words")
 
 
-def main() -> None:
-    """The command."""
-    run_app("phrasebook", PhrasebookConfig, phrasebook)
-
-
 def phrasebook(config: PhrasebookConfig) -> None:
     """Write the files, and name them."""
     paths = write_phrasebook(Path(config.output), config.split, config.pairs, config.seed, alignments=config.alignments)
     _logger.info("wrote %s pairs: %s", f"{config.pairs:,}", ", ".join(map(str, paths)))
+
+
+COMMAND = Command(phrasebook, PhrasebookConfig)

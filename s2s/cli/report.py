@@ -1,4 +1,4 @@
-"""`s2s-report`: several runs on one page that needs no network."""
+"""`s2s report`: several runs on one page that needs no network."""
 
 import logging
 from collections.abc import Sequence
@@ -8,9 +8,8 @@ from pathlib import Path
 from s2s.analysis.attention import WordAttention, attention_of_pairs, middling, piece_pairs
 from s2s.analysis.pages.report_page import RunStory, Said, TextResults, report_page
 from s2s.analysis.run_comparison import read_result, short_names
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import ComparisonConfig
-from s2s.config.model import AttentionScore
 from s2s.config.options import option
 from s2s.config.training import Task
 from s2s.decoding.translator import Translator
@@ -51,18 +50,13 @@ class _Ready:
     text: ScoredText
 
 
-def main() -> None:
-    """The command."""
-    run_app("report", ReportConfig, report)
-
-
 def report(config: ReportConfig) -> None:
     """Write the page, and its name on stdout."""
     runs = [RunFolder.existing(name) for name in config.runs]
     task = _common_task(runs)
     if task is Task.classify and (config.data.test or config.data.testset):
         raise RunError(
-            f"run={runs[0].path} is a classifier, which report does not score: give data.test to s2s-classify"
+            f"run={runs[0].path} is a classifier, which report does not score: give data.test to s2s classify"
         )
     stories = [
         RunStory(name, read_result(run), read_metrics(run.metrics))
@@ -148,7 +142,10 @@ def _results(config: ReportConfig, stories: Sequence[RunStory], group: Sequence[
 
 def _attention(translator: Translator, source: str) -> WordAttention | None:
     """Where a model looks while it translates a sentence."""
-    if translator.model.decoder.attention.score is AttentionScore.none:
+    if not translator.model.has_attention:
         return None
     [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]))
     return sentence
+
+
+COMMAND = Command(report, ReportConfig)

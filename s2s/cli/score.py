@@ -1,4 +1,4 @@
-"""`s2s-score`: how likely a model finds given translations."""
+"""`s2s score`: how likely a model finds given translations."""
 
 import enum
 import json
@@ -6,7 +6,7 @@ import math
 import sys
 from dataclasses import dataclass
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import ForcedDecodingConfig
 from s2s.config.options import option
 from s2s.data.vocabulary.subwords import Subwords
@@ -28,11 +28,6 @@ class ScoreConfig(ForcedDecodingConfig):
 
     run: str = option("???", "folder of a trained run")
     format: ScoreFormat = option(ScoreFormat.text, "text (the log probability) or json (of every piece too)")
-
-
-def main() -> None:
-    """The command."""
-    run_app("score", ScoreConfig, score)
 
 
 def score(config: ScoreConfig) -> None:
@@ -70,3 +65,6 @@ def format_score(result: ForcedScore, subwords: Subwords, form: ScoreFormat) -> 
 def _number(value: float) -> float | None:
     """A number as JSON can hold it."""
     return round(value, 6) if math.isfinite(value) else None
+
+
+COMMAND = Command(score, ScoreConfig)

@@ -12,8 +12,10 @@ from types import FrameType
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import CompactHydraException, HydraException
+from hydra.errors import HydraException
 from hydra.types import RunMode
+
+from s2s.errors import S2SError
 
 # Shells, Hydra and file systems all leave these alone. (A comma after `run=` would begin a sweep for Hydra, and a
 # second equals sign be an error, so neither can be in the name of a folder that is typed there.)
@@ -22,7 +24,7 @@ _LONGEST_NAME = 150  # of 255 bytes that file systems allow
 _NUM_DIGITS = 8  # hexadecimal ones, of a name that had to be changed
 
 
-class JobFailedError(CompactHydraException):
+class JobFailedError(S2SError):
     """A job in another process ended with an exit code other than 0; Hydra carries this from there to the launcher."""
 
     def __init__(self, exit_code: int) -> None:
@@ -30,7 +32,7 @@ class JobFailedError(CompactHydraException):
         self.exit_code = exit_code
 
     def __str__(self) -> str:
-        return f"error: a job of the sweep ended with exit code {self.exit_code}; the launcher's log says why"
+        return f"a job of the sweep ended with exit code {self.exit_code}; the launcher's log says why"
 
 
 def swept_names(arguments: Sequence[str]) -> set[str]:

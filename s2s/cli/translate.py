@@ -1,4 +1,4 @@
-"""`s2s-translate`: lines in, translations out, one for one and in order."""
+"""`s2s translate`: lines in, translations out, one for one and in order."""
 
 import datetime
 import os
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from s2s.cli.app import run_app
+from s2s.cli.commands import Command
 from s2s.config.decoding import Column, EnsembleMean, OutputFormat, TranslatingConfig, folder_list
 from s2s.config.options import as_argument, flatten, option
 from s2s.config.search import Strategy
@@ -75,11 +75,6 @@ class TranslateConfig(TranslatingConfig):
         is_undivided = self.search.strategy is Strategy.beam and self.search.diverse_groups == 1
         if Column.must in self.columns and not is_undivided:
             raise ConfigError("columns with must needs search=beam, undivided (search.diverse_groups=1)")
-
-
-def main() -> None:
-    """The command."""
-    run_app("translate", TranslateConfig, translate)
 
 
 def translate(config: TranslateConfig) -> None:
@@ -159,3 +154,6 @@ def _made_of(config: TranslateConfig) -> MadeOf:
         "alignments": config.alignments,
         **flatten(config.search, "search."),
     }
+
+
+COMMAND = Command(translate, TranslateConfig)

@@ -82,7 +82,7 @@ class Translator:
         self.device = device
         self.batch_size, self.with_alignments = batch_size, with_alignments
         self._models, self.precision, self._ensemble = models, precision, ensemble
-        _check_attention(search, with_alignments, [model.decoder.attention.score for model in models])
+        _check_attention(search, with_alignments, any(model.has_attention for model in models))
 
     @cached_property
     def engine(self) -> Ensemble:
@@ -122,7 +122,8 @@ class Translator:
         chosen = choose_device(Device(device))
         kind = choose_decoding_precision(DecodingPrecision(precision), chosen)
         folders = [RunFolder.existing(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
-        _check_attention(search, with_alignments, [load_config(folder.config).model.attention for folder in folders])
+        scores = [load_config(folder.config).model.attention for folder in folders]
+        _check_attention(search, with_alignments, any(score is not AttentionScore.none for score in scores))
         source, target = _common_subwords(folders)
         models = [_load_model(folder, source, target).to(chosen) for folder in folders]
         return cls(
@@ -389,13 +390,13 @@ def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
     return sides[0]
 
 
-def _check_attention(search: SearchConfig, with_alignments: bool, scores: Sequence[AttentionScore]) -> None:
+def _check_attention(search: SearchConfig, with_alignments: bool, has_attention: bool) -> None:
     """See that what attention has to tell can be told.
 
     Raises:
         ConfigError: no model has any.
     """
-    if any(score is not AttentionScore.none for score in scores):
+    if has_attention:
         return
     for name, value in {
         "alignments": with_alignments,

@@ -52,9 +52,9 @@ class RunFolder:
         if run.config.is_file():
             return run
         if not run.path.is_dir():
-            raise RunError(f"{option}={path} does not exist: expected the folder of a run; train one with s2s-train")
+            raise RunError(f"{option}={path} does not exist: expected the folder of a run; train one with s2s train")
         below = sorted(str(config.parent) for config in run.path.glob("*/config.yaml"))
-        hint = f"there are {', '.join(below[:5])}" if below else "train one with s2s-train, in a folder of its own"
+        hint = f"there are {', '.join(below[:5])}" if below else "train one with s2s train, in a folder of its own"
         raise RunError(f"{option}={path} holds no config.yaml: expected the folder of a run; {hint}")
 
     @contextmanager

@@ -14,7 +14,7 @@ from s2s.config.training import Config, Task
 from s2s.errors import ConfigError, RunError
 from s2s.files import write_text
 
-_COMMANDS_OF = {Task.translate: "s2s-translate and s2s-evaluate", Task.classify: "s2s-classify"}
+_COMMANDS_OF = {Task.translate: "s2s translate and s2s evaluate", Task.classify: "s2s classify"}
 _RETIRED = (
     "resume",  # reset_optimizer, now under training
     "search.format",

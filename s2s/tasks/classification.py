@@ -88,7 +88,7 @@ class ClassificationTask(TrainingTask):
         log_scores(found, names)
         self.write_summary({"lines": len(test), **found.as_json(names)}, samples)
         draw_scores(found, names, run.path)  # last, so that an error in it loses nothing
-        _logger.info("\nclassify with\n  s2s-classify run=%s < IN > OUT", shlex.quote(str(run.path)))
+        _logger.info("\nclassify with\n  s2s classify run=%s < IN > OUT", shlex.quote(str(run.path)))
 
 
 def most_likely(log_probabilities_NC: npt.NDArray[np.float32], labels: Labels) -> list[tuple[str, float]]:
@@ -112,7 +112,7 @@ def log_scores(found: ClassificationScores, names: list[str]) -> None:
     rows = [["label", "F1", *(f"as {name}" for name in shown)]]
     for name, f1, counts in zip(shown, found.f1_C, found.confusion_CC, strict=False):
         rows.append([name, f"{f1:.2f}", *(f"{count:,}" for count in counts[:_MAX_COLUMNS])])
-    for line in table(rows, "<" + ">" * (len(rows[0]) - 1)):
+    for line in table(rows).splitlines():
         _logger.info("  %s", line)
 
 

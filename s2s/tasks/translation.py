@@ -10,7 +10,6 @@ import torch
 
 from s2s.analysis.attention import attention_of_pairs, middling, piece_pairs
 from s2s.analysis.plots.attention_heat_map import plot_attention
-from s2s.config.model import AttentionScore
 from s2s.config.search import SearchConfig, Strategy
 from s2s.data.batching import all_batches, pair_batch
 from s2s.data.encode import encode_pairs
@@ -90,12 +89,12 @@ class TranslationTask(TrainingTask):
         _logger.info("  chrF %.2f  (%s)", scores["chrf"], scores["chrf_signature"])
         self.write_summary({"lines": len(sources), "search": search, **scores}, samples)
         _draw_attention(run, translator, sources)  # last, so that an error in it loses nothing
-        _logger.info("\ntranslate with\n  s2s-translate run=%s < IN > OUT", shlex.quote(str(run.path)))
+        _logger.info("\ntranslate with\n  s2s translate run=%s < IN > OUT", shlex.quote(str(run.path)))
 
 
 def _draw_attention(run: RunFolder, translator: Translator, sources: list[str]) -> None:
     """Draw the attention of one translated test sentence of medium length, if the model has attention."""
-    if translator.model.decoder.attention.score is AttentionScore.none:
+    if not translator.model.has_attention:
         return
     source = middling(sources)
     [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]), has_ends=False)

@@ -15,7 +15,7 @@ from s2s.analysis.gates import KEEPS, LayerReader, Trace, UnitMemory, extremes, 
 from s2s.config.model import Cell
 from s2s.data.vocabulary.subwords import Subwords
 from s2s.errors import ConfigError
-from s2s.models.cells import WRITTEN
+from s2s.models.cells import CELLS
 from s2s.models.encoder import Encoder
 from s2s.runs.folder import RunFolder
 from s2s.tasks.train_run import train
@@ -46,7 +46,7 @@ def test_what_is_traced_is_what_the_encoder_computes(cell: Cell, is_bidirectiona
 def test_the_gate_that_keeps_the_state_does(kind: Cell) -> None:
     """Where it is 1 and nothing is written, the state stays; where it is 0, it is gone."""
     for keep, expected in ((50.0, 0.6), (-50.0, 0.0)):
-        cell = WRITTEN[kind](1, 1).double()
+        cell = CELLS[kind](1, 1).double()
         for weight in cell.parameters():
             weight.data.zero_()
         cell.bias_ih.data[1] = keep  # the second block in torch's order, for both
@@ -59,7 +59,7 @@ def test_the_gate_that_keeps_the_state_does(kind: Cell) -> None:
 
 def test_a_plain_rnn_has_nothing_to_trace() -> None:
     with pytest.raises(AssertionError, match="no gates"):
-        trace(WRITTEN[Cell.rnn](I, H), torch.zeros(S, I))
+        trace(CELLS[Cell.rnn](I, H), torch.zeros(S, I))
 
 
 def test_memory_on_paper() -> None:

@@ -98,7 +98,7 @@ def test_gold_links_of_other_sentences_are_refused(tmp_path: Path, pairs: str, c
 
 
 def test_the_phrasebook_writes_the_gold_of_a_runs_test_set(tmp_path: Path, call_command: Caller) -> None:
-    """`s2s-phrasebook split=test` with a run's seed and number of pairs has the pairs of its test set, in order."""
+    """`s2s phrasebook split=test` with a run's seed and number of pairs has the pairs of its test set, in order."""
     source, target, gold = write_phrasebook(tmp_path, Split.test, 40, 7, alignments=True)
     config = DataConfig(corpus=Corpus.phrasebook, train_pairs=50, dev_pairs=5, test_pairs=40, cache=str(tmp_path))
     texts = [path.read_text(encoding="utf-8").splitlines() for path in (source, target)]

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from processes import Caller, run_command
 from s2s.analysis.attention import WordAttention, attention_of_pairs, check_looks, piece_pairs
-from s2s.cli.app import quote_text
+from s2s.cli.arguments import quote_text
 from s2s.config.search import SearchConfig, Strategy
 from s2s.data.vocabulary.words import merge_weights
 from s2s.decoding.forced_decoding import ForcedDecoder

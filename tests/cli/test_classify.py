@@ -321,7 +321,7 @@ def test_a_classifier_is_no_translator(labelled: Path, tmp_path: Path, call_comm
     command, *options = words.replace("RUN", str(labelled)).replace("OUT", str(tmp_path / "out")).split()
     ended = call_command(command, *options)
     assert ended.code == 1
-    assert "was trained with task=classify, and task=translate is needed here: give it to s2s-classify" in ended.err
+    assert "was trained with task=classify, and task=translate is needed here: give it to s2s classify" in ended.err
     assert (ended.out, ended.err.count("\n"), (tmp_path / "out").exists()) == (b"", 1, False)
 
 

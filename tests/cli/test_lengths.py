@@ -158,7 +158,7 @@ def test_a_classifier_is_refused_before_anything_is_translated(
         assert ended.out == b""
         assert ended.err.splitlines() == [
             f"error: run={labelled_run} was trained with task=classify, and task=translate is needed here: give it to "
-            "s2s-classify"
+            "s2s classify"
         ]
 
 

@@ -25,7 +25,7 @@ _ABOUT_TEST = {
     Task.translate: "Test scores are those that training ended with, each on the run's own test set and with its own "
     "search.",
     Task.classify: "Test scores are those that training ended with, each on the run's own test set. Classifiers are "
-    "not scored anew here: that is s2s-classify's data.test.",
+    "not scored anew here: that is s2s classify's data.test.",
 }
 _LOSSES = {"train": "training", "dev": "dev"}
 _X_AXES: dict[str, Callable[[Mapping[str, Any]], float]] = {

@@ -205,7 +205,7 @@ def test_classifiers_are_told_of_by_what_they_are_measured_by(
         "dev accuracy",
         "dev F1",
     ]
-    assert "s2s-classify's data.test" in text
+    assert "s2s classify's data.test" in text
     assert "BLEU" not in text.split("<details>")[0]
     page.unlink()
     for options in ([f"run=[{tiny_run},{labelled_run}]"], [f"run={labelled_run}", "data.test=[a,b]"]):
