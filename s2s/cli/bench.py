@@ -33,7 +33,7 @@ class BenchConfig(Config):
     input_feeding: list[bool] = option([False, True], "instead of model.input_feeding")
     steps: int = option(20, "steps or batches measured in each round", low=1)
     rounds: int = option(3, "rounds, whose median is printed", low=1)
-    untrained: bool = option(False, "decode: a model with random weights instead of that in run; `</s>` comes late")
+    untrained: bool = option(False, "decode: random weights instead of run, and translations as long as their sources")
     strategies: list[Strategy] = option([Strategy.greedy, Strategy.beam], "decode: instead of search.strategy")
     batch_sizes: list[int] = option([1, 8, 64, 256], "decode: sentences translated at once", low=1)
     decoding_precisions: list[DecodingPrecision] = option(

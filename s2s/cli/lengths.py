@@ -11,7 +11,7 @@ from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.analysis.run_comparison import find_translators, short_names
 from s2s.cli.commands import Command
-from s2s.config.decoding import ScoringConfig, folder_list
+from s2s.config.decoding import PICTURE_HELP, ScoringConfig, folder_list
 from s2s.config.options import check_ascending, option
 from s2s.decoding.translator import Translator
 from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
@@ -34,8 +34,8 @@ class LengthsConfig(ScoringConfig):
         None, "words at which a new group of lengths begins; null: about five groups of equally many lines", low=2
     )
     bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100)
-    seed: int = option(12345, "of them", low=1)
-    output: str | None = option("lengths.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+    seed: int = option(12345, "of the test sets drawn", low=1)
+    output: str | None = option("lengths.png", PICTURE_HELP)
 
     def check(self) -> None:
         super().check()

@@ -36,13 +36,13 @@ _LONGEST_WAIT = datetime.timedelta(days=30)  # for a slower rank; one that is lo
 class TranslateConfig(TranslatingConfig):
     """Options of `translate`."""
 
-    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER]: an ensemble, of runs with the same subwords")
+    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER]: an ensemble of runs with the same subwords")
     ensemble: EnsembleMean = option(
-        EnsembleMean.log_probability, "several runs: mean of log_probability or of probability"
+        EnsembleMean.log_probability, "mean of several runs: of log_probability or probability"
     )
     input: str | None = option(None, "file to translate, plain or .gz; left out: standard input")
     output: str | None = option(
-        None, "new file for the translations, complete or absent; a stopped job goes on; left out: standard output"
+        None, "new file of translations; a job that was stopped continues; left out: standard output"
     )
     format: OutputFormat = option(
         OutputFormat.text, "text, moses (`id ||| text ||| features ||| score`) or json (an object a line)"

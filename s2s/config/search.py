@@ -52,29 +52,31 @@ class SearchConfig(Options):
     )
     coverage_penalty: float = option(
         0.0,
-        "beam, sample: weight of the penalty for source pieces that get little attention",
+        "beam, sample: weight of a penalty for source pieces with little attention",
         low=0,
         only=[Strategy.beam, Strategy.sample],
     )
     min_length: int = option(0, "shortest translation, in pieces without `</s>`", low=0)
-    min_length_factor: float = option(0.0, "shortest translation over source, in pieces without `</s>`", low=0)
+    min_length_factor: float = option(
+        0.0, "shortest translation, in multiples of the source's pieces without `</s>`", low=0
+    )
     max_length: int | None = option(
         None,
-        "longest translation, in pieces with `</s>`; left out: max_length_factor and max_length_offset alone",
+        "longest translation, in pieces with `</s>`; left out: only the next two options limit it",
         low=1,
     )
     max_length_factor: float = option(
         2.0, "longest translation: factor * pieces of the source (or of a prefix, if more) + max_length_offset", low=0
     )
     max_length_offset: int = option(20, "see max_length_factor; in pieces with `</s>`", low=1)
-    no_repeat_ngram: int = option(0, "length of sequences of pieces that occur once at most; 0: no such rule", low=0)
-    avoid: list[str] = option([], "words that must not occur, nor begin a longer word (two + fold) as its first pieces")
+    no_repeat_ngram: int = option(0, "no sequence of this many pieces occurs twice; 0: any may", low=0)
+    avoid: list[str] = option([], "words that must not occur, nor as the first pieces of a longer word (two + fold)")
     must: list[str] = option([], "beam: words that must occur", only=[Strategy.beam])
     diverse_groups: int = option(
         1, "beam: groups of hypotheses, each penalized for tokens of earlier groups", low=1, only=[Strategy.beam]
     )
     diversity_strength: float = option(
-        0.5, "diverse_groups: nats subtracted from a token for each hypothesis of an earlier group that has it", low=0
+        0.5, "diverse_groups: nats subtracted from a token for each hypothesis of an earlier group with it", low=0
     )
     temperature: float = option(
         1.0, "sample: below 1 sharpens the distribution, above 1 flattens it", low=0.01, only=[Strategy.sample]
@@ -82,7 +84,7 @@ class SearchConfig(Options):
     top_k: int = option(0, "sample: draw from the k likeliest tokens; 0: from all", low=0, only=[Strategy.sample])
     top_p: float = option(
         1.0,
-        "sample: draw from the fewest likeliest tokens that have at least this probability together",
+        "sample: draw from the fewest likeliest tokens with this probability together",
         low=0,
         high=1,
         only=[Strategy.sample],
@@ -95,9 +97,7 @@ class SearchConfig(Options):
     mbr: ExpectedUtility = option(
         ExpectedUtility.none, "none, or rank the num_best translations by their mean chrf or bleu against each other"
     )
-    replace_unknown: bool = option(
-        False, "allow <unk> where it is likeliest, and write the source word there that has most of the attention"
-    )
+    replace_unknown: bool = option(False, "allow <unk>, and write the source word with the most attention in its place")
 
     @property
     def gives_one(self) -> bool:
