@@ -176,7 +176,7 @@ def test_search_options_reach_the_translator(unbroken: tuple[list[str], Path]) -
         return run_command("translate", f"run={run}", *options, stdin=text)
 
     assert translate("search=greedy").out == translate("search.beam_size=1").out
-    moses = translate("search.num_best=2", "search.beam_size=3", "search.format=moses").out.decode().splitlines()
+    moses = translate("search.num_best=2", "search.beam_size=3", "format=moses").out.decode().splitlines()
     assert [line.split(" ||| ")[0] for line in moses] == ["0", "0", "1", "1"]
     assert all(len(line.split(" ||| ")) == 4 for line in moses)
     scores = [float(line.split(" ||| ")[3]) for line in moses]
