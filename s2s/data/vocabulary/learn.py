@@ -126,5 +126,5 @@ Vocabularies = tuple[Subwords, Subwords | Labels]
 """Of source and target; of a labelled corpus the subwords of the texts, and the labels.
 
 Both kinds have `model` (all of it as bytes, which the constructor takes and a run keeps in a file), `load`, a length,
-and `all_pieces()`, the names of the ids. For all else one has to ask which kind it is.
+`all_pieces()`, the names of the ids, and `resample`. For all else one has to ask which kind it is.
 """
