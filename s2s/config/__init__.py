@@ -1,0 +1,1 @@
+"""Every option: its name, type, default, unit, range and check; a file a group."""

@@ -1,1 +1,1 @@
-"""Text to ids to batches."""
+"""From text to token ids to batches."""

@@ -1,1 +1,1 @@
-"""Search, and the translator around it."""
+"""The translator: text in, text out; packed models and ensembles."""

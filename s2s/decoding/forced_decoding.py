@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from s2s.config.commands import ForcedConfig
 from s2s.data.batching import Batch, batch_indices, pair_batch
 from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.subwords import NO_TEXT, UNK
@@ -65,8 +64,8 @@ class ForcedDecoder:
         self,
         translator: Translator,
         *,
-        batch_tokens: int = ForcedConfig.batch_tokens,
-        max_pieces: int = ForcedConfig.max_pieces,
+        batch_tokens: int = 2000,
+        max_pieces: int = 512,
     ) -> None:
         """Take over a translator's model, subwords and device; all is computed in fp32.
 

@@ -139,12 +139,14 @@ class Postprocessing:
         )
 
 
-def build_wording(source: Subwords, target: Subwords, search: SearchConfig) -> Postprocessing:
+def build_wording(
+    source: Subwords, target: Subwords, search: SearchConfig, *, with_alignments: bool = False
+) -> Postprocessing:
     """How the options say that hypotheses become text."""
     return Postprocessing(
         source,
         target,
-        has_links=search.alignments,
+        has_links=with_alignments,
         fills_unknown=search.replace_unknown,
         utility=_UTILITIES.get(search.mbr),
         is_sampled=search.strategy is Strategy.sample,

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from s2s.config.check import check
+from s2s.config.decoding import DecodingPrecision, EnsembleMean
 from s2s.config.model import AttentionScore
-from s2s.config.search import DecodingPrecision, EnsembleMean, SearchConfig, Strategy
+from s2s.config.options import check_options
+from s2s.config.search import SearchConfig, Strategy
 from s2s.config.training import Device, Task
 from s2s.data.batching import source_batch
 from s2s.data.vocabulary.subwords import NO_TEXT, UNK, Subwords
@@ -57,27 +59,36 @@ class Translator:
         device: torch.device,
         precision: torch.dtype = torch.float32,
         ensemble: EnsembleMean = EnsembleMean.log_probability,
+        *,
+        batch_size: int = 64,
+        with_alignments: bool = False,
     ) -> None:
         """A translator with the weights that the models have when it is first used.
 
         Args:
-            models: one, or several that vote.
+            models: one, or several that form an ensemble.
             source, target: their subwords.
             search: how to search.
             device: where the models are.
             precision: of products in a step of the decoder: float32, bfloat16 or int8.
             ensemble: which mean of several models.
+            batch_size: sentences translated at once.
+            with_alignments: whether words of a translation are aligned with those of its source, by attention.
+
+        Raises:
+            ConfigError: the options need attention, which no model has.
         """
         self.model, self.source, self.target, self.search = models[0], source, target, search
         self.device = device
-        self._models, self._precision, self._ensemble = models, precision, ensemble
-        _check_attention(search, [model.decoder.attention.score for model in models])
+        self.batch_size, self.with_alignments = batch_size, with_alignments
+        self._models, self.precision, self._ensemble = models, precision, ensemble
+        _check_attention(search, with_alignments, any(model.has_attention for model in models))
 
     @cached_property
     def engine(self) -> Ensemble:
         """The models made ready for search, which commands that only read given text have no need of."""
         banned = [piece for piece in NO_TEXT if piece != UNK or not self.search.replace_unknown]
-        return Ensemble(self._models, self._precision, banned=banned, mean=self._ensemble)
+        return Ensemble(self._models, self.precision, banned=banned, mean=self._ensemble)
 
     @classmethod
     def load(
@@ -88,22 +99,62 @@ class Translator:
         device: Device | str = Device.auto,
         precision: DecodingPrecision | str = DecodingPrecision.auto,
         ensemble: EnsembleMean | str = EnsembleMean.log_probability,
-    ) -> "Translator":
+        batch_size: int = 64,
+        with_alignments: bool = False,
+    ) -> Self:
         """A translator from a run folder, or from several with the same subwords; nothing in a folder is executed.
+
+        Args:
+            runs: a folder, or several whose models form an ensemble.
+            search: how to search; left out: as `SearchConfig` does by default.
+            device: where the models are.
+            precision: of products in a step of the decoder.
+            ensemble: which mean of several models.
+            batch_size: sentences translated at once.
+            with_alignments: whether words of a translation are aligned with those of its source, by attention.
 
         Raises:
             RunError: a folder is missing, foreign, or holds no readable weights; or the subwords differ.
             ConfigError: the options make no sense, or the device is not there.
         """
         search = search or SearchConfig()
-        check(search, "search.")
+        check_options(search, "search.")
         chosen = choose_device(Device(device))
         kind = choose_decoding_precision(DecodingPrecision(precision), chosen)
         folders = [RunFolder.existing(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
-        _check_attention(search, [load_config(folder.config).model.attention for folder in folders])
+        scores = [load_config(folder.config).model.attention for folder in folders]
+        _check_attention(search, with_alignments, any(score is not AttentionScore.none for score in scores))
         source, target = _common_subwords(folders)
         models = [_load_model(folder, source, target).to(chosen) for folder in folders]
-        return cls(models, source, target, search, chosen, kind, EnsembleMean(ensemble))
+        return cls(
+            models,
+            source,
+            target,
+            search,
+            chosen,
+            kind,
+            EnsembleMean(ensemble),
+            batch_size=batch_size,
+            with_alignments=with_alignments,
+        )
+
+    def with_search(self, search: SearchConfig) -> Self:
+        """A translator of the same models that searches in another way.
+
+        Raises:
+            ConfigError: the search needs attention, which no model has.
+        """
+        return type(self)(
+            self._models,
+            self.source,
+            self.target,
+            search,
+            self.device,
+            self.precision,
+            self._ensemble,
+            batch_size=self.batch_size,
+            with_alignments=self.with_alignments,
+        )
 
     def translate(self, lines: Sequence[str]) -> list[str]:
         """The best translation of each line, in order; a blank line gives an empty one."""
@@ -132,12 +183,12 @@ class Translator:
             CheckpointError: the weights are damaged.
         """
         numbers = range(1, len(lines) + 1) if numbers is None else numbers
-        keep_attention = keep_attention or self.search.alignments or self.search.replace_unknown
+        keep_attention = keep_attention or self.with_alignments or self.search.replace_unknown
         sentences = self._sentences(lines, numbers, demands or [LineConstraints()] * len(lines))
         order = sorted((i for i in range(len(lines)) if sentences[i].source), key=lambda i: len(sentences[i].source))
-        wording = build_wording(self.source, self.target, self.search)
+        wording = build_wording(self.source, self.target, self.search, with_alignments=self.with_alignments)
         results = [wording.nothing()] * len(lines)
-        for batch in _chunks(order, self.search.batch_size):
+        for batch in _chunks(order, self.batch_size):
             found = self._search([sentences[index] for index in batch], keep_attention)
             for index, hypotheses in zip(batch, found, strict=True):
                 if hypotheses:
@@ -339,19 +390,22 @@ def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
     return sides[0]
 
 
-def _check_attention(search: SearchConfig, scores: Sequence[AttentionScore]) -> None:
+def _check_attention(search: SearchConfig, with_alignments: bool, has_attention: bool) -> None:
     """See that what attention has to tell can be told.
 
     Raises:
         ConfigError: no model has any.
     """
-    if any(score is not AttentionScore.none for score in scores):
+    if has_attention:
         return
-    for name in ("alignments", "replace_unknown", "coverage_penalty"):
-        if getattr(search, name):
+    for name, value in {
+        "alignments": with_alignments,
+        "search.replace_unknown": search.replace_unknown,
+        "search.coverage_penalty": search.coverage_penalty,
+    }.items():
+        if value:
             raise ConfigError(
-                f"search.{name} asks where the model looks, which a run with model.attention=none does not do: leave "
-                "it out"
+                f"{name} asks where the model looks, which a run with model.attention=none does not do: leave it out"
             )
 
 

@@ -1,1 +1,1 @@
-"""Scores and alignments."""
+"""Scores, their significance, and word alignments."""

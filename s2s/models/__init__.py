@@ -1,1 +1,1 @@
-"""Cells, attention, encoder and decoder."""
+"""Cells, attention, encoder and decoder; what has a loss."""

@@ -1,0 +1,1 @@
+"""What training leaves and decoding reads: the folder, its config, checkpoints and metrics."""

@@ -1,0 +1,1 @@
+"""A training run from options to summary; where translating and classifying differ."""

@@ -1,1 +1,1 @@
-"""The loop, the optimizer, checkpoints."""
+"""The training loop, its optimizer and schedule, and how a run resumes."""

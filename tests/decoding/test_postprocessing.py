@@ -110,10 +110,8 @@ def test_candidates_are_ranked_by_what_they_have_in_common(subwords: Subwords) -
 def test_options_say_how(subwords: Subwords) -> None:
     plain = build_wording(subwords, subwords, SearchConfig())
     assert plain == Postprocessing(subwords, subwords)
-    search = SearchConfig(
-        strategy=Strategy.sample, num_best=3, mbr=ExpectedUtility.chrf, alignments=True, replace_unknown=True
-    )
-    wording = build_wording(subwords, subwords, search)
+    search = SearchConfig(strategy=Strategy.sample, num_best=3, mbr=ExpectedUtility.chrf, replace_unknown=True)
+    wording = build_wording(subwords, subwords, search, with_alignments=True)
     assert (wording.has_links, wording.fills_unknown, wording.is_sampled) == (True, True, True)
     assert wording.utility is not None
     assert wording.utility(["a", "a"]).tolist() == [[100, 100], [100, 100]]

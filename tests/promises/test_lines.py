@@ -242,8 +242,8 @@ def test_every_line_comes_out_once_and_in_order(tiny_run: Path) -> None:
 @settings(deadline=None, max_examples=15)
 @given(lines=st.lists(st.text(max_size=12), max_size=7), size=st.sampled_from([1, 3]))
 def test_a_translation_does_not_depend_on_its_batch(tiny_run: Path, lines: list[str], size: int) -> None:
-    alone = Translator.load(tiny_run, search=SearchConfig(batch_size=1, beam_size=3, max_length_offset=5))
-    together = Translator.load(tiny_run, search=SearchConfig(batch_size=size, beam_size=3, max_length_offset=5))
+    search = SearchConfig(beam_size=3, max_length_offset=5)
+    alone, together = (Translator.load(tiny_run, search=search, batch_size=each) for each in (1, size))
     results = together.translations(lines)
     assert len(results) == len(lines)
     for line, result in zip(lines, results, strict=True):

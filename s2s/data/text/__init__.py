@@ -1,0 +1,1 @@
+"""Parallel text: reading it, cleaning it, splitting it."""

@@ -1,0 +1,1 @@
+"""Subwords, words and labels: learning them, and turning text into ids."""

@@ -63,6 +63,10 @@ class Labels:
         """The names, by id, as `Subwords` gives its pieces."""
         return list(self.names)
 
+    def resample(self, rows: Sequence[Sequence[int]], *, alpha: float, seed: int) -> Sequence[Sequence[int]]:
+        """The same rows: a label is not text that could be cut into other pieces."""
+        return rows
+
     def ids(self, labels: Sequence[str], locate: Callable[[int], str]) -> list[int]:
         """The class of each label.
 

@@ -1,0 +1,1 @@
+"""The search for a translation, on tensors only."""

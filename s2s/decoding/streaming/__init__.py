@@ -1,0 +1,1 @@
+"""Lines in, translations out: input, formats, worker processes, resumable output."""

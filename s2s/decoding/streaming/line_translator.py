@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from s2s.config.search import Column
+from s2s.config.decoding import Column, OutputFormat
 from s2s.decoding.line_constraints import LineConstraints
 from s2s.decoding.postprocessing import Translation
 from s2s.decoding.streaming.input_lines import Share, decode
@@ -48,24 +49,42 @@ _SHARE_BATCHES = 4  # a share of several batches: fewer to hand out, and sentenc
 
 @dataclass(frozen=True)
 class LineTranslator:
-    """A translator with what is around it in the shell."""
+    """A translator with what is around it in the shell.
+
+    Attributes:
+        translator: of the sentences.
+        output_format: how translations are written.
+        columns: what the tab-separated fields after the source are.
+    """
 
     translator: Translator
+    output_format: OutputFormat = OutputFormat.text
+    columns: Sequence[Column] = ()
 
     @property
     def share_lines(self) -> int:
         """Lines of a share."""
-        return _SHARE_BATCHES * self.translator.search.batch_size
+        return _SHARE_BATCHES * self.translator.batch_size
 
     def __call__(self, share: Share) -> list[bytes]:
         """What to write for each line of a share, line ends included."""
-        columns = self.translator.search.columns
         numbered = zip(share.numbers, share.lines, strict=True)
-        asked = [split_columns(decode(line, number), columns, number) for number, line in numbered]
+        asked = [split_columns(decode(line, number), self.columns, number) for number, line in numbered]
         sources, demands = [source for source, _ in asked], [demand for _, demand in asked]
         translations = self.translator.translations(sources, numbers=share.numbers, demands=demands)
         return list(map(self._written, translations, share.numbers, sources))
 
     def _written(self, translation: Translation, number: int, source: str) -> bytes:
-        lines = format_translation(translation, number, source, self.translator.search.format)
+        lines = format_translation(translation, number, source, self.output_format)
         return "".join(f"{line}\n" for line in lines).encode()
+
+
+def load_lines(
+    runs: str | Sequence[str],
+    *,
+    output_format: OutputFormat = OutputFormat.text,
+    columns: Sequence[Column] = (),
+    **options: Any,
+) -> LineTranslator:
+    """Load a translator of lines; see `Translator.load` for the other options."""
+    return LineTranslator(Translator.load(runs, **options), output_format, columns)

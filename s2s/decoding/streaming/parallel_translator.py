@@ -37,7 +37,7 @@ class ParallelTranslator:
         self._num_workers, self._enough_bytes = num_workers, enough_bytes
         self._has_others = False
         begin = partial(_begin, load, num_threads)
-        self._workers = Workers(num_workers, begin, work="translated", fewer="a lower search.workers")
+        self._workers = Workers(num_workers, begin, work="translated", fewer="fewer workers")
 
     def __enter__(self) -> "ParallelTranslator":
         self._workers.__enter__()

@@ -12,7 +12,7 @@ import torch
 
 from s2s.config.search import SearchConfig
 from s2s.decoding.streaming.input_lines import Share, Window
-from s2s.decoding.streaming.line_translator import LineTranslator
+from s2s.decoding.streaming.line_translator import load_lines
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError
@@ -152,19 +152,16 @@ def test_a_killed_process_is_told() -> None:
         list(workers.translated([Window(1, [b"a", b"b", b"c", b"kill"])]))
 
 
-def load(run: Path) -> LineTranslator:
-    return LineTranslator(Translator.load(run, search=SearchConfig(batch_size=2, beam_size=2), device="cpu"))
-
-
 @pytest.mark.slow
 def test_a_run_is_loaded_by_each_process(tiny_run: Path) -> None:
     lines = [
         line.encode()
         for line in ("하나 둘", "", "셋", "넷 다섯 여섯 하나", "둘", "셋 셋", "넷", "다섯 여섯", "하나", "둘 둘")
     ]
+    load = partial(load_lines, tiny_run, search=SearchConfig(beam_size=2), device="cpu", batch_size=2)
     found = []
     for num_workers in (1, 2):
-        with ParallelTranslator(partial(load, tiny_run), num_workers) as workers:
+        with ParallelTranslator(load, num_workers) as workers:
             found.append([content for _, content in workers.translated([Window(1, lines)])])
     assert found[0] == found[1]
     texts = Translator.load(tiny_run, search=SearchConfig(beam_size=2)).translate([line.decode() for line in lines])
