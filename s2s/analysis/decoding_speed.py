@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from s2s.config.search import DecodingPrecision, Strategy
+from s2s.config.decoding import DecodingPrecision
+from s2s.config.search import Strategy
 from s2s.config.training import Config
 from s2s.data.prepare import prepare
 from s2s.data.text.parallel_text import Pair, read_pairs

@@ -31,7 +31,7 @@ class AlignConfig(ForcedDecodingConfig):
     diagonal: bool = option(False, "link words at the same relative position: a baseline without a model")
     hypotheses: str | None = option(None, "file of links, Pharaoh `i-j`, zero-based, to be scored against gold")
     threshold: float | None = option(
-        None, "run: link all source words of at least this weight; left out: the one of the largest", low=1e-9, high=1
+        None, "run: link all source words with at least this weight; left out: the one with the most", low=1e-9, high=1
     )
     gold: str | None = option(
         None, "file of gold links, `i-j` sure, `ipj` possible: precision, recall and AER are written instead of links"

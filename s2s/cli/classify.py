@@ -11,9 +11,8 @@ import numpy as np
 
 from s2s.cli.commands import Command
 from s2s.config.options import Options, option
-from s2s.config.training import Device
-from s2s.data.text.corpus import paths_of
-from s2s.data.text.parallel_text import Files, read_pairs
+from s2s.config.training import DEVICE_HELP, Device
+from s2s.data.text.parallel_text import Files, paths_of, read_pairs
 from s2s.data.vocabulary.labels import classes_of
 from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
 from s2s.decoding.text_classifier import TextClassifier
@@ -45,7 +44,7 @@ class ClassifyConfig(Options):
     """Options of `classify`."""
 
     run: str = option("???", "folder of a run trained with task=classify")
-    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    device: Device = option(Device.auto, DEVICE_HELP)
     data: GivenTexts = field(default_factory=GivenTexts)
     batch_size: int = option(64, "texts labelled at once", low=1)
     output: str | None = option(None, "data.test: folder for pictures; left out: RUN/evaluation")

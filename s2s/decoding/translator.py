@@ -13,9 +13,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from s2s.config.decoding import DecodingPrecision, EnsembleMean
 from s2s.config.model import AttentionScore
 from s2s.config.options import check_options
-from s2s.config.search import DecodingPrecision, EnsembleMean, SearchConfig, Strategy
+from s2s.config.search import SearchConfig, Strategy
 from s2s.config.training import Device, Task
 from s2s.data.batching import source_batch
 from s2s.data.vocabulary.subwords import NO_TEXT, UNK, Subwords
