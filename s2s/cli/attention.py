@@ -13,7 +13,7 @@ from s2s.analysis.plots.figure import require_matplotlib
 from s2s.analysis.six_steps import six_steps, six_steps_text
 from s2s.cli.app import quote_text, run_app
 from s2s.config.commands import AttentionConfig, PictureFormat
-from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
+from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError
 from s2s.files import write_text
@@ -68,7 +68,7 @@ def _rows(config: AttentionConfig) -> Iterator[tuple[str, str | None]]:
         yield config.text, config.target
         return
     with open_input(Path(config.input) if config.input else None) as given:
-        for window in filter(None, read_windows(given)):
+        for window in filter(None, read_blocks(given)):
             for number, line in enumerate(window.lines, window.first_line):
                 source, tab, target = decode(line, number).partition("\t")
                 yield source, target if tab else None
