@@ -33,6 +33,7 @@ ORDER = [
     "analysis",
     "tasks",
     "cli",
+    "__main__",
 ]
 """Folders and single files in the order of reading; each imports only from those before it, and from itself."""
 

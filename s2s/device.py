@@ -10,18 +10,18 @@ from typing import Any
 
 import torch
 
-from s2s.config.search import DecodingPrecision
+from s2s.config.decoding import DecodingPrecision
 from s2s.config.training import Device, Precision
 from s2s.errors import ConfigError
 
-_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is Arm's
-_INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is Arm's
+INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 _CPU_INFO = Path("/proc/cpuinfo")
 _CPU = torch.device("cpu")
 _PROBE_SIZE = 512
 _PROBE_ROUNDS = 15
-_WORTH_ROUNDING = 1.3
-"""By how much bf16 products have to be faster to be taken: the rest of a step gains nothing from them."""
+_MIN_SPEEDUP = 1.3
+"""How many times as fast bf16 products have to be to be chosen: the rest of a step gains nothing from them."""
 
 
 def choose_device(device: Device) -> torch.device:
@@ -40,25 +40,27 @@ def choose_device(device: Device) -> torch.device:
 
 
 def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """The type of matrix products; `auto` is bf16 where it is clearly faster than fp32, which a processor is timed for.
+    """The type of matrix products; `auto` is bf16 where it is clearly faster than fp32, which is measured on a CPU.
 
     Raises:
         ConfigError: bf16 was asked for where the hardware has no such instructions.
     """
     if precision is Precision.fp32:
         return torch.float32
-    has_bf16 = _has_bf16(device)
+    is_gpu = device.type == "cuda"
+    has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if is_gpu else cpu_has(BF16_FLAGS)
     if precision is Precision.bf16 and not has_bf16:
-        where = "this GPU" if device.type == "cuda" else "this processor"
+        where = "this GPU" if is_gpu else "this processor"
         raise ConfigError(f"precision=bf16: {where} has no bf16 instructions; use precision=fp32 or auto")
-    is_taken = precision is Precision.bf16 or (has_bf16 and (device.type == "cuda" or _bf16_gain() >= _WORTH_ROUNDING))
-    return torch.bfloat16 if is_taken else torch.float32
+    if precision is Precision.auto and not (has_bf16 and (is_gpu or _bf16_speedup() >= _MIN_SPEEDUP)):
+        return torch.float32
+    return torch.bfloat16
 
 
 def choose_decoding_precision(precision: DecodingPrecision, device: torch.device) -> torch.dtype:
     """The type of a translator's products; `auto` is fp32.
 
-    bf16 and int8 round, so that a score depends a little on the batch: they are taken only where they are asked for.
+    bf16 and int8 round, so that a score depends a little on the batch: they have to be asked for.
     (On a GPU fp32 rounds the inputs of products too, as `choose_device` says.)
 
     Raises:
@@ -70,47 +72,41 @@ def choose_decoding_precision(precision: DecodingPrecision, device: torch.device
         case DecodingPrecision.bf16:
             return choose_precision(Precision.bf16, device)
         case DecodingPrecision.int8:
-            if device.type != "cpu" or not _cpu_has(_INT8_FLAGS):
+            if device.type != "cpu" or not cpu_has(INT8_FLAGS):
                 where = "a GPU" if device.type != "cpu" else "this processor, which lacks instructions for them (VNNI)"
                 raise ConfigError(f"precision=int8: no products of 8-bit integers on {where}; use precision=fp32")
             return torch.int8
 
 
-def _has_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return _cpu_has(_BF16_FLAGS)
-
-
-def _cpu_has(flags: set[str]) -> bool:
-    """Whether the processor has one of some instruction sets."""
+def cpu_has(flags: set[str]) -> bool:
+    """Whether the processor has one of these instruction sets."""
     try:
         words = _CPU_INFO.read_text(encoding="utf-8", errors="replace").split()
-    except OSError:  # not Linux: nothing is known, and fp32 is right everywhere
+    except OSError:  # not Linux: nothing is known, and fp32 works everywhere
         return False
     return not flags.isdisjoint(words)
 
 
-def _bf16_gain() -> float:
+def _bf16_speedup() -> float:
     """How many times as fast as fp32 this processor multiplies bf16 matrices; takes some hundredths of a second.
 
-    The instructions alone do not tell: some processors have them at half the rate of those for fp32.
+    The flags alone do not decide: on some processors these instructions have half the rate of those for fp32.
     """
     rates: dict[torch.dtype, float] = {torch.float32: 0.0, torch.bfloat16: 0.0}
     for _ in range(_PROBE_ROUNDS):  # in turn, so that other work on the machine slows down both
-        for kind, best in rates.items():
-            rates[kind] = max(best, matrix_rate(kind, _CPU, _PROBE_SIZE, rounds=1))
+        for dtype, best in rates.items():
+            rates[dtype] = max(best, matrix_rate(dtype, _CPU, _PROBE_SIZE, rounds=1))
     return rates[torch.bfloat16] / rates[torch.float32]
 
 
-def matrix_rate(kind: torch.dtype, device: torch.device, size: int, rounds: int = 5) -> float:
+def matrix_rate(dtype: torch.dtype, device: torch.device, size: int, rounds: int = 5) -> float:
     """Floating-point operations a second of a square matrix product, the best of some rounds."""
-    left, right = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     return product_rate(partial(torch.mm, left, right), device, size, rounds)
 
 
 def product_rate(multiply: Callable[[], Any], device: torch.device, size: int, rounds: int = 5) -> float:
-    """The same of a function that multiplies two square matrices."""
+    """The same of a function that multiplies two square matrices of a size."""
     seconds = []
     for _ in range(rounds + 1):
         started_s = time.perf_counter()
@@ -121,6 +117,6 @@ def product_rate(multiply: Callable[[], Any], device: torch.device, size: int, r
     return 2 * size**3 / min(seconds[1:])  # the first one allocates and picks a kernel
 
 
-def autocast(device: torch.device, kind: torch.dtype) -> AbstractContextManager[Any]:
-    """A block whose matrix products run in `kind`."""
-    return nullcontext() if kind is torch.float32 else torch.autocast(device.type, dtype=kind)
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
+    """A block whose matrix products run in `dtype`."""
+    return nullcontext() if dtype is torch.float32 else torch.autocast(device.type, dtype=dtype)

@@ -1,4 +1,4 @@
-"""TODO: say what s2s.distributed is."""
+"""The processes (ranks) of a command: one, or several that torchrun started, on one machine or many."""
 
 import datetime
 import os
@@ -14,15 +14,15 @@ from torch import Tensor
 from s2s.errors import RankEnded, TrainingError
 
 T = TypeVar("T")
-_LONGEST_WAIT = datetime.timedelta(hours=2)  # the others wait while the first rank prepares text or validates
+_TIMEOUT = datetime.timedelta(hours=2)  # the other ranks wait while the first one prepares text or validates
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which of how many processes this one is, and what they tell one another.
+    """Which of how many processes this one is, and how they exchange values.
 
     Attributes:
-        rank: of this process, from 0. The first one alone writes files and tells the user.
+        rank: of this process, from 0. Only the first one writes files and messages.
         size: number of ranks.
     """
 
@@ -38,12 +38,13 @@ class Ranks:
         """The largest of each value over the ranks; the same answer on all."""
         if self.size == 1:
             return list(values)
-        found = torch.tensor(values, dtype=torch.float64, device=_message_device())
+        device = torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")  # from where the backend can send
+        found = torch.tensor(values, dtype=torch.float64, device=device)
         dist.all_reduce(found, op=dist.ReduceOp.MAX)
         return found.tolist()
 
     def sum(self, values: Tensor) -> Tensor:
-        """A tensor added up over the ranks; no host waits for it."""
+        """A tensor summed over the ranks; no host waits for it."""
         if self.size == 1:
             return values
         total = values.clone()
@@ -58,55 +59,50 @@ class Ranks:
         return values
 
     def from_first(self, work: Callable[[], T]) -> T:
-        """What `work` returns on the first rank, told to all; the others wait.
+        """Call `work` on the first rank and return its result on all; the others wait.
 
         Raises:
             S2SError: `work` raised it; the others raise RankEnded, so that all ranks end.
         """
         if self.size == 1:
             return work()
-        told: list[Any] = [None, None]
+        message: list[Any] = [None, None]  # the result, and an exit code after an error
         failure: BaseException | None = None
         if self.is_first:
             try:
-                told[0] = work()
+                message[0] = work()
             except BaseException as error:
-                failure, told[1] = error, getattr(error, "exit_code", 1)
-        dist.broadcast_object_list(told)
+                failure, message[1] = error, getattr(error, "exit_code", 1)
+        dist.broadcast_object_list(message)
         if failure is not None:
             raise failure
-        if told[1] is not None:
-            raise RankEnded(told[1])
-        return told[0]  # type: ignore[no-any-return]
-
-
-def _message_device() -> torch.device:
-    """Where a tensor has to be for the backend to send it."""
-    return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")
+        if message[1] is not None:
+            raise RankEnded(message[1])
+        return message[0]  # type: ignore[no-any-return]
 
 
 def local_rank() -> int:
-    """Which of this machine's processes this one is: the number of its GPU."""
+    """The number of this process among those of its machine, which is the number of its GPU."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 @contextmanager
-def connected(device: torch.device, longest_wait: datetime.timedelta = _LONGEST_WAIT) -> Iterator[Ranks]:
-    """Meet the other ranks, where torchrun started any; part from them at the end.
+def connected(device: torch.device, timeout: datetime.timedelta = _TIMEOUT) -> Iterator[Ranks]:
+    """Connect to the other ranks, if torchrun started any; disconnect at the end.
 
     Args:
         device: where the tensors are that they exchange.
-        longest_wait: for another rank, which is lost after that.
+        timeout: after which a rank that does not answer counts as lost.
 
     Raises:
-        TrainingError: another rank ended too early.
+        TrainingError: another rank was lost.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         yield Ranks()
         return
     if device.type == "cuda":
         torch.cuda.set_device(local_rank())
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=longest_wait)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timeout)
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size())
         dist.barrier()  # a rank that leaves early looks to the others like one that was lost
@@ -123,6 +119,6 @@ def connected(device: torch.device, longest_wait: datetime.timedelta = _LONGEST_
 
 
 def _is_lost_peer(error: RuntimeError) -> bool:
-    """Whether an error tells of a broken connection between ranks; gloo raises plain RuntimeErrors."""
+    """Whether the connection between ranks broke; gloo raises plain RuntimeErrors then."""
     words = ("connection", "peer", "nccl", "gloo", "timed out", "broken pipe")
     return isinstance(error, dist.DistError) or any(word in str(error).lower() for word in words)

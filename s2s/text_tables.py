@@ -1,30 +1,17 @@
-"""Text in columns of a terminal, in which a Korean letter is as wide as two Latin ones."""
+"""Tables of text for a terminal, in which a Korean letter is as wide as two Latin ones."""
 
-import unicodedata
 from collections.abc import Sequence
 
-
-def letter_columns(text: str) -> list[int]:
-    """How many columns each character takes: 0, 1 or 2."""
-    return [0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text]
+from tabulate import tabulate
 
 
-def num_columns(text: str) -> int:
-    """How many columns a text takes."""
-    return sum(letter_columns(text))
-
-
-def table(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
-    """The lines of a table whose columns stand under each other, two spaces apart.
+def table(rows: Sequence[Sequence[object]], sides: str = "<>") -> str:
+    """Rows whose columns stand under each other, two spaces apart.
 
     Args:
-        rows: equally many cells each.
-        sides: for each column "<" (to the left) or ">" (to the right).
+        rows: equally many cells each; the first one may hold the names of the columns. None is an empty cell.
+        sides: for each column "<" (to the left) or ">" (to the right); the last one is for all further columns too.
     """
-    widths = [max(map(num_columns, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(_placed, row, sides, widths)).rstrip() for row in rows]
-
-
-def _placed(cell: str, side: str, width: int) -> str:
-    space = " " * (width - num_columns(cell))
-    return cell + space if side == "<" else space + cell
+    align = [{"<": "left", ">": "right"}[side] for side in sides.ljust(len(rows[0]), sides[-1])]
+    text: str = tabulate(rows, tablefmt="plain", colalign=align, disable_numparse=True, preserve_whitespace=True)
+    return text

@@ -1,3 +1,3 @@
-from s2s.cli.classify import main
+from s2s.cli.app import main
 
-main()
+main("classify")

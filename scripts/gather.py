@@ -1,3 +1,3 @@
-from s2s.cli.gather import main
+from s2s.cli.app import main
 
-main()
+main("gather")

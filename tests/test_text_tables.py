@@ -1,14 +1,24 @@
 """Columns of a terminal."""
 
-from s2s.text_tables import num_columns, table
-
-
-def test_wide_letters_take_two_columns_and_accents_none() -> None:
-    assert num_columns("ab") == 2
-    assert num_columns("책a。") == 5
-    assert num_columns("e\u0301") == 1
-    assert num_columns("") == 0
+from s2s.text_tables import table
 
 
 def test_columns_stand_under_each_other() -> None:
-    assert table([["책", "1.5", ""], ["book", "10.25", "x"]], "<><") == ["책      1.5", "book  10.25  x"]
+    rows = [["책", "1.5", ""], ["book", "10.25", "x"]]
+    assert table(rows, "<><").splitlines() == ["책      1.5", "book  10.25  x"]
+
+
+def test_wide_letters_take_two_columns_and_accents_none() -> None:
+    rows = [["책a。", 1], ["e\u0301", 2], ["abcdefg", 3]]
+    assert table(rows).splitlines() == ["책a。    1", "e\u0301        2", "abcdefg  3"]
+
+
+def test_the_last_side_is_for_all_further_columns() -> None:
+    rows = [["run", "a", "long"], ["  x", 1, None]]
+    assert table(rows, "<>").splitlines() == ["run  a  long", "  x  1"]
+    assert table(rows, "<").splitlines() == ["run  a  long", "  x  1"]
+    assert table([["x"]], "<><") == "x"
+
+
+def test_text_that_looks_like_a_number_stays_as_it_is() -> None:
+    assert table([["1e5", "0.50"]]) == "1e5  0.50"

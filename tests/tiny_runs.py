@@ -10,47 +10,8 @@ from hydra import initialize_config_module
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict, read_write
 
-from s2s.cli.app import register, typed
-from s2s.config.commands import (
-    AlignConfig,
-    AttentionConfig,
-    AverageConfig,
-    BenchConfig,
-    ClassifyConfig,
-    EvaluateConfig,
-    ExportConfig,
-    GatesConfig,
-    GatherConfig,
-    GradientsConfig,
-    LengthsConfig,
-    MemoryConfig,
-    PhrasebookConfig,
-    ReportConfig,
-    ScoreConfig,
-    TranslateConfig,
-)
-from s2s.config.training import Config
-
-SCHEMAS = {
-    "train": Config,
-    "evaluate": EvaluateConfig,
-    "translate": TranslateConfig,
-    "classify": ClassifyConfig,
-    "score": ScoreConfig,
-    "align": AlignConfig,
-    "attention": AttentionConfig,
-    "bench": BenchConfig,
-    "average": AverageConfig,
-    "export": ExportConfig,
-    "report": ReportConfig,
-    "gather": GatherConfig,
-    "phrasebook": PhrasebookConfig,
-    "gradients": GradientsConfig,
-    "memory": MemoryConfig,
-    "lengths": LengthsConfig,
-    "gates": GatesConfig,
-}
-
+from s2s.cli.composition import register, typed
+from s2s.cli.hydra_main import command_of
 
 TINY = (
     "model.embedding_size=16",
@@ -66,6 +27,14 @@ TINY = (
     "precision=fp32",
 )
 """Options that make any run take a second or two."""
+LEARNS = (
+    *(option for option in TINY if not option.startswith("training.batch_tokens")),
+    "training.batch_size=16",
+    "training.batch_tokens=999",
+    "optim.learning_rate=0.02",
+    "optim.ema_decay=0",
+)
+"""Options with which a classifier learns `labelled_options` in 80 steps."""
 
 
 def filled(options: Sequence[str], **places: Path) -> list[str]:
@@ -77,7 +46,7 @@ def filled(options: Sequence[str], **places: Path) -> list[str]:
 
 def compose(command: str, *overrides: str) -> Any:
     """The options of a command, checked, as its `main` would see them."""
-    register(command, SCHEMAS[command])
+    register(command, command_of(command))
     with initialize_config_module("s2s.conf", version_base="1.3"):
         options = hydra_compose(command, overrides=list(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(options)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from s2s.config.model import AttentionScore
 from s2s.data.vocabulary.subwords import Subwords
 from s2s.data.vocabulary.words import WORD_START, merge_pieces, merge_weights
 from s2s.decoding.forced_decoding import ForcedDecoder
@@ -50,7 +49,7 @@ def check_looks(translator: Translator, name: object) -> None:
     Raises:
         RunError: it has no attention.
     """
-    if translator.model.decoder.attention.score is AttentionScore.none:
+    if not translator.model.has_attention:
         raise RunError(
             f"run={name} was trained with model.attention=none: its decoder looks at no source word, all it has is the "
             "encoder's last vector, so there is nothing to draw; give a run with attention"

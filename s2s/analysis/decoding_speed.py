@@ -1,4 +1,4 @@
-"""`s2s-bench decode`: how fast lines are translated, and how close that comes to what the machine can do."""
+"""How fast lines are translated, and how close that comes to what the machine can do."""
 
 import dataclasses
 import logging
@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from s2s.config.commands import BenchConfig
-from s2s.config.search import DecodingPrecision
+from s2s.config.decoding import DecodingPrecision
+from s2s.config.search import Strategy
 from s2s.config.training import Config
 from s2s.data.prepare import prepare
 from s2s.data.text.parallel_text import Pair, read_pairs
 from s2s.data.vocabulary.subwords import NO_TEXT
 from s2s.decoding.ensemble import Ensemble, EnsembleState
-from s2s.decoding.packed_model import prepare_product
+from s2s.decoding.packed_model import pack_linear
 from s2s.decoding.streaming.input_lines import LineBlock
 from s2s.decoding.streaming.line_translator import load_lines
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
@@ -36,35 +36,65 @@ from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import save_config
+from s2s.text_tables import table
 from s2s.workers import all_cores, num_cores
 
 _logger = logging.getLogger(__name__)
 _MATRIX_SIZE = 2048
 _BATCHES = 100  # enough for a median; the smallest batches take longest
-_HEADS = ("search", "precision", "processes", "batch", "lines", "seconds", "lines/s", "tokens/s", "ms/line", "of rate")
+_COLUMNS = {
+    "search": "strategy",
+    "precision": "precision",
+    "processes": "processes",
+    "batch": "batch_size",
+    "lines": "lines",
+    "seconds": "seconds",
+    "lines/s": "lines_per_s",
+    "tokens/s": "target_tokens_per_s",
+    "ms/line": "ms_per_line",
+    "of rate": "share_of_rate",
+}
+"""Of the table, by their names: what they show of a row."""
 DecodingSpeed = dict[str, Any]
 
 
-def bench_decoding(config: BenchConfig) -> DecodingSpeed:
+def bench_decoding(
+    config: Config,
+    strategies: Sequence[Strategy],
+    precisions: Sequence[DecodingPrecision],
+    processes: Sequence[int],
+    batch_sizes: Sequence[int],
+    *,
+    is_untrained: bool,
+    num_lines: int,
+    num_rounds: int,
+) -> DecodingSpeed:
     """Translate test lines in every way that the options name; the medians of some rounds are shown.
 
     Start-up is not measured: each way translates the lines once before. Each round measures the matrix products and
     the lines right after one another, so that a change of the machine's speed moves both.
+
+    Args:
+        config: of the run, and what to search with; a run that has been trained has its own options for its model.
+        precisions: those that the processor does not have are left out.
+        processes: how many translate at a time; empty: one, and one a core.
+        is_untrained: translate with new random weights, as many pieces as each line has.
+        num_lines: of the test set, but at most 100 batches.
     """
     device = choose_device(config.device)
-    precisions = [each for each in config.decoding_precisions if _is_there(each, device)]
-    processes = config.processes or sorted({1, num_cores() if device.type == "cpu" else 1})
-    with _run(config) as (run, pairs):
+    precisions = [each for each in precisions if _is_there(each, device)]
+    processes = processes or sorted({1, num_cores() if device.type == "cpu" else 1})
+    with _untrained_run(config) if is_untrained else _trained_run(config) as (run, pairs):
         rows = []
-        choices = list(product(config.strategies, precisions, processes, config.batch_sizes))
+        choices = list(product(strategies, precisions, processes, batch_sizes))
         for strategy, precision, num, batch_size in tqdm(choices, desc="measuring", unit="row", disable=None):
             search = dataclasses.replace(config.search, strategy=strategy, num_best=1)
-            if config.untrained:
+            if is_untrained:
                 search = dataclasses.replace(search, min_length_factor=1.0, max_length_factor=1.0, max_length_offset=1)
-            lines = [pair.source for pair in pairs[: min(config.lines, _BATCHES * batch_size)]]
+            lines = [pair.source for pair in pairs[: min(num_lines, _BATCHES * batch_size)]]
             options = {"search": search, "device": config.device, "precision": precision, "batch_size": batch_size}
             kind = choose_decoding_precision(precision, device)
-            row = _measured(str(run.path), options, lines, num, kind, device, config.rounds)
+            row = _measured(str(run.path), options, lines, num, kind, device, num_rounds)
             names = {"strategy": strategy.name, "precision": precision.name, "processes": num, "batch_size": batch_size}
             rows.append({**names, **row})
     machine = {"device": device.type, "cores": all_cores(), "torch": torch.__version__}
@@ -82,13 +112,16 @@ def _is_there(precision: DecodingPrecision, device: torch.device) -> bool:
 
 
 @contextmanager
-def _run(config: BenchConfig) -> Iterator[tuple[RunFolder, list[Pair]]]:
+def _trained_run(config: Config) -> Iterator[tuple[RunFolder, list[Pair]]]:
     """The run to translate with and the test set, whose order is that of the text."""
-    if not config.untrained:
-        run = RunFolder.existing(config.run)
-        paths = [Path(name) for name in config.data.test] or run.kept_text("test")
-        yield run, list(read_pairs(*paths))
-        return
+    run = RunFolder.existing(config.run)
+    paths = [Path(name) for name in config.data.test] or run.kept_text("test")
+    yield run, list(read_pairs(*paths))
+
+
+@contextmanager
+def _untrained_run(config: Config) -> Iterator[tuple[RunFolder, list[Pair]]]:
+    """A run with random weights in a folder that is there for the block, and its test set."""
     prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces)
     torch.manual_seed(config.seed)
     model = build_seq2seq(config.model, len(prepared.source), len(prepared.target))
@@ -113,9 +146,9 @@ class _CountingEnsemble(Ensemble):
         self.num_source += int(lengths_B.sum())
         return super().start(source_BS, lengths_B)
 
-    def step(self, word_BK: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState]:
-        self.num_beams += word_BK.numel()
-        return super().step(word_BK, state)
+    def step(self, token_BK: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState]:
+        self.num_beams += token_BK.numel()
+        return super().step(token_BK, state)
 
 
 class _CountingTranslator(Translator):
@@ -178,14 +211,10 @@ def _rate(kind: torch.dtype, device: torch.device) -> float:
     """Operations a second of a square product of the type."""
     if kind is not torch.int8:
         return matrix_rate(kind, device, _MATRIX_SIZE)
-    multiply = prepare_product(torch.rand(_MATRIX_SIZE, _MATRIX_SIZE), None, torch.int8, 1.0)
+    multiply = pack_linear(torch.rand(_MATRIX_SIZE, _MATRIX_SIZE), None, torch.int8, 1.0)
     return product_rate(partial(multiply, torch.rand(_MATRIX_SIZE, _MATRIX_SIZE)), device, _MATRIX_SIZE)
 
 
 def _print_table(machine: DecodingSpeed, rows: list[DecodingSpeed]) -> None:
     _logger.info("%(device)s, %(cores)d cores, torch %(torch)s", machine)
-    _logger.info("%-8s %-9s %9s %6s %6s %8s %8s %9s %9s %8s", *_HEADS)
-    names = ("strategy", "precision", "processes", "batch_size", "lines", "seconds", "lines_per_s")
-    for row in rows:
-        values = [row[name] for name in (*names, "target_tokens_per_s", "ms_per_line", "share_of_rate")]
-        _logger.info("%-8s %-9s %9d %6d %6d %8.3f %8.1f %9d %9.2f %8.3f", *values)
+    _logger.info("%s", table([list(_COLUMNS), *([row[name] for name in _COLUMNS.values()] for row in rows)], "<<>"))

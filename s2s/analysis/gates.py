@@ -14,10 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from s2s.config.commands import Direction
 from s2s.config.model import Cell
-from s2s.models.cells import WRITTEN, GRUCell, LSTMCell, WrittenCell, num_states
+from s2s.models.cells import GRUCell, LSTMCell, RecurrentCell
 from s2s.models.encoder import Encoder, EncoderLayer
+from s2s.models.fused import unfused
 
 
 class Trace(enum.Enum):
@@ -51,26 +51,27 @@ class UnitMemory(NamedTuple):
 
 
 @torch.inference_mode()
-def trace(cell: WrittenCell, inputs_SI: Tensor) -> dict[Trace, Tensor]:
+def trace(cell: RecurrentCell, inputs_SI: Tensor) -> dict[Trace, Tensor]:
     """Gates and states (S, H) of an LSTM or a GRU after each position of one sentence, from a state of zeros."""
-    state = (inputs_SI.new_zeros(1, cell.hidden_size),) * num_states(cell.kind)
+    hidden_1H = inputs_SI.new_zeros(1, cell.hidden_size)
     found: dict[Trace, list[Tensor]] = {}
-    for input_1I in inputs_SI.split(1):
-        gates = named_gates(cell, input_1I, state[0])
-        state = cell.step(input_1I, state)
-        gates[Trace.cell if cell.kind is Cell.lstm else Trace.hidden] = state[-1]
+    for input_1I, state in zip(inputs_SI.split(1), cell.states(inputs_SI[None]), strict=True):
+        gates = named_gates(cell, input_1I, hidden_1H)
+        gates[Trace.cell if isinstance(cell, LSTMCell) else Trace.hidden] = state[-1]
+        hidden_1H = state[0]
         for name, value_1H in gates.items():
             found.setdefault(name, []).append(value_1H)
     return {name: torch.cat(values) for name, values in found.items()}
 
 
-def named_gates(cell: WrittenCell, input_BI: Tensor, hidden_BH: Tensor) -> dict[Trace, Tensor]:
+def named_gates(cell: RecurrentCell, input_BI: Tensor, hidden_BH: Tensor) -> dict[Trace, Tensor]:
     """The gates (B, H) of one step, the one that keeps the state first."""
+    products = cell.products(input_BI, hidden_BH)
     if isinstance(cell, LSTMCell):
-        input_gate, forget_gate, output_gate, _ = cell.gates(input_BI, hidden_BH)
+        input_gate, forget_gate, output_gate, _ = cell.gates(*products)
         return {Trace.forget: forget_gate, Trace.input: input_gate, Trace.output: output_gate}
     assert isinstance(cell, GRUCell), "a plain RNN has no gates"
-    reset_gate, update_gate, _ = cell.gates(input_BI, hidden_BH)
+    reset_gate, update_gate, _ = cell.gates(*products)
     return {Trace.update: update_gate, Trace.reset: reset_gate}
 
 
@@ -98,21 +99,21 @@ def extremes(units: Sequence[UnitMemory], number: int) -> list[UnitMemory]:
 class LayerReader:
     """One layer of a trained encoder, in one direction, written out gate by gate."""
 
-    def __init__(self, encoder: Encoder, kind: Cell, layer: int, direction: Direction) -> None:
-        """A reader of layer number `layer`, counted from 0, which reads in this direction."""
-        self._encoder, self._layer, self._direction = encoder.eval(), layer, direction
+    def __init__(self, encoder: Encoder, kind: Cell, layer: int, *, is_backwards: bool = False) -> None:
+        """A reader of layer number `layer`, counted from 0: of the half that reads forwards, or of the other."""
+        self._encoder, self._layer, self._is_backwards = encoder.eval(), layer, is_backwards
         chosen = encoder.layers[layer]
         assert isinstance(chosen, EncoderLayer)
-        fused = chosen.forwards if direction is Direction.forwards else chosen.backwards
+        fused = chosen.backwards if is_backwards else chosen.forwards
         assert fused is not None, "the encoder reads forwards only"
-        self.cell = WRITTEN[kind].from_fused(fused)
+        self.cell = unfused(kind, fused)
 
     def read(self, source_S: Tensor) -> dict[Trace, Tensor]:
         """Gates and states (S, H) at each position of a sentence, by position, in whatever order they are read."""
         inputs_SI = self._inputs(source_S)
-        if self._direction is Direction.forwards:
-            return trace(self.cell, inputs_SI)
-        return {name: values_SH.flip(0) for name, values_SH in trace(self.cell, inputs_SI.flip(0)).items()}
+        if self._is_backwards:
+            return {name: values_SH.flip(0) for name, values_SH in trace(self.cell, inputs_SI.flip(0)).items()}
+        return trace(self.cell, inputs_SI)
 
     @torch.inference_mode()
     def _inputs(self, source_S: Tensor) -> Tensor:

@@ -1,6 +1,9 @@
-"""TODO: say what s2s.analysis.gradient_study is."""
+"""Gradients through time of new small language models, and of the encoders of trained runs.
 
-from collections.abc import Iterator
+V pieces of a text, one after the other.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -11,12 +14,11 @@ from tqdm import tqdm
 from s2s.analysis.gradients import Curves, LanguageModel, Start, joined, measure, measure_layer, scaled, windows
 from s2s.analysis.learning import learn
 from s2s.analysis.run_comparison import find_translators, short_names
-from s2s.config.commands import GradientsConfig
 from s2s.config.data import Split, SubwordKind
 from s2s.config.model import Cell
 from s2s.data.phrasebook.generate import distinct_pairs
 from s2s.data.text.parallel_text import read_pairs
-from s2s.data.vocabulary.subwords import EOS, Subwords, train_subwords
+from s2s.data.vocabulary.subwords import EOS, train_subwords
 from s2s.decoding.translator import Translator
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
@@ -28,8 +30,8 @@ _LEARNING_RATE = 3e-3
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One system in one situation.
+class Measurement:
+    """One cell or run in one situation.
 
     Attributes:
         situation: at which point it was measured; a panel of the picture.
@@ -42,37 +44,61 @@ class Measured:
     by_length: dict[int, Curves]
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# New models
+def measure_new_models(
+    lengths: Sequence[int],
+    *,
+    num_batches: int,
+    batch_size: int,
+    hidden_size: int,
+    num_steps: int,
+    scale: float,
+    max_grad_norm: float,
+    seed: int,
+) -> list[Measurement]:
+    """Measure cells of equal size that learn to predict the next piece of the phrasebook's English.
 
-
-def _measure_new_models(config: GradientsConfig) -> list[Measured]:
-    """Cells of equal size, that learn to say the next piece of the phrasebook's English."""
-    text, num_pieces = _phrasebook_pieces(config.seed)
+    Args:
+        lengths: of the sequences, in pieces.
+        num_batches: measured at each length.
+        num_steps: of training.
+        scale: factor of the recurrent weights in the third situation.
+    """
+    text, num_pieces = _phrasebook_pieces(seed)
     found = []
     for cell in tqdm(Cell, desc="measuring", unit="cell", disable=None):
-        for situation, model in _situations(cell, num_pieces, text[Split.train], config):
+        batches = islice(windows(text[Split.train], _TRAINING_LENGTH + 1, batch_size, seed), num_steps)
+        for situation, model in _situations(
+            cell, num_pieces, hidden_size, batches, num_steps, scale, max_grad_norm, seed
+        ):
             curves = {
-                length: measure(model, _batches(text[Split.dev], length + 1, config), config.max_grad_norm)
-                for length in config.lengths
+                length: measure(
+                    model, islice(windows(text[Split.dev], length + 1, batch_size, seed), num_batches), max_grad_norm
+                )
+                for length in lengths
             }
-            found.append(Measured(situation, cell.name, curves))
+            found.append(Measurement(situation, cell.name, curves))
     return found
 
 
 def _situations(
-    cell: Cell, num_pieces: int, text_V: Tensor, config: GradientsConfig
+    cell: Cell,
+    num_pieces: int,
+    hidden_size: int,
+    batches: Iterator[Tensor],
+    num_steps: int,
+    scale: float,
+    max_grad_norm: float,
+    seed: int,
 ) -> Iterator[tuple[str, LanguageModel]]:
     """A model in each of the situations in which it is looked at."""
-    torch.manual_seed(config.seed)
-    yield "at first: torch's own weights", LanguageModel(cell, num_pieces, config.hidden_size, Start.uniform)
-    model = LanguageModel(cell, num_pieces, config.hidden_size, Start.orthogonal)
+    torch.manual_seed(seed)
+    yield "at first: torch's own weights", LanguageModel(cell, num_pieces, hidden_size, Start.uniform)
+    model = LanguageModel(cell, num_pieces, hidden_size, Start.orthogonal)
     yield "at first: orthogonal recurrent weights", model
-    yield f"at first: orthogonal weights times {config.scale:g}", scaled(model, config.scale)
-    batches = islice(windows(text_V, _TRAINING_LENGTH + 1, config.batch_size, config.seed), config.steps)
+    yield f"at first: orthogonal weights times {scale:g}", scaled(model, scale)
     losses = (model.loss_nats(window_BS) for window_BS in batches)
-    learn(model, losses, learning_rate=_LEARNING_RATE, max_grad_norm=config.max_grad_norm)
-    yield f"after {config.steps} steps of training from orthogonal weights", model
+    learn(model, losses, learning_rate=_LEARNING_RATE, max_grad_norm=max_grad_norm)
+    yield f"after {num_steps} steps of training from orthogonal weights", model
 
 
 def _phrasebook_pieces(seed: int) -> tuple[dict[Split, Tensor], int]:
@@ -84,36 +110,40 @@ def _phrasebook_pieces(seed: int) -> tuple[dict[Split, Tensor], int]:
     return {split: joined(subwords.encode(text), EOS) for split, text in lines.items()}, len(subwords)
 
 
-def _batches(pieces_V: Tensor, length: int, config: GradientsConfig) -> Iterator[Tensor]:
-    return islice(windows(pieces_V, length, config.batch_size, config.seed), config.batches)
+def measure_runs(
+    folders: object, lengths: Sequence[int], *, num_batches: int, batch_size: int, seed: int
+) -> list[Measurement]:
+    """Measure the first encoder layer of each run, reading forwards through the sentences of its own test set.
+
+    Args:
+        folders: see `find_translators`.
+        lengths: of the sequences, in pieces.
+        num_batches: measured at each length.
+    """
+    runs = find_translators(folders)
+    return [
+        _measure_run(run, name, lengths, num_batches, batch_size, seed)
+        for run, name in zip(runs, short_names(runs), strict=True)
+    ]
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# Trained runs
-
-
-def _measure_runs(config: GradientsConfig) -> list[Measured]:
-    """The first encoder layer of each run, as it reads forwards through the sentences of its own test set."""
-    runs = find_translators(config.runs)
-    return [_measure_run(run, name, config) for run, name in zip(runs, short_names(runs), strict=True)]
-
-
-def _measure_run(run: RunFolder, name: str, config: GradientsConfig) -> Measured:
+def _measure_run(
+    run: RunFolder, name: str, lengths: Sequence[int], num_batches: int, batch_size: int, seed: int
+) -> Measurement:
     translator = Translator.load(run.path, device="cpu")
     encoder = translator.model.encoder
-    text_V = _source_pieces(run, translator.source)
+    pairs = read_pairs(*run.kept_text("test", advice="measure the run that it was exported from"))
+    text_V = joined(translator.source.encode([pair.source for pair in pairs]), EOS)
     curves = {
         length: measure_layer(
             encoder.layers[0].forwards,  # type: ignore[arg-type]
             load_config(run.config).model.cell,
-            (encoder.embedding(window_BS).detach() for window_BS in _batches(text_V, length, config)),
-            config.seed,
+            (
+                encoder.embedding(window_BS).detach()
+                for window_BS in islice(windows(text_V, length, batch_size, seed), num_batches)
+            ),
+            seed,
         )
-        for length in config.lengths
+        for length in lengths
     }
-    return Measured("trained encoders, reading forwards", name, curves)
-
-
-def _source_pieces(run: RunFolder, subwords: Subwords) -> Tensor:
-    pairs = read_pairs(*run.kept_text("test", advice="measure the run that it was exported from"))
-    return joined(subwords.encode([pair.source for pair in pairs]), EOS)
+    return Measurement("trained encoders, reading forwards", name, curves)

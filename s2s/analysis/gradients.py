@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from s2s.config.model import Cell
 from s2s.errors import DataError
-from s2s.models.cells import WRITTEN, State, WrittenCell, num_states
-from s2s.models.embedding import embedding
-from s2s.models.fused import FUSED, fused_layer, run_fused
+from s2s.models.cells import RecurrentCell, RNNCell
+from s2s.models.embedding import build_embedding
+from s2s.models.fused import Layer, recurrent_layer, run_layer, unfused, uniform_layer, weights_of
 
 Norms = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ class Start(enum.Enum):
     uniform = "uniform"
     """Torch's own: every weight and bias uniform between -1/sqrt(H) and 1/sqrt(H)."""
     orthogonal = "orthogonal"
-    """This project's; see `fused_layer`."""
+    """This project's; see `recurrent_layer`."""
 
 
 class Quantity(enum.Enum):
@@ -75,32 +75,32 @@ class LanguageModel(nn.Module):
         """A model with new random weights; `size` units in the embedding and in the layer."""
         super().__init__()
         self.kind = kind
-        self.embedding = embedding(vocabulary_size, size)
+        self.embedding = build_embedding(vocabulary_size, size)
         self.layer = new_layer(kind, size, size, start)
         self.output = nn.Linear(size, vocabulary_size)
 
     def loss_nats(self, window_BS: Tensor) -> Tensor:
         """Mean cross-entropy of every piece but the first, given those before it."""
-        states_BSH, _ = run_fused(self.layer, self.embedding(window_BS[:, :-1]))
+        states_BSH, _ = run_layer(self.layer, self.embedding(window_BS[:, :-1]))
         return nn.functional.cross_entropy(self.output(states_BSH).flatten(0, 1), window_BS[:, 1:].flatten())
 
 
-def new_layer(kind: Cell, input_size: int, hidden_size: int, start: Start) -> nn.RNNBase:
+def new_layer(kind: Cell, input_size: int, hidden_size: int, start: Start) -> Layer:
     """A recurrent layer with new random weights."""
     if start is Start.orthogonal:
-        return fused_layer(kind, input_size, hidden_size)
-    layer = FUSED[kind](input_size, hidden_size, batch_first=True)
+        return recurrent_layer(kind, input_size, hidden_size)
+    layer = uniform_layer(kind, input_size, hidden_size)
     if kind is Cell.lstm:
         forget = slice(hidden_size, 2 * hidden_size)
-        nn.init.ones_(dict(layer.named_parameters())["bias_ih_l0"].data[forget])
-        nn.init.zeros_(dict(layer.named_parameters())["bias_hh_l0"].data[forget])
+        nn.init.ones_(weights_of(layer)["bias_ih"].data[forget])
+        nn.init.zeros_(weights_of(layer)["bias_hh"].data[forget])
     return layer
 
 
 def scaled(model: LanguageModel, factor: float) -> LanguageModel:
     """The same model with all recurrent weights multiplied by a factor."""
     model = copy.deepcopy(model)
-    dict(model.layer.named_parameters())["weight_hh_l0"].data.mul_(factor)
+    weights_of(model.layer)["weight_hh"].data.mul_(factor)
     return model
 
 
@@ -108,19 +108,8 @@ def scaled(model: LanguageModel, factor: float) -> LanguageModel:
 # Measuring
 
 
-def all_states(cell: WrittenCell, inputs_BSI: Tensor) -> list[State]:
-    """The state after each position, from zeros."""
-    zeros_BH = inputs_BSI.new_zeros(len(inputs_BSI), cell.hidden_size)
-    state: State = (zeros_BH,) * num_states(cell.kind)
-    states = []
-    for input_BI in inputs_BSI.unbind(1):
-        state = cell.step(input_BI, state)
-        states.append(state)
-    return states
-
-
 def state_gradients(
-    cell: WrittenCell,
+    cell: RecurrentCell,
     inputs_BSI: Tensor,
     losses_of_end: Callable[[Tensor], Tensor],
     weights: Sequence[Tensor] = (),
@@ -128,12 +117,12 @@ def state_gradients(
     """The gradient of a loss by every state before it, from one pass forward and one back.
 
     Args:
-        cell: a recurrent layer written out.
+        cell: a recurrent layer, gate by gate.
         inputs_BSI: what it reads.
         losses_of_end: the losses (B) of the hidden states (B, H) after the last position.
         weights: those whose gradient clipping would look at; left out: the layer's own.
     """
-    states = all_states(cell, inputs_BSI)
+    states = cell.states(inputs_BSI)
     by_kind = list(zip(*states, strict=True))  # all hidden states, then all cell states
     wanted = list(weights) or list(cell.parameters())
     losses_B = losses_of_end(states[-1][0])
@@ -141,7 +130,7 @@ def state_gradients(
     norms = [_norms(found[index : index + len(states)]) for index in range(0, len(by_kind) * len(states), len(states))]
     hidden_BS = norms[0]
     bound_BS = None
-    if cell.kind is Cell.rnn:
+    if isinstance(cell, RNNCell):
         bound_BS = hidden_BS[:, :1] * vanishing_factors(cell, torch.stack(by_kind[0], dim=1))
     weights_norm = nn.utils.get_total_norm(found[-len(wanted) :]) / len(losses_B)
     return Gradients(hidden_BS, norms[1] if len(norms) > 1 else None, bound_BS, weights_norm)
@@ -153,13 +142,13 @@ def _norms(gradients: Sequence[Tensor]) -> Tensor:
     return norms_BS
 
 
-def vanishing_factors(cell: WrittenCell, hidden_BSH: Tensor) -> Tensor:
+def vanishing_factors(cell: RecurrentCell, hidden_BSH: Tensor) -> Tensor:
     """What the norm of a tanh RNN's gradient is multiplied by at most on its way to each state (B, S), the last first.
 
     A step back from h' = tanh(W x + U h + b) is a product with diag(1 - h'^2), then with U transposed. It stretches a
     vector at most by the largest singular value of U times the largest derivative (Pascanu et al. 2013, section 2.1).
     """
-    assert cell.kind is Cell.rnn, "the bound is that of tanh(W x + U h + b)"
+    assert isinstance(cell, RNNCell), "the bound is that of tanh(W x + U h + b)"
     with torch.no_grad():
         largest = torch.linalg.matrix_norm(cell.weight_hh, ord=2)
         steps_BS = largest * (1 - hidden_BSH.square()).amax(dim=-1).flip(1)
@@ -175,7 +164,7 @@ def measure(model: LanguageModel, windows: Iterable[Tensor], max_grad_norm: floa
         max_grad_norm: of clipping.
     """
     exact = copy.deepcopy(model).double()
-    cell = WRITTEN[model.kind].from_fused(exact.layer)
+    cell = unfused(model.kind, exact.layer)
     weights = [*cell.parameters(), *exact.embedding.parameters(), *exact.output.parameters()]
     found = []
     for window_BS in windows:
@@ -188,7 +177,7 @@ def measure(model: LanguageModel, windows: Iterable[Tensor], max_grad_norm: floa
     return _curves(found, max_grad_norm)
 
 
-def measure_layer(layer: nn.RNNBase, kind: Cell, inputs: Iterable[Tensor], seed: int) -> Curves:
+def measure_layer(layer: Layer, kind: Cell, inputs: Iterable[Tensor], seed: int) -> Curves:
     """The same for a layer of any model: what comes of a gradient of norm 1 in a random direction at the end.
 
     Args:
@@ -196,7 +185,7 @@ def measure_layer(layer: nn.RNNBase, kind: Cell, inputs: Iterable[Tensor], seed:
         inputs: batches (B, S, I) of what it reads, of one length.
         seed: of the directions.
     """
-    cell = WRITTEN[kind].from_fused(copy.deepcopy(layer).double())
+    cell = unfused(kind, layer).double()
     generator = torch.Generator().manual_seed(seed)
     found = []
     for inputs_BSI in inputs:

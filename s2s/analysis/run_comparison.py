@@ -117,7 +117,7 @@ def _check_translates(run: RunFolder, *, has_to_have_ended: bool) -> None:
     """
     load_config(run.config, Task.translate)
     if not run.has_begun:
-        raise RunError(f"run={run.path} holds no weights yet: expected a trained run; train it with s2s-train")
+        raise RunError(f"run={run.path} holds no weights yet: expected a trained run; train it with s2s train")
     if has_to_have_ended and run.metrics.is_file() and not run.summary.is_file():
         raise RunError(f"run={run.path} is unfinished: train it to its end, or name it itself")
 

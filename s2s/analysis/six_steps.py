@@ -4,14 +4,12 @@ S source positions and T target positions, with those of `</s>`; H units of a st
 V pieces.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from s2s.analysis.attention import PiecePair, pieces_with_end
-from s2s.config.model import AttentionScore
 from s2s.data.batching import Batch, pair_batch
 from s2s.data.vocabulary.subwords import EOS, NO_TEXT
 from s2s.data.vocabulary.words import merge_pieces, words_of_pieces
@@ -23,11 +21,6 @@ from s2s.text_tables import table
 
 NUM_NEXT = 5
 _BAR_COLUMNS = 20
-_FORMULAS = {
-    AttentionScore.dot: "its dot product with q",
-    AttentionScore.general: "the dot product of W h with q (W: learnt)",
-    AttentionScore.additive: "v . tanh(W q + b + U h) (W, b, U and v: learnt)",
-}
 
 
 @dataclass(frozen=True)
@@ -88,7 +81,7 @@ def six_steps(translator: Translator, pair: PiecePair, step: int) -> SixSteps:
     model, attention = translator.model.eval(), translator.model.decoder.attention
     queries_1TH, memory = _looks(model, pair_batch([pair.source], [pair.target]).to(translator.device))
     query_11H = queries_1TH[:, step - 1 : step]
-    mixed_11I, weights_11S = attention.mix(query_11H, memory)
+    mixed_11I, weights_11S = attention.attend(query_11H, memory)
     attentional_11O, _ = attention(query_11H, memory)
     context_11H = mixed_11I[..., : -query_11H.shape[-1]]
     blind_11O = torch.tanh(attention.combine(torch.cat([torch.zeros_like(context_11H), query_11H], dim=-1)))
@@ -136,37 +129,32 @@ def _next(translator: Translator, attentional_11O: Tensor, said: int) -> list[Ne
     return [NextPiece(*each) for each in zip(translator.target.pieces(ids), probabilities_V[ids].tolist(), strict=True)]
 
 
-def six_steps_text(steps: SixSteps) -> Iterator[str]:
-    """The steps as lines for a terminal."""
+def six_steps_text(steps: SixSteps) -> str:
+    """The steps as text for a terminal."""
     said, before = steps.target[steps.position], " ".join(steps.target[: steps.position])
-    yield f"steps: {_numbered(steps.target, steps.position)}"
-    yield f"step {steps.position + 1} says {said}{_part_of_word(steps)}"
-    yield ""
-    yield (
-        f"1. The decoder's state q ({len(steps.query_H)} units, norm {steps.query_H.norm():.3f}), "
-        f"which has read {before or 'nothing yet'}, and the encoder's {len(steps.source)} states h"
-    )
-    yield f"2. The score of each h: {_formula(steps.attention)}"
-    yield "3. Its weight by softmax: e^score over the sum of all (here less the largest score, which changes nothing)"
-    yield "4. Each h times its weight"
-    yield ""
-    yield from table(_source_rows(steps), "<>>>>><")
-    yield ""
-    yield (
-        f"5. Their sum, the context vector: {len(steps.context_H)} units, norm {steps.context_H.norm():.3f}, "
-        f"cosine to q {torch.cosine_similarity(steps.context_H, steps.query_H, dim=0):.3f}"
-    )
-    yield (
-        f"6. tanh(W [context, q]): {len(steps.attentional_O)} units, norm {steps.attentional_O.norm():.3f}; "
-        "from it, how probable each piece is as the next"
-    )
-    yield ""
-    yield from table(_next_rows(steps), "<><>")
+    return f"""\
+steps: {_numbered(steps.target, steps.position)}
+step {steps.position + 1} says {said}{_part_of_word(steps)}
+
+1. The decoder's state q ({len(steps.query_H)} units, norm {steps.query_H.norm():.3f}), \
+which has read {before or "nothing yet"}, and the encoder's {len(steps.source)} states h
+2. The score of each h: {_formula(steps.attention)}
+3. Its weight by softmax: e^score over the sum of all (here less the largest score, which changes nothing)
+4. Each h times its weight
+
+{table(_source_rows(steps), "<>>>>><")}
+
+5. Their sum, the context vector: {len(steps.context_H)} units, norm {steps.context_H.norm():.3f}, \
+cosine to q {torch.cosine_similarity(steps.context_H, steps.query_H, dim=0):.3f}
+6. tanh(W [context, q]): {len(steps.attentional_O)} units, norm {steps.attentional_O.norm():.3f}; \
+from it, how probable each piece is as the next
+
+{table(_next_rows(steps), "<><>")}"""
 
 
 def _formula(attention: Attention) -> str:
-    formula = _FORMULAS[attention.score]
-    return formula if attention.scale == 1 else f"{formula}, times {attention.scale:.4f} (1 / the root of the units)"
+    scaled = "" if attention.scale == 1 else f", times {attention.scale:.4f} (1 / the root of the units)"
+    return attention.formula + scaled
 
 
 def _source_rows(steps: SixSteps) -> list[list[str]]:

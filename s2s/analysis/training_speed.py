@@ -1,9 +1,10 @@
-"""TODO: say what s2s.analysis.training_speed is."""
+"""How fast a model is trained, and how close that comes to what the machine can do."""
 
 import dataclasses
 import logging
 import statistics
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice, product
@@ -13,9 +14,8 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from s2s.config.commands import BenchConfig
 from s2s.config.model import AttentionScore, Cell
-from s2s.config.training import Precision
+from s2s.config.training import Config, Precision
 from s2s.data.prepare import Prepared, prepare
 from s2s.data.vocabulary.subwords import PAD
 from s2s.device import autocast, choose_device, choose_precision, matrix_rate
@@ -24,6 +24,7 @@ from s2s.models.flops import flops_per_target_token
 from s2s.models.model import Model
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
 from s2s.runs.folder import RunFolder
+from s2s.text_tables import table
 from s2s.training.loop import Trainer
 from s2s.training.progress import Validation
 from s2s.training.updates import Update
@@ -32,12 +33,19 @@ _logger = logging.getLogger(__name__)
 _MATRIX_SIZE = 2048
 _NUM_WARM_UP = 3
 _STATUS = Path("/proc/self/status")  # of Linux
-_HEADS = ("of rate", "of fp32", "padding", "peak GB")
-_COLUMNS = ("cell", "input_feeding", "precision", "target_tokens_per_s", "share_of_rate", "share_of_fp32_rate")
+_HEADERS = ("cell", "feeding", "precision", "tokens/s", "of rate", "of fp32", "padding", "peak GB")
 TrainingSpeed = dict[str, Any]
 
 
-def bench_training(config: BenchConfig) -> TrainingSpeed:
+def bench_training(
+    config: Config,
+    cells: Sequence[Cell],
+    input_feeding: Sequence[bool],
+    precisions: Sequence[Precision],
+    *,
+    num_steps: int,
+    num_rounds: int,
+) -> TrainingSpeed:
     """Steps of training at the sizes of the config, for each kind of cell and precision, with input feeding or without.
 
     Each round measures the matrix products and the steps right after one another, so that a change of the machine's
@@ -46,30 +54,32 @@ def bench_training(config: BenchConfig) -> TrainingSpeed:
     device = choose_device(config.device)
     prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces)
     rows = []
-    choices = list(product(config.cells, config.input_feeding, config.precisions))
+    choices = list(product(cells, input_feeding, precisions))
     for cell, is_fed, precision in tqdm(choices, desc="measuring", unit="row", disable=None):
-        row = _bench_choice(_chosen(config, cell, is_fed), prepared, device, precision)
+        row = _bench_choice(_chosen(config, cell, is_fed), prepared, device, precision, num_steps, num_rounds)
         rows.append({"cell": cell.name, "input_feeding": is_fed, "precision": precision.name, **row})
     machine = {"device": device.type, "threads": torch.get_num_threads(), "torch": torch.__version__}
     _print_table(machine, rows)
     return {**machine, "rows": rows}
 
 
-def _chosen(config: BenchConfig, cell: Cell, is_fed: bool) -> BenchConfig:
+def _chosen(config: Config, cell: Cell, is_fed: bool) -> Config:
     if is_fed and config.model.attention is AttentionScore.none:
         raise ConfigError("model.attention=none has no state to feed back: add input_feeding=[false]")
     return dataclasses.replace(config, model=dataclasses.replace(config.model, cell=cell, input_feeding=is_fed))
 
 
-def _bench_choice(config: BenchConfig, prepared: Prepared, device: torch.device, precision: Precision) -> TrainingSpeed:
+def _bench_choice(
+    config: Config, prepared: Prepared, device: torch.device, precision: Precision, num_steps: int, num_rounds: int
+) -> TrainingSpeed:
     """One row of the table."""
     _forget_peak_memory(device)
     kind = choose_precision(precision, device)
     trainer = _trainer(config, prepared, device, kind)
-    updates = list(islice(trainer.updates.starting_at(0, 0), config.steps))
+    updates = list(islice(trainer.updates.starting_at(0, 0), num_steps))
     for update in updates[:_NUM_WARM_UP]:
         trainer.step(update)  # allocations and the choice of kernels are not measured
-    rounds = [_measure(trainer, updates, device) for _ in range(config.rounds)]
+    rounds = [_measure(trainer, updates, device) for _ in range(num_rounds)]
     rate_name = "bf16_flops_per_s" if kind is torch.bfloat16 else "fp32_flops_per_s"
     shares = [each["flops_per_s"] / each[rate_name] for each in rounds]
     batches = [batch for update in updates for batch in update.batches]
@@ -90,7 +100,7 @@ def _bench_choice(config: BenchConfig, prepared: Prepared, device: torch.device,
     }
 
 
-def _trainer(config: BenchConfig, prepared: Prepared, device: torch.device, kind: torch.dtype) -> Trainer:
+def _trainer(config: Config, prepared: Prepared, device: torch.device, kind: torch.dtype) -> Trainer:
     """A trainer that has never trained."""
     torch.manual_seed(config.seed)
     model = build_seq2seq(config.model, len(prepared.source), len(prepared.target)).to(device)
@@ -158,10 +168,16 @@ def _peak_memory_gb(device: torch.device) -> float | None:
 
 def _print_table(machine: TrainingSpeed, rows: list[TrainingSpeed]) -> None:
     _logger.info("%(device)s, %(threads)d threads, torch %(torch)s", machine)
-    _logger.info("%-5s %-7s %-9s %9s %8s %8s %8s %8s", "cell", "feeding", "precision", "tokens/s", *_HEADS)
-    for row in rows:
-        padding = max(row["padding_source"], row["padding_target"])
-        values = [row[name] for name in _COLUMNS]
-        _logger.info("%-5s %-7s %-9s %9d %8.3f %8.3f %8.3f %8.2f", *values, padding, row["peak_memory_gb"] or 0)
+    cells = [
+        [
+            *(row[name] for name in ("cell", "input_feeding", "precision", "target_tokens_per_s")),
+            f"{row['share_of_rate']:.3f}",
+            f"{row['share_of_fp32_rate']:.3f}",
+            f"{max(row['padding_source'], row['padding_target']):.3f}",
+            f"{row['peak_memory_gb'] or 0:.2f}",
+        ]
+        for row in rows
+    ]
+    _logger.info("%s", table([_HEADERS, *cells], "<<<>"))
     rates = [statistics.median(row[f"matrix_gflops_per_s_{kind}"] for row in rows) for kind in ("fp32", "bf16")]
     _logger.info("%d x %d matrix products: %.0f GFLOP/s in fp32, %.0f in bf16", _MATRIX_SIZE, _MATRIX_SIZE, *rates)

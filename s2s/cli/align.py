@@ -1,24 +1,56 @@
-"""`s2s-align`: word alignments of sentence pairs, and how good they are."""
+"""`s2s align`: word alignments of sentence pairs, and how good they are."""
 
 import json
 import logging
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from s2s.cli.app import run_app
-from s2s.config.commands import AlignConfig
+from s2s.cli.commands import Command
+from s2s.config.decoding import ForcedDecodingConfig
+from s2s.config.options import option
 from s2s.data.text.parallel_text import Pair
 from s2s.data.word_alignment import Link, format_pharaoh
 from s2s.decoding.forced_decoding import ForcedDecoder
 from s2s.decoding.streaming.input_pairs import read_pair_blocks
 from s2s.decoding.translator import Translator
-from s2s.errors import DataError
+from s2s.errors import ConfigError, DataError
 from s2s.evaluation.alignment import AlignmentScores, Gold, alignment_scores, diagonal_links, read_gold
 from s2s.evaluation.attention_aligner import AttentionAligner
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass
+class AlignConfig(ForcedDecodingConfig):
+    """Options of `align`: one of run, diagonal and hypotheses says where the links come from."""
+
+    run: str | None = option(None, "folder of a trained run, whose attention links the words")
+    diagonal: bool = option(False, "link words at the same relative position: a baseline without a model")
+    hypotheses: str | None = option(None, "file of links, Pharaoh `i-j`, zero-based, to be scored against gold")
+    threshold: float | None = option(
+        None, "run: link all source words with at least this weight; left out: the one with the most", low=1e-9, high=1
+    )
+    gold: str | None = option(
+        None, "file of gold links, `i-j` sure, `ipj` possible: precision, recall and AER are written instead of links"
+    )
+
+    def check(self) -> None:
+        systems = {"run": self.run, "diagonal": self.diagonal, "hypotheses": self.hypotheses}
+        given = [name for name, value in systems.items() if value]
+        if len(given) != 1:
+            came = " and ".join(given) if given else "none"
+            raise ConfigError(
+                f"one of run=DIR, diagonal=true and hypotheses=FILE says where the links come from, got {came}"
+            )
+        if self.hypotheses is not None and self.gold is None:
+            raise ConfigError("hypotheses=FILE is there to be scored: add gold=FILE")
+        if self.hypotheses is not None and self.data.test:
+            raise ConfigError("data.test has no part in hypotheses=FILE, which holds the links already: leave one out")
+        if self.run is None and self.threshold is not None:
+            raise ConfigError("threshold is about attention: it belongs to run=DIR")
 
 
 class Aligned(NamedTuple):
@@ -26,11 +58,6 @@ class Aligned(NamedTuple):
 
     pair: Pair | None
     links: list[Link]
-
-
-def main() -> None:
-    """The command."""
-    run_app("align", AlignConfig, align)
 
 
 def align(config: AlignConfig) -> None:
@@ -68,7 +95,7 @@ def _lengths(pair: Pair) -> tuple[int, int]:
 
 def _score(config: AlignConfig, path: Path) -> AlignmentScores:
     """Compare the links with those of the gold file."""
-    golds = read_gold(path, config.gold_format, base=config.gold_base, is_reversed=config.gold_reversed)
+    golds = read_gold(path)
     all_aligned = [aligned for window in _aligned(config) for aligned in window]
     for number, (aligned, gold) in enumerate(zip(all_aligned, golds, strict=False), start=1):
         if aligned.pair is not None:
@@ -87,8 +114,7 @@ def _check_inside(gold: Gold, pair: Pair, place: str) -> None:
         if source >= num_sources or target >= num_targets:
             raise DataError(
                 f"{place}: the link {source}-{target}, counted from 0, lies outside sentences of {num_sources} and "
-                f"{num_targets} words: does the file count from 1 (gold_base=1), name target words first "
-                "(gold_reversed=true), or belong to other text?"
+                f"{num_targets} words: does the file count from 1, name target words first, or belong to other text?"
             )
 
 
@@ -111,3 +137,6 @@ def _print_scores(scores: AlignmentScores) -> None:
     }
     json.dump(result, sys.stdout)
     print()
+
+
+COMMAND = Command(align, AlignConfig)

@@ -1,8 +1,9 @@
-"""`s2s-attention`: where a model looks while it translates, as pictures, as a page, or step by step in numbers."""
+"""`s2s attention`: where a model looks while it translates, as pictures, as a page, or step by step in numbers."""
 
+import enum
 import logging
-import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -11,33 +12,78 @@ from s2s.analysis.pages.attention_page import attention_page
 from s2s.analysis.plots.attention_heat_map import plot_attention
 from s2s.analysis.plots.figure import require_matplotlib
 from s2s.analysis.six_steps import six_steps, six_steps_text
-from s2s.cli.app import quote_text, run_app
-from s2s.config.commands import AttentionConfig, PictureFormat
+from s2s.cli.commands import Command
+from s2s.config.decoding import check_gives_one
+from s2s.config.options import Options, option
+from s2s.config.search import SearchConfig
+from s2s.config.training import DEVICE_HELP, Device
 from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
 from s2s.decoding.translator import Translator
-from s2s.errors import DataError
+from s2s.errors import ConfigError, DataError
 from s2s.files import write_text
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
-_TEXTS = ("text=", "target=")
 
 
-def main() -> None:
-    """The command; what stands after `text=` and `target=` is a sentence, commas, quotes and all."""
-    sys.argv[1:] = [quote_text(argument) if argument.startswith(_TEXTS) else argument for argument in sys.argv[1:]]
-    run_app("attention", AttentionConfig, attention)
+class PictureFormat(enum.Enum):
+    """What attention is drawn as."""
+
+    png = "png"
+    svg = "svg"
+    pdf = "pdf"
+    html = "html"
+
+
+@dataclass
+class AttentionConfig(Options):
+    """Options of `attention`."""
+
+    run: str = option("???", "folder of a trained run")
+    device: Device = option(Device.auto, DEVICE_HELP)
+    text: str | None = option(None, "a sentence, taken as it stands; left out: input")
+    target: str | None = option(None, "text: its translation, taken as it stands; left out: the model's own")
+    input: str | None = option(
+        None,
+        "file, plain or .gz, of sentences, a tab and a translation after any of them; left out: standard input",
+    )
+    step: int | None = option(
+        None, "text: print the six steps of this step of the decoder, with their numbers, and draw nothing", low=1
+    )
+    output: str | None = option(None, "folder of the pictures; left out: RUN/attention")
+    formats: list[PictureFormat] = option(
+        [PictureFormat.png, PictureFormat.svg, PictureFormat.html],
+        "png, svg, pdf: a picture for each sentence (need the extra s2s[plots]); html: a page for all",
+    )
+    ends: bool = option(True, "show `</s>`, the end of a sentence; without it, attention to it is missing")
+    pieces: bool = option(False, "draw a row or column for each subword piece, not for each word")
+    most: int = option(20, "most sentences drawn; the rest is left out, with a warning", low=1)
+    batch_size: int = option(64, "sentences translated at once", low=1)
+    search: SearchConfig = field(default_factory=SearchConfig)
+
+    def check(self) -> None:
+        if self.text is None:
+            for name, value in (("target", self.target), ("step", self.step)):
+                if value is not None:
+                    raise ConfigError(f"{name}={value} belongs to text=SENTENCE, which is not given")
+        elif self.input is not None:
+            raise ConfigError(f"text and input={self.input} both say what to read; leave one of them out")
+        elif not self.text.strip():
+            raise ConfigError("text is blank: expected a sentence")
+        if not self.formats:
+            raise ConfigError("formats is empty: expected some of png, svg, pdf and html, such as formats=[html]")
+        check_gives_one(self.search, "drawn")
 
 
 def attention(config: AttentionConfig) -> None:
     """Draw the sentences and print the names of the files; or print the six steps of one step."""
-    translator = Translator.load(config.run, search=config.search, device=config.device)
+    translator = Translator.load(config.run, search=config.search, device=config.device, batch_size=config.batch_size)
     check_looks(translator, config.run)
     if config.step is not None:
         assert config.text is not None
         [pair] = piece_pairs(translator, [config.text], [config.target])
-        print("\n".join(six_steps_text(six_steps(translator, pair, config.step))))
+        print(six_steps_text(six_steps(translator, pair, config.step)))
         return
     if set(config.formats) != {PictureFormat.html}:
         require_matplotlib()  # before anything is translated
@@ -89,3 +135,6 @@ def _draw(config: AttentionConfig, sentences: Sequence[WordAttention]) -> None:
             path = folder / f"{number}.{form.name}"
             plot_attention(sentence.weights_JI, sentence.source, sentence.target, path)
             print(path)
+
+
+COMMAND = Command(attention, AttentionConfig, texts=("text", "target"))

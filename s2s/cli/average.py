@@ -1,77 +1,58 @@
-"""`s2s-average`: one set of weights from the newest checkpoints of a run."""
+"""`s2s average`: the mean of the weights in the newest checkpoints of a run."""
 
 import logging
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
-from s2s.cli.app import run_app
-from s2s.config.commands import AverageConfig, Weights
-from s2s.config.training import Config, Task
+from s2s.cli.commands import Command
+from s2s.config.options import Options, option
 from s2s.errors import CheckpointError
 from s2s.files import write_bytes
 from s2s.runs.checkpoint import checkpoints, mean_weights, save_checkpoint, weights_path, with_prefix
 from s2s.runs.folder import RunFolder, check_free
 from s2s.runs.saved_config import load_config
-from s2s.runs.vocabularies import vocabulary_files
+from s2s.tasks.train_run import TASKS
 
 _logger = logging.getLogger(__name__)
 
 
-def main() -> None:
-    """The command."""
-    run_app("average", AverageConfig, average)
+@dataclass
+class AverageConfig(Options):
+    """Options of `average`."""
+
+    run: str = option("???", "folder of a trained run; it is only read")
+    output: str = option("???", "new folder for a run that translates with the averaged weights")
+    last: int = option(5, "newest checkpoints whose mean is taken; training.keep says how many there are", low=1)
 
 
 def average(config: AverageConfig) -> None:
-    """Write a run folder whose weights are the mean of the newest checkpoints of another run.
+    """Write a run folder whose weights are the mean of those in the newest checkpoints of another run.
 
     Raises:
         RunError: there is no such run, or the output folder is in use.
-        CheckpointError: there are fewer checkpoints than asked for, or they hold no such weights.
+        CheckpointError: there are fewer checkpoints than asked for, or one is damaged.
     """
     run, output = RunFolder.existing(config.run), RunFolder(Path(config.output))
     check_free(output.path)
     options = load_config(run.config)
-    if config.what is Weights.average and not options.optim.ema_decay:
-        raise CheckpointError(f"{run.path} was trained with optim.ema_decay=0 and has no averages: give what=model")
-    weights, steps = mean_weights(_newest(run, config.last), config.what.name)
-    state = {"step": steps[0], "averaged_steps": steps, "averaged": config.what.name}
-    save_checkpoint(weights_path(output), with_prefix("model", weights), state)
-    _copy(run, output, options)
-    _logger.info("%s: the mean of steps %s", output.path, ", ".join(map(str, steps)))
-    command = _next_command(options.task)
-    _logger.info("\n%s with\n  s2s-%s run=%s", command, command, shlex.quote(str(output.path)))
-
-
-def _next_command(task: Task) -> str:
-    """The command that shows what a run is worth."""
-    match task:
-        case Task.translate:
-            return "evaluate"
-        case Task.classify:
-            return "classify"
-
-
-def _newest(run: RunFolder, number: int) -> list[Path]:
-    """So many checkpoints, newest first.
-
-    Raises:
-        CheckpointError: there are fewer.
-    """
     found = checkpoints(run)
-    if len(found) < number:
+    if len(found) < config.last:
         raise CheckpointError(
-            f"{run.last} holds {len(found)} checkpoints, not last={number}: ask for fewer, or train with "
-            f"training.keep={number} or more"
+            f"{run.last} holds {len(found)} checkpoints, not last={config.last}: ask for fewer, or train with "
+            f"training.keep={config.last} or more"
         )
-    return found[:number]
-
-
-def _copy(run: RunFolder, output: RunFolder, options: Config) -> None:
-    """Copy what a run needs besides its weights; the options come last, since they make a folder a run.
-
-    Metrics, scores and samples stay behind: they tell of other weights.
-    """
-    kept = {*vocabulary_files(run, options), *run.text("dev"), *run.text("test")}
-    for path in [*sorted(kept), run.corpus, run.config]:
+    weights, steps = mean_weights(found[: config.last])
+    state = {"step": steps[0], "averaged_steps": steps}
+    save_checkpoint(weights_path(output), with_prefix("model", weights), state)
+    # Metrics, scores and samples are not copied: they are those of other weights.
+    task = TASKS[options.task](run, options)
+    copied = {*task.vocabulary_files(), *run.text("dev"), *run.text("test")}
+    for path in [*sorted(copied), run.corpus, run.config]:  # the options last, since they make a folder a run
         write_bytes(output.path / path.relative_to(run.path), path.read_bytes())
+    _logger.info("%s: the mean of steps %s", output.path, ", ".join(map(str, steps)))
+    command = task.scoring_command
+    _logger.info("\n%s with\n  s2s %s run=%s", command, command, shlex.quote(str(output.path)))
+
+
+COMMAND = Command(average, AverageConfig)

@@ -1,72 +1,106 @@
-"""`s2s-classify`: lines in, labels and their probabilities out; or, of labelled text, how many labels are right."""
+"""`s2s classify`: lines in, labels and their probabilities out; or the scores of these labels on labelled text."""
 
 import json
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from s2s.cli.app import run_app
-from s2s.config.commands import ClassifyConfig
-from s2s.data.text.corpus import paths_of
-from s2s.data.text.parallel_text import Files, read_pairs
+import numpy as np
+
+from s2s.cli.commands import Command
+from s2s.config.options import Options, option
+from s2s.config.training import DEVICE_HELP, Device
+from s2s.data.text.parallel_text import Files, paths_of, read_pairs
 from s2s.data.vocabulary.labels import classes_of
 from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
 from s2s.decoding.text_classifier import TextClassifier
-from s2s.tasks.classification import _draw, judged, likeliest
+from s2s.errors import ConfigError
+from s2s.evaluation.classification import judge
+from s2s.tasks.classification import draw_scores, log_scores, most_likely
 
 _logger = logging.getLogger(__name__)
 
 
-def main() -> None:
-    """The command."""
-    run_app("classify", ClassifyConfig, classify)
+@dataclass
+class GivenTexts(Options):
+    """Which labelled texts to judge."""
+
+    test: list[str] = option(
+        [], "[text, label], plain or .gz, or [one file], a tab between the two; left out: standard input is labelled"
+    )
+
+    def check(self) -> None:
+        if len(self.test) > 2:
+            raise ConfigError(
+                "data.test must be [TEXT_FILE,LABEL_FILE], or [FILE] with a tab between the two, but has "
+                f"{len(self.test)} entries"
+            )
+
+
+@dataclass
+class ClassifyConfig(Options):
+    """Options of `classify`."""
+
+    run: str = option("???", "folder of a run trained with task=classify")
+    device: Device = option(Device.auto, DEVICE_HELP)
+    data: GivenTexts = field(default_factory=GivenTexts)
+    batch_size: int = option(64, "texts labelled at once", low=1)
+    output: str | None = option(None, "data.test: folder for pictures; left out: RUN/evaluation")
+
+    def check(self) -> None:
+        if self.output is not None and not self.data.test:
+            raise ConfigError(f"output={self.output} is for the pictures of data.test, which is not given")
 
 
 def classify(config: ClassifyConfig) -> None:
-    """Label standard input line by line, N lines in, N lines out, in order; or judge the labels of given texts."""
-    labeller = TextClassifier.load(config.run, device=config.device, batch_size=config.batch_size)
+    """Label standard input line by line, N lines in, N lines out, in order; or score the labels of given texts."""
+    classifier = TextClassifier.load(config.run, device=config.device, batch_size=config.batch_size)
     if config.data.test:
         output = Path(config.output) if config.output else Path(config.run) / "evaluation"
-        _judge_files(labeller, paths_of(config.data.test), output)
+        _score(classifier, paths_of(config.data.test), output)
         return
     with open_input(None) as source:
         for window in read_blocks(source):
             if window is not None:
                 numbered = enumerate(window.lines, start=window.first_line)
                 lines = [decode(line, number) for number, line in numbered]
-                sys.stdout.buffer.write("".join(_labelled(labeller, lines, window.first_line)).encode())
+                labels = _labels(classifier, lines, window.first_line)
+                sys.stdout.buffer.write("".join(f"{label}\n" for label in labels).encode())
                 sys.stdout.buffer.flush()
 
 
-def _judge_files(labeller: TextClassifier, files: Files, folder: Path) -> None:
-    """Judge the labels of given texts: one JSON object on stdout, pictures in a folder."""
+def _score(classifier: TextClassifier, files: Files, folder: Path) -> None:
+    """Score the labels of given texts: one JSON object on stdout, pictures in a folder."""
     pairs = list(read_pairs(*files))
-    classes = classes_of(pairs, labeller.labels, files)
-    rows = _rows(labeller, [pair.source for pair in pairs], first_line=1)
-    found = judged(labeller.log_probabilities(rows), classes, labeller.labels)
-    json.dump({"lines": len(pairs), **found.as_json(labeller.labels.names)}, sys.stdout, ensure_ascii=False)
+    classes, names = classes_of(pairs, classifier.labels, files), classifier.labels.names
+    rows = _rows(classifier, [pair.source for pair in pairs], first_line=1)
+    found = judge(classifier.log_probabilities(rows), np.array(classes))
+    log_scores(found, names)
+    json.dump({"lines": len(pairs), **found.as_json(names)}, sys.stdout, ensure_ascii=False)
     print(flush=True)
-    _draw(found, labeller.labels.names, folder)
+    draw_scores(found, names, folder)
 
 
-def _rows(labeller: TextClassifier, lines: Sequence[str], first_line: int) -> list[list[int]]:
-    """Pieces of each line, with a warning that names a line of which the model will not read all."""
-    rows = labeller.encode(lines)
+def _rows(classifier: TextClassifier, lines: Sequence[str], first_line: int) -> list[list[int]]:
+    """The ids of each line, with a warning for each line that is too long to be read whole."""
+    rows = classifier.encode(lines)
     for number, row in enumerate(rows, start=first_line):
-        if len(row) > labeller.max_pieces:
+        if len(row) > classifier.max_pieces:
             message = "line %d: %d pieces are more than this run's training.max_pieces=%d; cut"
-            _logger.warning(message, number, len(row), labeller.max_pieces)
+            _logger.warning(message, number, len(row), classifier.max_pieces)
     return rows
 
 
-def _labelled(labeller: TextClassifier, lines: Sequence[str], first_line: int) -> list[str]:
-    """A line of output for each line; a blank one for a blank one."""
-    found = labeller.log_probabilities(_rows(labeller, lines, first_line))
-    written = format_labels(likeliest(found, labeller.labels))
-    return [f"{text}\n" if line.strip() else "\n" for line, text in zip(lines, written, strict=True)]
+def _labels(classifier: TextClassifier, lines: Sequence[str], first_line: int) -> list[str]:
+    """The label of each line, a tab, and its probability; an empty text for a blank line."""
+    found = classifier.log_probabilities(_rows(classifier, lines, first_line))
+    labels = most_likely(found, classifier.labels)
+    return [
+        f"{label}\t{probability:.6f}" if line.strip() else ""
+        for line, (label, probability) in zip(lines, labels, strict=True)
+    ]
 
 
-def format_labels(given: Iterable[tuple[str, float]]) -> list[str]:
-    """The label of each text, a tab, and its probability."""
-    return [f"{label}\t{probability:.6f}" for label, probability in given]
+COMMAND = Command(classify, ClassifyConfig)

@@ -1,16 +1,17 @@
-"""`s2s-evaluate`: scores of a run, or of several that are compared, on their own test set or on another."""
+"""`s2s evaluate`: scores of a run, or of several that are compared, on their own test set or on another."""
 
 import dataclasses
 import json
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s.cli.app import run_app
-from s2s.config.check import check
-from s2s.config.commands import EvaluateConfig
+from s2s.cli.commands import Command
+from s2s.config.decoding import ComparisonConfig
+from s2s.config.options import check_options, option
 from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
 from s2s.config.training import Task
 from s2s.data.batching import all_batches
@@ -18,11 +19,11 @@ from s2s.data.encode import encode_pairs
 from s2s.data.text.parallel_text import Pair
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
-from s2s.evaluation.score_table import Scored, table
+from s2s.evaluation.score_table import Scored, score_table
 from s2s.evaluation.scores import mean_loss_nats
 from s2s.evaluation.significance import Resampling
-from s2s.evaluation.systems import scored, scored_text, scoring_translator, with_evidence
-from s2s.evaluation.testsets import ScoredText
+from s2s.evaluation.systems import scored, with_evidence
+from s2s.evaluation.testsets import ScoredText, scored_text
 from s2s.files import write_lines
 from s2s.models.model import perplexity
 from s2s.runs.folder import RunFolder
@@ -32,9 +33,11 @@ _logger = logging.getLogger(__name__)
 _LOSS_BATCH_TOKENS = 2000
 
 
-def main() -> None:
-    """The command."""
-    run_app("evaluate", EvaluateConfig, evaluate)
+@dataclass
+class EvaluateConfig(ComparisonConfig):
+    """Options of `evaluate`."""
+
+    output: str | None = option(None, "folder for the hypotheses; left out: RUN/evaluation")
 
 
 def evaluate(config: EvaluateConfig) -> None:
@@ -42,7 +45,7 @@ def evaluate(config: EvaluateConfig) -> None:
     runs = [RunFolder.existing(name) for name in config.runs]
     for run in runs:
         load_config(run.config, Task.translate)
-    text = scored_text(config.data, runs)
+    text = scored_text(config.data.test, config.data.testset, config.data.language_pair, runs)
     result = _look_at(config, runs[0], text) if len(runs) == 1 else _compare(config, runs, text)
     json.dump(result, sys.stdout, ensure_ascii=False)
     print()
@@ -51,16 +54,17 @@ def evaluate(config: EvaluateConfig) -> None:
 def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
     """Loss, and the scores of greedy search and of the search that was chosen."""
     output = Path(config.output) if config.output else run.path / "evaluation"
-    translator = scoring_translator(config, run)
+    translator = _load(config, run)
     loss_nats = _loss_nats(translator, text)
     _logger.info("%d lines, loss %.3f nats, perplexity %.2f", len(text.sources), loss_nats, perplexity(loss_nats))
     systems = []
     for search in _searches(translator.search):
         systems.append(_kept(scored(search.strategy.name, translator.with_search(search), text), output))
-    if config.significance.confidence:
-        systems = [with_evidence(Resampling.bootstrap, [system], text, config.significance)[0] for system in systems]
-    for line in table("search", systems):
-        _logger.info("%s", line)
+    significance = config.significance
+    if significance.confidence:
+        num_samples = {Resampling.bootstrap: significance.bootstrap_samples}
+        systems = [with_evidence([system], text, num_samples, significance.seed)[0] for system in systems]
+    _logger.info("%s", score_table("search", systems))
     found = {system.name: system.as_json() for system in systems}
     return {"lines": len(text.sources), "loss_nats": loss_nats, "perplexity": perplexity(loss_nats), **found}
 
@@ -71,16 +75,25 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
     for number, run in enumerate(runs, start=1):
         folder = f"{number}-{run.path.resolve().name}"
         output = Path(config.output) / folder if config.output else run.path / "evaluation"
-        systems.append(_kept(scored(str(run.path), scoring_translator(config, run), text), output))
+        translator = _load(config, run)
+        systems.append(_kept(scored(str(run.path), translator, text), output))
         _logger.info("%s: BLEU %.2f", run.path, systems[-1].scores["bleu"])
-    for method in Resampling:
-        systems = with_evidence(method, systems, text, config.significance)
+    num_samples = {
+        Resampling.bootstrap: config.significance.bootstrap_samples,
+        Resampling.randomization: config.significance.randomization_samples,
+    }
+    systems = with_evidence(systems, text, num_samples, config.significance.seed)
     search = config.search.strategy.name
     _logger.info("\n%d lines, search=%s; differences and p-values: from %s", len(text.sources), search, runs[0].path)
-    for line in table("run", systems):
-        _logger.info("%s", line)
+    _logger.info("%s", score_table("run", systems))
     rows = [{"run": system.name, **system.as_json()} for system in systems]
     return {"lines": len(text.sources), "search": search, "runs": rows}
+
+
+def _load(config: EvaluateConfig, run: RunFolder) -> Translator:
+    return Translator.load(
+        run.path, search=config.search, device=config.device, precision=config.precision, batch_size=config.batch_size
+    )
 
 
 def _searches(chosen: SearchConfig) -> list[SearchConfig]:
@@ -89,7 +102,7 @@ def _searches(chosen: SearchConfig) -> list[SearchConfig]:
     if chosen == greedy:
         return [chosen]
     try:
-        check(greedy, "search.")
+        check_options(greedy, "search.")
     except ConfigError as error:
         _logger.info("search=greedy is left out: %s", error)
         return [chosen]
@@ -107,3 +120,6 @@ def _kept(system: Scored, folder: Path) -> Scored:
     """The same, with its translations written into a folder."""
     write_lines(folder / system.output, system.hypotheses)
     return system
+
+
+COMMAND = Command(evaluate, EvaluateConfig)

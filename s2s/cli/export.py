@@ -1,13 +1,14 @@
-"""`s2s-export`: a trained model to ship, for s2s or for other programs."""
+"""`s2s export`: a trained model to ship, for s2s or for other programs."""
 
+import enum
 import logging
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s.cli.app import run_app
-from s2s.config.commands import ExportConfig, ExportFormat
-from s2s.config.options import flatten
+from s2s.cli.commands import Command
+from s2s.config.options import Options, flatten, option
 from s2s.config.training import Config, Device
 from s2s.data.vocabulary.subwords import BOS, EOS, PAD, UNK
 from s2s.decoding.translator import Translator
@@ -23,9 +24,23 @@ _logger = logging.getLogger(__name__)
 _ONNX_FORMAT = "s2s-onnx-1"
 
 
-def main() -> None:
-    """The command."""
-    run_app("export", ExportConfig, export)
+class ExportFormat(enum.Enum):
+    """Who can read an exported model."""
+
+    s2s = "s2s"
+    onnx = "onnx"
+
+
+@dataclass
+class ExportConfig(Options):
+    """Options of `export`."""
+
+    run: str = option("???", "folder of a trained run; it is only read")
+    output: str = option("???", "new folder for the model")
+    format: ExportFormat = option(
+        ExportFormat.s2s,
+        "s2s (a run folder that only translates), or onnx (graphs for other programs; needs the extra s2s[export])",
+    )
 
 
 def export(config: ExportConfig) -> None:
@@ -50,7 +65,7 @@ def export(config: ExportConfig) -> None:
         ) from error
     _logger.info("%s: %.1f MB; the run is %.1f MB", output, _size_mb(output), before_mb)
     if config.format is ExportFormat.s2s:
-        _logger.info("\ntranslate with\n  s2s-translate run=%s", shlex.quote(str(output)))
+        _logger.info("\ntranslate with\n  s2s translate run=%s", shlex.quote(str(output)))
 
 
 def _write(form: ExportFormat, model: Seq2Seq, options: Config, run: RunFolder, folder: Path) -> None:
@@ -96,3 +111,6 @@ def _description(model: Seq2Seq, options: Config) -> dict[str, Any]:
 def _size_mb(folder: Path) -> float:
     """Of all files of a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+COMMAND = Command(export, ExportConfig)

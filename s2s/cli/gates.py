@@ -1,9 +1,11 @@
-"""`s2s-gates`: what the gates of a trained encoder do at each piece of a sentence, and how long its units remember."""
+"""`s2s gates`: what the gates of a trained encoder do at each piece of a sentence, and how long its units remember."""
 
+import enum
 import json
 import logging
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from torch import Tensor
 from s2s.analysis.gates import KEEPS, LayerReader, Trace, UnitMemory, extremes, memories
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
-from s2s.cli.app import quote_text, run_app
-from s2s.config.commands import Direction, GatesConfig
+from s2s.cli.commands import Command
+from s2s.config.decoding import PICTURE_HELP
 from s2s.config.model import Cell, ModelConfig
+from s2s.config.options import Options, option
 from s2s.config.training import Task
 from s2s.data.batching import source_batch
 from s2s.data.text.parallel_text import read_pairs
@@ -23,15 +26,39 @@ from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError, RunError
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _STATES = (Trace.cell, Trace.hidden)
 
 
-def main() -> None:
-    """The command; what stands after `text=` is a sentence, commas, quotes and all."""
-    sys.argv[1:] = [quote_text(argument) if argument.startswith("text=") else argument for argument in sys.argv[1:]]
-    run_app("gates", GatesConfig, gates)
+class Direction(enum.Enum):
+    """Which half of a bidirectional encoder."""
+
+    forwards = "forwards"
+    backwards = "backwards"
+
+
+@dataclass
+class GatesConfig(Options):
+    """Options of `gates`."""
+
+    run: str = option("???", "folder of a trained lstm or gru run")
+    text: str = option("???", "sentence that its encoder reads")
+    layer: int = option(1, "of the encoder, from 1", low=1)
+    direction: Direction = option(Direction.forwards, "forwards or backwards, in which the layer reads")
+    units: list[int] = option(
+        [], "units to draw, from 0; left out: those of the largest and smallest mean gates", low=0
+    )
+    num_units: int = option(
+        8, "units with the largest mean gate, and with the smallest, that are drawn and printed", low=1
+    )
+    lines: int = option(200, "test sentences over which gates are averaged; 0: only text", low=0)
+    output: str | None = option("gates.png", PICTURE_HELP)
+
+    def check(self) -> None:
+        if not self.text.strip():
+            raise ConfigError("text must be a sentence, but is blank")
 
 
 def gates(config: GatesConfig) -> None:
@@ -50,7 +77,9 @@ def gates(config: GatesConfig) -> None:
     units = memories(reader.read(_pieces(translator, text))[keeps] for text in texts)
     drawn = _drawn(config, units)
     pieces = translator.source.pieces(source_S.tolist())
-    _print_table(keeps, extremes(units, config.num_units), len(texts))
+    rows = [[unit, f"{gate:.3f}", f"{life:.1f}"] for unit, gate, life in extremes(units, config.num_units)]
+    _logger.info("units by their mean %s over %d lines, the largest first", keeps.value, len(texts))
+    _logger.info("%s", table([["unit", "mean gate", "half-life (pieces)"], *rows], ">"))
     json.dump(_result(found, drawn, pieces, units), sys.stdout, ensure_ascii=False, allow_nan=False)
     print()
     if config.output is not None:
@@ -65,7 +94,7 @@ def _check(config: GatesConfig, run: RunFolder, model: ModelConfig) -> None:
         RunError: its cells have no gates.
         ConfigError: it has no such layer or direction.
     """
-    if model.cell is Cell.rnn:
+    if model.cell not in KEEPS:
         raise RunError(f"run={run.path} has plain RNN cells, which have no gates: expected an lstm or gru run")
     if config.layer > model.layers:
         raise ConfigError(f"layer={config.layer}: the encoder of {run.path} has layers 1 to {model.layers}")
@@ -79,7 +108,8 @@ def _reader(config: GatesConfig, cell: Cell, translator: Translator) -> LayerRea
     Raises:
         ConfigError: it has no such unit.
     """
-    reader = LayerReader(translator.model.encoder, cell, config.layer - 1, config.direction)
+    is_backwards = config.direction is Direction.backwards
+    reader = LayerReader(translator.model.encoder, cell, config.layer - 1, is_backwards=is_backwards)
     size = reader.cell.hidden_size
     if not all(0 <= unit < size for unit in config.units):
         raise ConfigError(f"units={config.units}: this layer has units 0 to {size - 1}")
@@ -111,13 +141,6 @@ def _drawn(config: GatesConfig, units: list[UnitMemory]) -> list[UnitMemory]:
         return extremes(units, config.num_units)
     by_unit = {memory.unit: memory for memory in units}
     return [by_unit[unit] for unit in config.units]
-
-
-def _print_table(keeps: Trace, units: list[UnitMemory], num_lines: int) -> None:
-    _logger.info("units by their mean %s over %d lines, the largest first", keeps.value, num_lines)
-    _logger.info("%6s %10s %18s", "unit", "mean gate", "half-life (pieces)")
-    for memory in units:
-        _logger.info("%6d %10.3f %18.1f", memory.unit, memory.mean_gate, memory.half_life)
 
 
 def _draw(
@@ -162,3 +185,6 @@ def _result(
 def _rounded(half_life: float) -> float | None:
     """To two digits; None where nothing is ever lost: JSON has no infinity."""
     return round(half_life, 2) if math.isfinite(half_life) else None
+
+
+COMMAND = Command(gates, GatesConfig, texts=("text",))

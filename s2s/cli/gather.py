@@ -1,21 +1,41 @@
-"""`s2s-gather`: many runs in one table, seeds taken together."""
+"""`s2s gather`: many runs in one table, seeds taken together."""
 
+import enum
 import json
 import logging
-import sys
+from dataclasses import dataclass
 from typing import Any
 
+from tabulate import tabulate
+
 from s2s.analysis.run_comparison import MEASURES, SeedGroup, compare, find_runs, read_result, signatures
-from s2s.cli.app import run_app
-from s2s.config.commands import GatherConfig, TableFormat
+from s2s.cli.commands import Command
+from s2s.config.decoding import folder_list
+from s2s.config.options import Options, option
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _DIGITS = {"bleu": 2, "chrf": 2, "accuracy": 2, "f1": 2, "calibration_error": 2, "dev_loss_nats": 3, "minutes": 1}
 
 
-def main() -> None:
-    """The command."""
-    run_app("gather", GatherConfig, gather)
+class TableFormat(enum.Enum):
+    """How `gather` writes its table."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+    tsv = "tsv"
+
+
+@dataclass
+class GatherConfig(Options):
+    """Options of `gather`."""
+
+    runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are compared")
+    format: TableFormat = option(TableFormat.text, "text, markdown, json or tsv")
+
+    def check(self) -> None:
+        folder_list("runs", self.runs)
 
 
 def gather(config: GatherConfig) -> None:
@@ -32,15 +52,17 @@ def gather(config: GatherConfig) -> None:
         for signature in different:
             _logger.info("%s  %s", name, signature)
     rows = compare(ended)
-    if config.format is TableFormat.json:
-        json.dump(
-            {"rows": [_object(row, _measured(rows)) for row in rows], "signatures": found},
-            sys.stdout,
-            ensure_ascii=False,
-        )
-        print()
-    else:
-        _print_table(_cells(rows), config.format)
+    match config.format:
+        case TableFormat.json:
+            objects = [_object(row, _measured(rows)) for row in rows]
+            print(json.dumps({"rows": objects, "signatures": found}, ensure_ascii=False))
+        case TableFormat.tsv:
+            print("\n".join("\t".join(row) for row in _cells(rows)))
+        case TableFormat.text:
+            print(table(_cells(rows), "<"))
+        case TableFormat.markdown:
+            names, *cells = [[cell.replace("|", "\\|") for cell in row] for row in _cells(rows)]
+            print(tabulate(cells, names, tablefmt="github", disable_numparse=True))
 
 
 def _measured(rows: list[SeedGroup]) -> list[str]:
@@ -80,18 +102,4 @@ def _rounded(value: float | None, measure: str) -> str:
     return "-" if value is None else f"{value:.{_DIGITS[measure]}f}"
 
 
-def _print_table(table: list[list[str]], format: TableFormat) -> None:
-    """Columns under their names: aligned, between bars, or between tabs."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for index, row in enumerate(table):
-        match format:
-            case TableFormat.tsv:
-                print("\t".join(row))
-            case TableFormat.markdown:
-                print("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
-                if index == 0:
-                    print("|" + " --- |" * len(row))
-            case TableFormat.text:
-                print("  ".join(map(str.ljust, row, widths)).rstrip())
-            case TableFormat.json:
-                raise AssertionError("JSON is no table of cells")
+COMMAND = Command(gather, GatherConfig)

@@ -1,21 +1,24 @@
-"""`s2s-gradients`: how gradients vanish and explode on their way back through time, as a picture and as figures."""
+"""`s2s gradients`: how gradients vanish and explode on their way back through time, as a picture and as figures."""
 
 import json
 import logging
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from s2s.analysis.gradient_study import Measured, _measure_new_models, _measure_runs
+from s2s.analysis.gradient_study import Measurement, measure_new_models, measure_runs
 from s2s.analysis.gradients import Curves, Norms, Quantity
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Dash, Panel, plot_panels
-from s2s.cli.app import run_app
-from s2s.config.commands import GradientsConfig
+from s2s.cli.commands import Command
+from s2s.config.decoding import PICTURE_HELP, folder_list
+from s2s.config.options import Options, check_ascending, option
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _SHOWN = (0, 1, 2, 5, 10, 20, 50, 100, 200)  # steps back of which JSON tells, besides the last
@@ -25,16 +28,48 @@ _SMALLEST, _LARGEST = 1e-40, 1e40  # the picture ends there: what is beyond is a
 _SHOWN_CLIPPED = 0.5  # where clipping changes less than this, its curve would lie upon the other
 
 
-def main() -> None:
-    """The command."""
-    run_app("gradients", GradientsConfig, gradients)
+@dataclass
+class GradientsConfig(Options):
+    """Options of `gradients`."""
+
+    runs: Any = option(
+        None, "a folder, or [FOLDER,FOLDER]: measure the encoders of all runs below it; left out: small new models"
+    )
+    lengths: list[int] = option([10, 25, 50, 100, 200, 400], "pieces of the sequences, ascending", low=2, high=500)
+    batches: int = option(8, "batches of each length; the spread is over them", low=1)
+    batch_size: int = option(16, "sequences of a batch", low=1)
+    hidden_size: int = option(64, "new models: units of the embedding and of the recurrent layer", low=1)
+    steps: int = option(300, "new models: updates between the measurements at initialisation and after training", low=1)
+    scale: float = option(2.0, "new models: factor of the recurrent weights that are scaled up", low=0, high=4)
+    max_grad_norm: float = option(1.0, "new models: norm to which clipping scales gradients down", low=1e-6)
+    seed: int = option(1, "of weights and text", low=0)
+    output: str | None = option("gradients.png", PICTURE_HELP)
+
+    def check(self) -> None:
+        check_ascending("lengths", self.lengths)
+        if self.runs is not None:
+            folder_list("runs", self.runs)
 
 
 def gradients(config: GradientsConfig) -> None:
     """Measure; a table on stderr, one JSON object on stdout, and a picture."""
     if config.output is not None:
         check_drawable(Path(config.output))
-    found = _measure_runs(config) if config.runs is not None else _measure_new_models(config)
+    if config.runs is not None:
+        found = measure_runs(
+            config.runs, config.lengths, num_batches=config.batches, batch_size=config.batch_size, seed=config.seed
+        )
+    else:
+        found = measure_new_models(
+            config.lengths,
+            num_batches=config.batches,
+            batch_size=config.batch_size,
+            hidden_size=config.hidden_size,
+            num_steps=config.steps,
+            scale=config.scale,
+            max_grad_norm=config.max_grad_norm,
+            seed=config.seed,
+        )
     _print_table(found)
     json.dump(
         {"rows": [row for measured in found for row in _rows(measured)]},
@@ -52,7 +87,7 @@ def gradients(config: GradientsConfig) -> None:
 # What is shown
 
 
-def _rows(measured: Measured) -> list[dict[str, Any]]:
+def _rows(measured: Measurement) -> list[dict[str, Any]]:
     """For each length median, smallest and largest batch of every curve, at chosen steps back from the end."""
     rows = []
     for length, curves in measured.by_length.items():
@@ -71,19 +106,20 @@ def _spread(curve_NS: Norms) -> dict[str, list[float | None]]:
     }
 
 
-def _print_table(found: list[Measured]) -> None:
+def _print_table(found: list[Measurement]) -> None:
     """The norm at the first position of sequences of each length, as the median over batches."""
     _logger.info("norm of the gradient at the first position, median over batches, by length of the sequence")
     for situation in dict.fromkeys(measured.situation for measured in found):
         chosen = [measured for measured in found if measured.situation == situation]
-        _logger.info("\n%s\n%-24s%s", situation, "", "".join(f"{length:>9}" for length in chosen[0].by_length))
+        rows = [["", *chosen[0].by_length]]
         for measured in chosen:
             for quantity in next(iter(measured.by_length.values())):
                 firsts = [np.median(curves[quantity][:, -1]) for curves in measured.by_length.values()]
-                _logger.info("%-24s%s", f"{measured.name} {quantity.name}", "".join(f"{x:9.0e}" for x in firsts))
+                rows.append([f"{measured.name} {quantity.name}", *(f"{first:.0e}" for first in firsts)])
+        _logger.info("\n%s\n%s", situation, table(rows))
 
 
-def _panels(found: list[Measured]) -> list[Panel]:
+def _panels(found: list[Measurement]) -> list[Panel]:
     """A panel for each situation, for the longest sequences."""
     colours = {name: index for index, name in enumerate(dict.fromkeys(measured.name for measured in found))}
     panels = []
@@ -104,7 +140,7 @@ def _panels(found: list[Measured]) -> list[Panel]:
     return panels
 
 
-def _longest(measured: Measured) -> Curves:
+def _longest(measured: Measurement) -> Curves:
     return measured.by_length[max(measured.by_length)]
 
 
@@ -119,7 +155,7 @@ def _lies_upon(clipped_NS: Norms, hidden_NS: Norms) -> bool:
     return float(np.mean(clipped_NS >= _SHOWN_CLIPPED * hidden_NS)) > 0.5
 
 
-def _lines(measured: Measured, colour: int) -> Iterator[Curve]:
+def _lines(measured: Measurement, colour: int) -> Iterator[Curve]:
     curves = _longest(measured)
     for quantity, curve_NS in curves.items():
         if quantity is Quantity.clipped and _lies_upon(curve_NS, curves[Quantity.hidden]):
@@ -134,3 +170,6 @@ def _lines(measured: Measured, colour: int) -> Iterator[Curve]:
             colour,
             _DASHES[quantity],
         )
+
+
+COMMAND = Command(gradients, GradientsConfig)

@@ -1,4 +1,4 @@
-"""`s2s-lengths`: BLEU of runs by the length of the source, as a table and a picture."""
+"""`s2s lengths`: BLEU of runs by the length of the source, as a table and a picture."""
 
 import json
 import logging
@@ -10,17 +10,38 @@ from typing import Any
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.analysis.run_comparison import find_translators, short_names
-from s2s.cli.app import run_app
-from s2s.config.commands import LengthsConfig
+from s2s.cli.commands import Command
+from s2s.config.decoding import PICTURE_HELP, ScoringConfig, folder_list
+from s2s.config.options import check_ascending, option
+from s2s.decoding.translator import Translator
 from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
 from s2s.evaluation.scores import comparable_metrics
 from s2s.evaluation.significance import Evidence
-from s2s.evaluation.systems import scored_text, scoring_translator
-from s2s.evaluation.testsets import ScoredText
+from s2s.evaluation.testsets import ScoredText, scored_text
 from s2s.runs.folder import RunFolder
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _APART = 0.07  # places of a group, so that intervals stand beside each other
+
+
+@dataclass
+class LengthsConfig(ScoringConfig):
+    """Options of `lengths`."""
+
+    runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are scored on one test set")
+    edges: list[int] | None = option(
+        None, "words at which a new group of lengths begins; null: about five groups of equally many lines", low=2
+    )
+    bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100)
+    seed: int = option(12345, "of the test sets drawn", low=1)
+    output: str | None = option("lengths.png", PICTURE_HELP)
+
+    def check(self) -> None:
+        super().check()
+        folder_list("runs", self.runs)
+        if self.edges:
+            check_ascending("edges", self.edges)
 
 
 @dataclass(frozen=True)
@@ -42,17 +63,12 @@ Found = dict[str, list[GroupScore]]
 """Of each run, by its name."""
 
 
-def main() -> None:
-    """The command."""
-    run_app("lengths", LengthsConfig, lengths)
-
-
 def lengths(config: LengthsConfig) -> None:
     """Translate with each run and score by length: a table on stderr, one JSON object on stdout, and a picture."""
     if config.output is not None:
         check_drawable(Path(config.output))
     runs = find_translators(config.runs)
-    text = scored_text(config.data, runs)
+    text = scored_text(config.data.test, config.data.testset, config.data.language_pair, runs)
     edges = even_edges(text.sources) if config.edges is None else config.edges
     groups = length_groups(text.sources, edges)
     names = short_names(runs)
@@ -68,7 +84,10 @@ def lengths(config: LengthsConfig) -> None:
 
 
 def _scores(config: LengthsConfig, run: RunFolder, text: ScoredText, groups: list[LengthGroup]) -> list[GroupScore]:
-    hypotheses = scoring_translator(config, run).translate(text.sources)
+    translator = Translator.load(
+        run.path, search=config.search, device=config.device, precision=config.precision, batch_size=config.batch_size
+    )
+    hypotheses = translator.translate(text.sources)
     metric = comparable_metrics(text.target_language)["bleu"]
     scores = scores_by_length(groups, hypotheses, text.references, metric)
     intervals = intervals_by_length(
@@ -97,12 +116,12 @@ def _row(name: str, group: LengthGroup, score: GroupScore) -> dict[str, Any]:
 
 
 def _print_table(found: Found, groups: list[LengthGroup]) -> None:
-    width = max(map(len, found))
-    _logger.info("BLEU by words of the source, with half the width of its 95% interval")
-    _logger.info("%-*s%s", width, "words", "".join(f"{group.name:>14}" for group in groups))
-    _logger.info("%-*s%s", width, "lines", "".join(f"{len(group.rows):>14}" for group in groups))
-    for name, scores in found.items():
-        _logger.info("%-*s%s", width, name, "".join(f"{score.bleu:8.2f} ±{score.evidence.ci:4.1f}" for score in scores))
+    rows: list[list[object]] = [
+        ["words", *(group.name for group in groups)],
+        ["lines", *(len(group.rows) for group in groups)],
+    ]
+    rows += [[name, *(f"{score.bleu:.2f} ±{score.evidence.ci:4.1f}" for score in found[name])] for name in found]
+    _logger.info("BLEU by words of the source, with half the width of its 95%% interval\n%s", table(rows))
     _logger.info("BLEU  %s", next(iter(found.values()))[0].evidence.signature)
 
 
@@ -128,3 +147,6 @@ def _panel(found: Found, groups: list[LengthGroup]) -> Panel:
         x_ticks=places,
         x_tick_names=ticks,
     )
+
+
+COMMAND = Command(lengths, LengthsConfig)

@@ -1,9 +1,10 @@
-"""`s2s-memory`: how far each cell carries a word across fillers, with attention and without."""
+"""`s2s memory`: how far each cell carries a word across fillers, with attention and without."""
 
 import json
 import logging
 import statistics
 import sys
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -14,13 +15,41 @@ from tqdm import tqdm
 from s2s.analysis.copy_task import accuracy, build_copyist, copying_batch, teach
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
-from s2s.cli.app import run_app
-from s2s.config.commands import MemoryConfig
+from s2s.cli.commands import Command
+from s2s.config.decoding import PICTURE_HELP
 from s2s.config.model import AttentionScore, Cell
+from s2s.config.options import Options, as_argument, check_ascending, option
+from s2s.errors import ConfigError
+from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
 _NUM_TEST_WORDS = 1000
 _TEST_SEED = 0  # training has seeds from 1 on
+
+
+@dataclass
+class MemoryConfig(Options):
+    """Options of `memory`."""
+
+    cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells of models without attention")
+    attention_cells: list[Cell] = option([Cell.rnn], "cells of models with dot-product attention")
+    distances: list[int] = option(
+        [1, 3, 10, 30, 100], "fillers between a word and its copy, ascending", low=1, high=1000
+    )
+    word_length: int = option(2, "letters of a word, out of 10", low=1)
+    hidden_size: int = option(64, "units of a state; half of them in an embedding", low=2)
+    steps: int = option(2000, "updates of each model", low=1)
+    batch_size: int = option(32, "words of a batch", low=1)
+    seeds: int = option(1, "models trained of each kind and distance; the spread is over them", low=1)
+    output: str | None = option("memory.png", PICTURE_HELP)
+
+    def check(self) -> None:
+        check_ascending("distances", self.distances)
+        for name, cells in (("cells", self.cells), ("attention_cells", self.attention_cells)):
+            if len(cells) > len(set(cells)):
+                raise ConfigError(f"{name}={as_argument(cells)} must name each cell once")
+        if not self.cells and not self.attention_cells:
+            raise ConfigError("cells and attention_cells are both empty: name at least one cell")
 
 
 class Copyist(NamedTuple):
@@ -37,11 +66,6 @@ class Copyist(NamedTuple):
 
 Found = dict[Copyist, list[list[float]]]
 """For each distance the accuracies, one a seed."""
-
-
-def main() -> None:
-    """The command."""
-    run_app("memory", MemoryConfig, memory)
 
 
 def memory(config: MemoryConfig) -> None:
@@ -82,11 +106,10 @@ def _measure_one(kind: Copyist, distance: int, seed: int, config: MemoryConfig) 
 
 
 def _print_table(found: Found, distances: list[int]) -> None:
-    _logger.info("words copied without an error (%), mean over seeds, by the number of fillers")
-    _logger.info("%-20s%s", "", "".join(f"{distance:>7}" for distance in distances))
+    rows = [["", *distances]]
     for kind, by_distance in found.items():
-        means = [100 * statistics.fmean(accuracies) for accuracies in by_distance]
-        _logger.info("%-20s%s", kind.name, "".join(f"{mean:7.1f}" for mean in means))
+        rows.append([kind.name, *(f"{100 * statistics.fmean(accuracies):.1f}" for accuracies in by_distance)])
+    _logger.info("words copied without an error (%%), mean over seeds, by the number of fillers\n%s", table(rows))
 
 
 def _panel(found: Found, config: MemoryConfig) -> Panel:
@@ -111,3 +134,6 @@ def _panel(found: Found, config: MemoryConfig) -> Panel:
         x_ticks=config.distances,
         y_limits=(-4, 104),
     )
+
+
+COMMAND = Command(memory, MemoryConfig)

@@ -1,4 +1,4 @@
-"""`s2s-report`: several runs on one page that needs no network."""
+"""`s2s report`: several runs on one page that needs no network."""
 
 import logging
 from collections.abc import Sequence
@@ -8,21 +8,37 @@ from pathlib import Path
 from s2s.analysis.attention import WordAttention, attention_of_pairs, middling, piece_pairs
 from s2s.analysis.pages.report_page import RunStory, Said, TextResults, report_page
 from s2s.analysis.run_comparison import read_result, short_names
-from s2s.cli.app import run_app
-from s2s.config.commands import ReportConfig
-from s2s.config.model import AttentionScore
+from s2s.cli.commands import Command
+from s2s.config.decoding import ComparisonConfig
+from s2s.config.options import option
 from s2s.config.training import Task
 from s2s.decoding.translator import Translator
-from s2s.errors import DataError, RunError
+from s2s.errors import ConfigError, DataError, RunError
 from s2s.evaluation.significance import Resampling
-from s2s.evaluation.systems import scored, scored_text, scoring_translator, with_evidence
-from s2s.evaluation.testsets import ScoredText
+from s2s.evaluation.systems import scored, with_evidence
+from s2s.evaluation.testsets import ScoredText, own_text, scored_text
 from s2s.files import write_text
 from s2s.runs.folder import RunFolder
 from s2s.runs.metrics import read_metrics
 from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ReportConfig(ComparisonConfig):
+    """Options of `report`."""
+
+    output: str = option("report.html", "the page")
+    scores: bool = option(True, "translate and score a text; false: only what the run folders hold")
+    samples: int = option(8, "translations shown side by side", low=0)
+
+    def check(self) -> None:
+        super().check()
+        if not self.scores and (self.data.test or self.data.testset):
+            raise ConfigError(
+                "scores=false scores nothing, and has no use for data.test and data.testset; leave one out"
+            )
 
 
 @dataclass(frozen=True)
@@ -34,19 +50,13 @@ class _Ready:
     text: ScoredText
 
 
-def main() -> None:
-    """The command."""
-    run_app("report", ReportConfig, report)
-
-
 def report(config: ReportConfig) -> None:
     """Write the page, and its name on stdout."""
-    assert config.output is not None
     runs = [RunFolder.existing(name) for name in config.runs]
     task = _common_task(runs)
     if task is Task.classify and (config.data.test or config.data.testset):
         raise RunError(
-            f"run={runs[0].path} is a classifier, which report does not score: give data.test to s2s-classify"
+            f"run={runs[0].path} is a classifier, which report does not score: give data.test to s2s classify"
         )
     stories = [
         RunStory(name, read_result(run), read_metrics(run.metrics))
@@ -80,12 +90,20 @@ def _ready(
     config: ReportConfig, runs: Sequence[RunFolder], stories: Sequence[RunStory]
 ) -> tuple[list[RunStory], list[_Ready]]:
     """The runs that can translate; those that cannot have a note that says why."""
-    is_given = config.data.test or config.data.testset
-    shared = scored_text(config.data, runs) if is_given else None
+    data = config.data
+    is_given = data.test or data.testset
+    shared = scored_text(data.test, data.testset, data.language_pair, runs) if is_given else None
     told, ready = list(stories), []
     for index, run in enumerate(runs):
         try:
-            ready.append(_Ready(index, scoring_translator(config, run), shared or scored_text(config.data, [run])))
+            translator = Translator.load(
+                run.path,
+                search=config.search,
+                device=config.device,
+                precision=config.precision,
+                batch_size=config.batch_size,
+            )
+            ready.append(_Ready(index, translator, shared or own_text([run])))
         except (RunError, DataError) as error:  # no weights yet, a damaged text: the page shows what there is
             _logger.warning("warning: %s is not scored: %s", run.path, error)
             told[index] = replace(stories[index], note=f"not scored: {error}")
@@ -110,8 +128,10 @@ def _results(config: ReportConfig, stories: Sequence[RunStory], group: Sequence[
     for each in group:
         systems.append(scored(stories[each.run].name, each.translator, text))
         _logger.info("%s: BLEU %.2f", systems[-1].name, systems[-1].scores["bleu"])
-    for method in Resampling if len(systems) > 1 else [Resampling.bootstrap]:
-        systems = with_evidence(method, systems, text, config.significance)
+    num_samples = {Resampling.bootstrap: config.significance.bootstrap_samples}
+    if len(systems) > 1:
+        num_samples[Resampling.randomization] = config.significance.randomization_samples
+    systems = with_evidence(systems, text, num_samples, config.significance.seed)
     said = []
     for each, system in zip(group, systems, strict=True):
         options = stories[each.run].result.options
@@ -122,7 +142,10 @@ def _results(config: ReportConfig, stories: Sequence[RunStory], group: Sequence[
 
 def _attention(translator: Translator, source: str) -> WordAttention | None:
     """Where a model looks while it translates a sentence."""
-    if translator.model.decoder.attention.score is AttentionScore.none:
+    if not translator.model.has_attention:
         return None
     [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]))
     return sentence
+
+
+COMMAND = Command(report, ReportConfig)

@@ -1,20 +1,33 @@
-"""`s2s-score`: how likely a model finds given translations."""
+"""`s2s score`: how likely a model finds given translations."""
 
+import enum
 import json
 import math
 import sys
+from dataclasses import dataclass
 
-from s2s.cli.app import run_app
-from s2s.config.commands import ScoreConfig, ScoreFormat
+from s2s.cli.commands import Command
+from s2s.config.decoding import ForcedDecodingConfig
+from s2s.config.options import option
 from s2s.data.vocabulary.subwords import Subwords
 from s2s.decoding.forced_decoding import ForcedDecoder, ForcedScore
 from s2s.decoding.streaming.input_pairs import read_pair_blocks
 from s2s.decoding.translator import Translator
 
 
-def main() -> None:
-    """The command."""
-    run_app("score", ScoreConfig, score)
+class ScoreFormat(enum.Enum):
+    """What `score` writes for a sentence pair."""
+
+    text = "text"
+    json = "json"
+
+
+@dataclass
+class ScoreConfig(ForcedDecodingConfig):
+    """Options of `score`."""
+
+    run: str = option("???", "folder of a trained run")
+    format: ScoreFormat = option(ScoreFormat.text, "text (the log probability) or json (of every piece too)")
 
 
 def score(config: ScoreConfig) -> None:
@@ -52,3 +65,6 @@ def format_score(result: ForcedScore, subwords: Subwords, form: ScoreFormat) -> 
 def _number(value: float) -> float | None:
     """A number as JSON can hold it."""
     return round(value, 6) if math.isfinite(value) else None
+
+
+COMMAND = Command(score, ScoreConfig)

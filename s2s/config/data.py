@@ -1,11 +1,11 @@
-"""TODO: say what s2s.config.data is."""
+"""Options of the corpus and of its subwords."""
 
 import dataclasses
 import enum
 from dataclasses import dataclass
 from pathlib import Path
 
-from s2s.config.options import option
+from s2s.config.options import Options, option
 from s2s.errors import ConfigError
 
 
@@ -35,7 +35,7 @@ class SubwordKind(enum.Enum):
 
 
 @dataclass
-class DataConfig:
+class DataConfig(Options):
     """Which sentence pairs, or labelled texts, to learn from."""
 
     corpus: Corpus = option(
@@ -47,26 +47,48 @@ class DataConfig:
     train: list[str] = option(
         [], "files: [source, target], labelled: [text, label], plain or .gz; or [one file], a tab between the two"
     )
-    dev: list[str] = option([], "likewise; left out: cut from train")
-    test: list[str] = option([], "likewise; left out: cut from train")
+    dev: list[str] = option([], "like train; left out: cut from train")
+    test: list[str] = option([], "like train; left out: cut from train")
     root: str | None = option(None, "multi30k: a folder that holds its files; left out: download into the cache")
     cache: str | None = option(
         None, "folder for downloads and prepared text; left out: $S2S_CACHE, or s2s in the user's cache folder"
     )
     train_pairs: int = option(150_000, "phrasebook: distinct training pairs", low=1)
-    dev_pairs: int = option(1000, "pairs of a dev set that is made or cut", low=1)
+    dev_pairs: int = option(1000, "pairs of a dev set that is generated or cut", low=1)
     dev_share: float | None = option(
-        None, "files and labelled: share of train that is cut as dev, in place of dev_pairs", low=0.001, high=0.9
+        None, "files and labelled: share of train that is cut as dev, instead of dev_pairs", low=0.001, high=0.9
     )
-    test_pairs: int = option(1000, "pairs of a test set that is made or cut", low=1)
+    test_pairs: int = option(1000, "pairs of a test set that is generated or cut", low=1)
     clean: bool = option(True, "drop bad training pairs; dev and test are never filtered")
-    max_words: int = option(100, "cleaning of pairs: longest side in words", low=1)
-    max_characters: int = option(600, "cleaning of pairs: longest side in characters", low=1)
-    max_length_ratio: float = option(6.0, "cleaning of pairs: longest side over shortest, in UTF-8 bytes", low=1)
+    max_words: int = option(100, "cleaning of pairs: longest side, in words", low=1)
+    max_characters: int = option(600, "cleaning of pairs: longest side, in characters", low=1)
+    max_length_ratio: float = option(6.0, "cleaning of pairs: longer side over shorter side, in UTF-8 bytes", low=1)
+
+    def check(self) -> None:
+        is_own = self.corpus in (Corpus.files, Corpus.labelled)
+        sides = "TEXT_FILE,LABEL_FILE" if self.corpus is Corpus.labelled else "SOURCE_FILE,TARGET_FILE"
+        if is_own and not self.train:
+            raise ConfigError(f"data={self.corpus.name} needs data.train=[{sides}]; nothing was given")
+        if not is_own and (self.train or self.dev or self.test):
+            raise ConfigError(
+                "data.train, data.dev and data.test belong to data=files and data=labelled, not to "
+                f"data={self.corpus.name}"
+            )
+        for name, files in (("train", self.train), ("dev", self.dev), ("test", self.test)):
+            if len(files) > 2:
+                raise ConfigError(
+                    f"data.{name} must be [{sides}], or [FILE] with a tab between the two, but has {len(files)} entries"
+                )
+        if self.dev_share is not None and (self.dev or not is_own):
+            raise ConfigError(
+                "data.dev_share cuts a dev set out of files of your own; there is one already: add data.dev_share=null"
+            )
+        if self.corpus is Corpus.multi30k and self.source_language == self.target_language:
+            raise ConfigError(f"data.source_language and data.target_language are both {self.source_language}")
 
 
 @dataclass
-class SubwordsConfig:
+class SubwordsConfig(Options):
     """How text is cut into pieces."""
 
     kind: SubwordKind = option(
@@ -75,34 +97,17 @@ class SubwordsConfig:
     shared: bool = option(True, "one vocabulary for both languages")
     vocabulary_size: int = option(8000, "pieces of each vocabulary; lowered where the corpus has fewer", low=8)
     character_coverage: float = option(0.9995, "share of the training characters that get a piece", low=0.9, high=1)
-    sampling: bool = option(False, "cut training text anew, at random, every time it is read (subword regularisation)")
-    sampling_alpha: float = option(
-        0.1, "sampling: unigram, sharpness (0: all cuts alike); bpe, share of merges left out", low=0, high=1
+    sampling: bool = option(
+        False,
+        "segment training text at random, anew every time it is read (subword regularization)",
+        only=[SubwordKind.unigram, SubwordKind.bpe],
     )
-
-
-def _check_data(data: DataConfig) -> None:
-    is_own = data.corpus in (Corpus.files, Corpus.labelled)
-    sides = "TEXT_FILE,LABEL_FILE" if data.corpus is Corpus.labelled else "SOURCE_FILE,TARGET_FILE"
-    if is_own and not data.train:
-        raise ConfigError(f"data={data.corpus.name} needs data.train=[{sides}]; nothing was given")
-    if not is_own and (data.train or data.dev or data.test):
-        raise ConfigError(
-            f"data.train, data.dev and data.test belong to data=files and data=labelled, not to data={data.corpus.name}"
-        )
-    for name in ("train", "dev", "test"):
-        if len(getattr(data, name)) > 2:
-            raise ConfigError(
-                f"data.{name} must be [{sides}], or [FILE] with a tab between the two, but has "
-                f"{len(getattr(data, name))} entries"
-            )
-    if data.corpus is Corpus.multi30k and data.source_language == data.target_language:
-        raise ConfigError(f"data.source_language and data.target_language are both {data.source_language}")
-
-
-def _check_subwords(subwords: SubwordsConfig) -> None:
-    if subwords.sampling and subwords.kind is SubwordKind.word:
-        raise ConfigError("subwords.sampling=true cuts words in other ways, and subwords.kind=word cuts none")
+    sampling_alpha: float = option(
+        0.1,
+        "sampling: unigram, sharpness (0: all segmentations alike); bpe, share of merges left out",
+        low=0,
+        high=1,
+    )
 
 
 def portable(data: DataConfig) -> DataConfig:

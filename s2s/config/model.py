@@ -1,10 +1,10 @@
-"""TODO: say what s2s.config.model is."""
+"""Options of the network."""
 
 import dataclasses
 import enum
 from dataclasses import dataclass
 
-from s2s.config.options import option
+from s2s.config.options import Options, option
 from s2s.errors import ConfigError
 
 
@@ -43,12 +43,12 @@ class Tie(enum.Enum):
 
 
 @dataclass
-class ModelConfig:
-    """Sizes of the network."""
+class ModelConfig(Options):
+    """Parts and sizes of the network, and its dropout."""
 
     cell: Cell = option(Cell.lstm, "rnn (tanh), lstm or gru")
     layers: int = option(1, "recurrent layers of encoder and decoder each", low=1)
-    embedding_size: int = option(256, "units of a word embedding", low=1)
+    embedding_size: int = option(256, "units of an embedding", low=1)
     hidden_size: int = option(512, "units of a decoder state and of an encoder state (both directions together)", low=2)
     bidirectional: bool = option(True, "the encoder reads in both directions, half of hidden_size each")
     dropout: float = option(0.2, "share of embeddings, layer outputs and attentional states dropped", low=0, high=0.95)
@@ -62,13 +62,15 @@ class ModelConfig:
     target_word_dropout: float = option(0.0, "share of target pieces read as <unk> in training", low=0, high=0.95)
     residual: bool = option(False, "add a layer's input to its output, from the second layer on")
     attention: AttentionScore = option(
-        AttentionScore.dot, "dot, general, additive, or none (the last vector holds everything)"
+        AttentionScore.dot, "dot, general, additive, or none (the encoder's last state is all the decoder sees)"
     )
-    scale_attention: bool = option(False, "divide dot-product scores by the square root of hidden_size")
+    scale_attention: bool = option(
+        False, "dot: divide the scores by the square root of hidden_size", only=[AttentionScore.dot]
+    )
     input_feeding: bool = option(False, "feed the last attentional state into the next step (a slow step loop)")
     tie: Tie = option(Tie.none, "none, output (decoder embedding = output layer), all (encoder embedding too)")
     pooling: Pooling = option(
-        Pooling.last, "classifier: the last state, the mean or max of all, or attention, with which the last one asks"
+        Pooling.last, "classifier: the last state, the mean or max of all, or attention queried by the last state"
     )
 
     @property
@@ -78,17 +80,16 @@ class ModelConfig:
         embedding, layer, output = (self.dropout if rate is None else rate for rate in given)
         return embedding, layer, output
 
-
-def _check_model(model: ModelConfig) -> None:
-    if model.bidirectional and model.hidden_size % 2:
-        raise ConfigError(
-            f"model.hidden_size must be even for a bidirectional encoder, but is {model.hidden_size}; "
-            "change it or set model.bidirectional=false"
-        )
-    if model.input_feeding and model.attention is AttentionScore.none:
-        raise ConfigError("model.input_feeding=true feeds the attentional state back, which model.attention=none lacks")
-    if model.scale_attention and model.attention is not AttentionScore.dot:
-        raise ConfigError(f"model.scale_attention=true belongs to model.attention=dot, not {model.attention.name}")
+    def check(self) -> None:
+        if self.bidirectional and self.hidden_size % 2:
+            raise ConfigError(
+                f"model.hidden_size must be even for a bidirectional encoder, but is {self.hidden_size}; "
+                "change it or set model.bidirectional=false"
+            )
+        if self.input_feeding and self.attention is AttentionScore.none:
+            raise ConfigError(
+                "model.input_feeding=true feeds the attentional state back, which model.attention=none lacks"
+            )
 
 
 def same_network(old: ModelConfig, new: ModelConfig) -> ModelConfig:

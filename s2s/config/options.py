@@ -1,45 +1,107 @@
-"""TODO: say what s2s.config.options is."""
+"""Options: documented fields of dataclasses, one dataclass a group, with their ranges and checks.
+
+A field's `doc` metadata is its help text and `low` and `high` its range, both ends included. YAML files under conf/
+choose values; nothing there introduces a name. Only commands and functions called `build_...`, the trainer and the
+translator take these objects; all other code takes plain sizes and values.
+"""
 
 import dataclasses
 import enum
 import math
-from dataclasses import field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from s2s.errors import ConfigError
 
 
-def option(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
-    """A documented dataclass field; `low` and `high` bound a number."""
-    metadata = {"doc": doc, "low": low, "high": high}
+@dataclass
+class Options:
+    """Base class of the dataclasses that hold options."""
+
+    def check(self) -> None:
+        """Check combinations of these options; `check_options` checks each by itself, and all groups.
+
+        Raises:
+            ConfigError: saying which options contradict each other, and what to do.
+        """
+
+
+def option(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    only: Sequence[enum.Enum] = (),
+) -> Any:
+    """A documented dataclass field.
+
+    Args:
+        default: of the option.
+        doc: its help text.
+        low, high: range of a number, or of each number of a list.
+        only: choices of another option of the group; with any other choice, this option keeps its default.
+    """
+    metadata = {"doc": doc, "low": low, "high": high, "only": only}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
-def _check_pair(name: str, files: list[str]) -> None:
-    if len(files) not in (0, 2):
-        raise ConfigError(f"{name} must be [SOURCE_FILE,TARGET_FILE], but has {len(files)} entries")
+def check_options(options: Options, prefix: str = "") -> None:
+    """Check every option against its range and every combination, group by group.
+
+    Args:
+        options: a group, with all groups in it.
+        prefix: of its options' names in messages, such as `search.`.
+
+    Raises:
+        ConfigError: naming the option, what is allowed, and what came.
+    """
+    for item in dataclasses.fields(options):
+        value, name = getattr(options, item.name), prefix + item.name
+        if isinstance(value, Options):
+            check_options(value, f"{name}.")
+            continue
+        if item.metadata["low"] is not None and value is not None:
+            for number in value if isinstance(value, list) else [value]:
+                _check_range(name, number, item.metadata["low"], item.metadata["high"])
+        if item.metadata["only"] and value != getattr(type(options)(), item.name):
+            _check_only(options, prefix, item)
+    options.check()
 
 
-def _check_folders(name: str, given: Any) -> None:
-    folders = given if isinstance(given, list) else [given]
-    # Hydra reads a folder called 2025 as a number.
-    if not folders or not all(isinstance(folder, str | int | float) and folder != "" for folder in folders):
-        raise ConfigError(f"{name} must be a folder or [FOLDER,FOLDER], but is {given!r}")
+def _check_range(name: str, value: float, low: float, high: float | None) -> None:
+    if not math.isfinite(value) or value < low or (high is not None and value > high):
+        allowed = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
+        raise ConfigError(f"{name} must be {allowed}, but is {value:g}")
 
 
-def _is_ascending(numbers: list[int], low: int, high: float = math.inf) -> bool:
-    """Whether there are some, each larger than the one before it, and all of them in this range."""
-    return bool(numbers) and numbers == sorted(set(numbers)) and low <= numbers[0] and numbers[-1] <= high
+def _check_only(options: Options, prefix: str, item: "dataclasses.Field[Any]") -> None:
+    """Check that an option that has left its default goes with the choice made for another option."""
+    only = item.metadata["only"]
+    [(other, choice)] = [(name, value) for name, value in vars(options).items() if type(value) is type(only[0])]
+    if choice not in only:
+        needed = " or ".join(member.name for member in only)
+        raise ConfigError(
+            f"{prefix}{item.name}={as_argument(getattr(options, item.name))} belongs to {prefix}{other}={needed}, "
+            f"not to {choice.name}"
+        )
 
 
-def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
-    """Every option of a group by its dotted name, enums by theirs; all values are JSON-able."""
+def check_ascending(name: str, numbers: list[int]) -> None:
+    """Check that there are numbers, each larger than the one before it."""
+    if not numbers or numbers != sorted(set(numbers)):
+        raise ConfigError(f"{name} must be ascending numbers, such as [10,100], but is {numbers}")
+
+
+def flatten(options: Options, prefix: str = "") -> dict[str, Any]:
+    """Every option by its dotted name, enums by theirs; all values are JSON-able."""
     flat: dict[str, Any] = {}
-    for item in dataclasses.fields(config):
-        value = getattr(config, item.name)
-        if dataclasses.is_dataclass(value):
+    for item in dataclasses.fields(options):
+        value = getattr(options, item.name)
+        if isinstance(value, Options):
             flat |= flatten(value, f"{prefix}{item.name}.")
         else:
             flat[prefix + item.name] = _plain(value)
@@ -51,3 +113,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value.name if isinstance(value, enum.Enum) else value
+
+
+def as_argument(value: Any) -> str:
+    """A value as it is given on the command line."""
+    match value:
+        case list():
+            return f"[{','.join(map(as_argument, value))}]"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:g}"
+        case enum.Enum():
+            return value.name
+        case None:
+            return "null"
+    return str(value)

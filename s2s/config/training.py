@@ -1,4 +1,4 @@
-"""TODO: say what s2s.config.training is."""
+"""Options of a training run."""
 
 import enum
 from dataclasses import dataclass, field
@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from s2s.config.data import Corpus, DataConfig, SubwordsConfig
 from s2s.config.model import AttentionScore, ModelConfig, Pooling, Tie
-from s2s.config.options import option
+from s2s.config.optim import OptimConfig
+from s2s.config.options import Options, option
 from s2s.config.search import SearchConfig
 from s2s.errors import ConfigError
 
@@ -16,23 +17,6 @@ class Task(enum.Enum):
 
     translate = "translate"
     classify = "classify"
-
-
-class Schedule(enum.Enum):
-    """How the learning rate moves after warm-up."""
-
-    constant = "constant"
-    inverse_sqrt = "inverse_sqrt"
-    cosine = "cosine"
-    plateau = "plateau"
-
-
-class Optimizer(enum.Enum):
-    """The rule by which gradients move weights."""
-
-    adam = "adam"
-    adamw = "adamw"
-    sgd = "sgd"
 
 
 class StopMetric(enum.Enum):
@@ -58,6 +42,9 @@ class Device(enum.Enum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+
+
+DEVICE_HELP = "auto (CUDA where there is one), cpu or cuda"
 
 
 class Precision(enum.Enum):
@@ -92,34 +79,15 @@ MEASURES_OF = {
 }
 
 
-@dataclass
-class OptimConfig:
-    """How weights move."""
-
-    optimizer: Optimizer = option(Optimizer.adam, "adam, adamw or sgd")
-    learning_rate: float = option(2e-3, "highest learning rate", low=0)
-    schedule: Schedule = option(Schedule.inverse_sqrt, "constant, inverse_sqrt, cosine or plateau, after warm-up")
-    warmup_steps: int = option(200, "steps in which the learning rate grows linearly from 0", low=0)
-    decay_steps: int | None = option(
-        None, "cosine: step at which the learning rate has fallen to 0; left out: training.max_steps", low=1
-    )
-    plateau_factor: float = option(0.5, "plateau: factor after validations without a better loss", low=0, high=1)
-    plateau_patience: int = option(1, "plateau: validations without a better loss to wait", low=0)
-    adam_beta1: float = option(0.9, "decay of Adam's mean of gradients", low=0, high=0.9999)
-    adam_beta2: float = option(0.998, "decay of Adam's mean of squared gradients", low=0, high=0.99999)
-    momentum: float = option(0.9, "sgd: decay of the sum of gradients", low=0, high=0.9999)
-    weight_decay: float = option(
-        0.0, "adamw: share of a weight taken off a step, times the learning rate; adam, sgd: L2 penalty", low=0
-    )
-    max_grad_norm: float = option(1.0, "gradients are scaled down to this norm; 0 leaves them", low=0)
-    label_smoothing: float = option(0.1, "share of the target spread evenly over the vocabulary", low=0, high=0.9)
-    ema_decay: float = option(
-        0.998, "decay of the average of weights that is validated and kept; 0: none", low=0, high=1
-    )
+_MODEL_OPTIONS_OF = {
+    Task.translate: ("input_feeding", "target_word_dropout", "tie"),
+    Task.classify: ("pooling",),
+}
+"""Those that another task has no use for."""
 
 
 @dataclass
-class TrainingConfig:
+class TrainingConfig(Options):
     """How long to train, and what to do on the way."""
 
     batch_tokens: int = option(1000, "budget of a batch: sentences times longest sentence, in pieces", low=1)
@@ -136,92 +104,57 @@ class TrainingConfig:
     stop_metric: StopMetric = option(StopMetric.bleu, "loss, perplexity, bleu, accuracy or f1 of the dev set")
     patience: int = option(20, "validations without a better stop_metric before the run ends", low=1)
     max_bad_steps: int = option(10, "steps in a row whose loss or gradient is not finite, before an error", low=0)
+    reset_optimizer: bool = option(False, "resume with a new optimizer, and perhaps other options under optim")
     tensorboard: bool = option(False, "write the metrics as TensorBoard events too (needs the extra s2s[tensorboard])")
 
 
 @dataclass
-class ResumeConfig:
-    """What may be done to a run that goes on."""
-
-    reset_optimizer: bool = option(
-        False, "begin anew with the optimizer and its schedule, so that options under optim may change"
-    )
-
-
-@dataclass
-class Config:
+class Config(Options):
     """Everything that a training run is made of."""
 
     task: Task = option(Task.translate, "translate, or classify (labels of texts; needs data=labelled)")
-    run: str = option("", "folder of the run; the same folder goes on where it stopped")
+    run: str = option("", "folder of the run; a run that was stopped continues")
     seed: int = option(1, "seed of data, weights, order and dropout", low=0)
-    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    device: Device = option(Device.auto, DEVICE_HELP)
     precision: Precision = option(Precision.auto, "auto (bf16 where the hardware is fast at it), fp32 or bf16")
     data: DataConfig = field(default_factory=DataConfig)
     subwords: SubwordsConfig = field(default_factory=SubwordsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    resume: ResumeConfig = field(default_factory=ResumeConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     init_from: str | None = option(None, "folder of a run whose weights this new run starts from (fine-tuning)")
     init_subwords: InitSubwords = option(
         InitSubwords.old, "init_from: that run's subwords (old), or learnt from the new text (new)"
     )
 
+    def check(self) -> None:
+        self._check_task()
+        if self.model.tie is Tie.all and not self.subwords.shared:
+            raise ConfigError("model.tie=all needs one vocabulary: set subwords.shared=true or model.tie=output")
+        if self.init_subwords is InitSubwords.new and self.init_from is None:
+            raise ConfigError(
+                "init_subwords=new belongs to init_from=RUN, which is not given; a new run learns its own"
+            )
 
-def _check_optim(optim: OptimConfig) -> None:
-    if optim.decay_steps is not None and optim.schedule is not Schedule.cosine:
-        raise ConfigError(
-            f"optim.decay_steps={optim.decay_steps} belongs to optim.schedule=cosine, not {optim.schedule.name}"
-        )
-    if optim.decay_steps is not None and optim.decay_steps <= optim.warmup_steps:
-        raise ConfigError(
-            f"optim.decay_steps={optim.decay_steps} must be greater than optim.warmup_steps={optim.warmup_steps}: the "
-            "learning rate falls after warm-up"
-        )
-    if optim.optimizer is not Optimizer.sgd and optim.momentum != OptimConfig.momentum:
-        raise ConfigError(
-            f"optim.momentum={optim.momentum:g} belongs to optim.optimizer=sgd; {optim.optimizer.name} has "
-            "optim.adam_beta1"
-        )
-
-
-_MODEL_OPTIONS_OF = {
-    Task.translate: ("input_feeding", "target_word_dropout", "tie"),
-    Task.classify: ("pooling",),
-}
-
-
-def _check_task(config: Config) -> None:
-    """Options that another task has no use for."""
-    task, metrics = config.task, ("loss", "perplexity", *MEASURES_OF[config.task].dev)
-    if (task is Task.classify) != (config.data.corpus is Corpus.labelled):
-        raise ConfigError(
-            f"task=classify and data=labelled belong together, but task={task.name} and data={config.data.corpus.name} "
-            "were given"
-        )
-    for other, names in _MODEL_OPTIONS_OF.items():
-        for name in names:
-            if other is not task and getattr(config.model, name) != getattr(ModelConfig(), name):
-                raise ConfigError(f"model.{name} belongs to task={other.name}, not to task={task.name}; leave it out")
-    if config.training.stop_metric.name not in metrics:
-        raise ConfigError(
-            f"training.stop_metric={config.training.stop_metric.name} does not belong to task={task.name}, which has "
-            f"{', '.join(metrics)}"
-        )
-    if config.model.pooling is Pooling.attention and config.model.attention is AttentionScore.none:
-        raise ConfigError("model.pooling=attention needs model.attention=dot, general or additive, not none")
-
-
-def _check_whole(config: Config) -> None:
-    _check_task(config)
-    data = config.data
-    if data.dev_share is not None and (data.dev or data.corpus not in (Corpus.files, Corpus.labelled)):
-        raise ConfigError(
-            "data.dev_share cuts a dev set out of files of your own; there is one already: add data.dev_share=null"
-        )
-    if config.model.tie is Tie.all and not config.subwords.shared:
-        raise ConfigError("model.tie=all needs one vocabulary: set subwords.shared=true or model.tie=output")
-    if config.init_subwords is InitSubwords.new and config.init_from is None:
-        raise ConfigError("init_subwords=new belongs to init_from=RUN, which is not given; a new run learns its own")
+    def _check_task(self) -> None:
+        """Data, model and metric belong to the task."""
+        task, metrics = self.task, ("loss", "perplexity", *MEASURES_OF[self.task].dev)
+        if (task is Task.classify) != (self.data.corpus is Corpus.labelled):
+            raise ConfigError(
+                "task=classify and data=labelled belong together, but "
+                f"task={task.name} and data={self.data.corpus.name} were given"
+            )
+        for other, names in _MODEL_OPTIONS_OF.items():
+            for name in names:
+                if other is not task and getattr(self.model, name) != getattr(ModelConfig, name):
+                    raise ConfigError(
+                        f"model.{name} belongs to task={other.name}, not to task={task.name}; leave it out"
+                    )
+        if self.training.stop_metric.name not in metrics:
+            raise ConfigError(
+                f"training.stop_metric={self.training.stop_metric.name} does not belong to task={task.name}, which "
+                f"has {', '.join(metrics)}"
+            )
+        if self.model.pooling is Pooling.attention and self.model.attention is AttentionScore.none:
+            raise ConfigError("model.pooling=attention needs model.attention=dot, general or additive, not none")

@@ -20,7 +20,6 @@ from s2s.models.classifier import Classifier, build_classifier
 from s2s.runs.checkpoint import load_best, load_weights
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
-from s2s.runs.vocabularies import load_vocabularies
 
 
 class TextClassifier:
@@ -60,8 +59,7 @@ class TextClassifier:
         """
         folder = RunFolder.existing(run)
         config = load_config(folder.config, Task.classify)
-        subwords, labels = load_vocabularies(folder, config)
-        assert isinstance(labels, Labels), "a run that classifies has labels"
+        subwords, labels = Subwords.load(folder.text_subwords), Labels.load(folder.labels)
         weights, _, origin = load_best(folder)
         model = build_classifier(config.model, len(subwords), len(labels))
         load_weights(model, weights, origin)

@@ -9,9 +9,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from s2s.config.check import check
+from s2s.config.decoding import DecodingPrecision, EnsembleMean
 from s2s.config.model import AttentionScore
-from s2s.config.search import DecodingPrecision, EnsembleMean, SearchConfig, Strategy
+from s2s.config.options import check_options
+from s2s.config.search import SearchConfig, Strategy
 from s2s.config.training import Device, Task
 from s2s.data.batching import source_batch
 from s2s.data.vocabulary.subwords import NO_TEXT, UNK, Subwords
@@ -70,7 +71,7 @@ class Translator:
         self.device, self.precision = device, precision
         self.batch_size, self.with_alignments = batch_size, with_alignments
         self._models, self._ensemble_mean = models, ensemble_mean
-        _check_attention(search, with_alignments, [model.decoder.attention.score for model in models])
+        _check_attention(search, with_alignments, any(model.has_attention for model in models))
 
     @classmethod
     def load(
@@ -100,12 +101,12 @@ class Translator:
             ConfigError: the options contradict each other or the model, or the device is not there.
         """
         search = search or SearchConfig()
-        check(search, "search.")
+        check_options(search, "search.")
         torch_device = choose_device(Device(device))
         dtype = choose_decoding_precision(DecodingPrecision(precision), torch_device)
         folders = [RunFolder.existing(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
         scores = [load_config(folder.config).model.attention for folder in folders]
-        _check_attention(search, with_alignments, scores)
+        _check_attention(search, with_alignments, any(score is not AttentionScore.none for score in scores))
         source, target = _common_subwords(folders)
         models = [_load_model(folder, source, target).to(torch_device) for folder in folders]
         parts = models, source, target, search, torch_device, dtype, EnsembleMean(ensemble)
@@ -254,9 +255,9 @@ def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
     return sides[0]
 
 
-def _check_attention(search: SearchConfig, with_alignments: bool, scores: Sequence[AttentionScore]) -> None:
+def _check_attention(search: SearchConfig, with_alignments: bool, has_attention: bool) -> None:
     """Refuse options that need attention where no model has any."""
-    if any(score is not AttentionScore.none for score in scores):
+    if has_attention:
         return
     for name, value in {
         "alignments": with_alignments,

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from s2s.config.commands import LinkFormat
 from s2s.data.text.parallel_text import read_lines
 from s2s.data.word_alignment import Link
 from s2s.errors import DataError
@@ -24,7 +23,6 @@ class Gold(NamedTuple):
 
 
 _LINK = re.compile(r"([0-9]{1,9})([-p?])([0-9]{1,9})")  # nine digits: no sentence is longer, and int() stays cheap
-_NAACL = re.compile(r"([0-9]{1,6})\s+([0-9]{1,9})\s+([0-9]{1,9})(?:\s+([SP]))?(?:\s+[0-9.]+)?")
 
 
 def diagonal_links(num_sources: int, num_targets: int) -> list[Link]:
@@ -38,16 +36,13 @@ def diagonal_links(num_sources: int, num_targets: int) -> list[Link]:
     return [((2 * target + 1) * num_sources // (2 * num_targets), target) for target in range(num_targets)]
 
 
-def parse_pharaoh(line: str, *, base: int = 0, is_reversed: bool = False) -> Gold:
+def parse_pharaoh(line: str) -> Gold:
     """Read the links of one sentence pair, such as "0-0 1-2 2p1": i-j is sure, ipj (or i?j) is possible.
 
-    Args:
-        line: source word i, target word j.
-        base: number of the first word in it, 0 or 1.
-        is_reversed: target words stand first.
+    Source word i stands first, target word j second; both count from 0.
 
     Raises:
-        DataError: a link is written in another way, or counts from 0 where base is 1.
+        DataError: a link is written in another way.
     """
     gold = Gold(set(), set())
     for text in line.split():
@@ -55,27 +50,12 @@ def parse_pharaoh(line: str, *, base: int = 0, is_reversed: bool = False) -> Gol
         if match is None:
             raise DataError(f"expected links such as 0-1 (sure) or 0p1 (possible), got {text[:40]!r} in {line[:80]!r}")
         source, kind, target = match.groups()
-        link = (int(source) - base, int(target) - base)
-        if min(link) < 0:
-            raise DataError(
-                f"expected words that count from {base}, got {text!r} in {line[:80]!r}: do they count from 0?"
-            )
-        (gold.sure if kind == "-" else gold.possible).add(link[::-1] if is_reversed else link)
+        (gold.sure if kind == "-" else gold.possible).add((int(source), int(target)))
     return gold
 
 
-def read_gold(
-    path: Path, form: LinkFormat = LinkFormat.pharaoh, *, base: int = 0, is_reversed: bool = False
-) -> list[Gold]:
-    """Read a file of links, plain or .gz, one entry a sentence pair.
-
-    Args:
-        path: of the file.
-        form: pharaoh (a line a pair, see `parse_pharaoh`), or naacl: a line a link, `PAIR I J [S|P] [CONFIDENCE]`,
-            where pairs and words count from 1, 0 is no word, and a link without a letter is sure (Mihalcea and Pedersen
-            2003). Such a file does not know of pairs after the last one that has a link.
-        base: pharaoh: number of the first word.
-        is_reversed: target words stand first.
+def read_gold(path: Path) -> list[Gold]:
+    """Read a file of links, plain or .gz, a sentence pair a line; see `parse_pharaoh`.
 
     Raises:
         DataError: the file is missing, or a line is written in another way.
@@ -83,27 +63,10 @@ def read_gold(
     golds: list[Gold] = []
     for number, line in enumerate(read_lines(path), start=1):
         try:
-            match form:
-                case LinkFormat.pharaoh:
-                    golds.append(parse_pharaoh(line, base=base, is_reversed=is_reversed))
-                case LinkFormat.naacl:
-                    _add_naacl(golds, line, is_reversed)
+            golds.append(parse_pharaoh(line))
         except DataError as error:
             raise DataError(f"{path}, line {number}: {error}") from error
     return golds
-
-
-def _add_naacl(golds: list[Gold], line: str, is_reversed: bool) -> None:
-    """Put the link of a line into its pair, for which room is made."""
-    match = _NAACL.fullmatch(line.strip())
-    if match is None or int(match[1]) == 0:
-        raise DataError(f"expected PAIR I J, then S or P if it is known, PAIR from 1, got {line[:80]!r}")
-    number, source, target, kind = int(match[1]), int(match[2]), int(match[3]), match[4]
-    while len(golds) < number:
-        golds.append(Gold(set(), set()))
-    if source and target:
-        link = (source - 1, target - 1)
-        (golds[number - 1].possible if kind == "P" else golds[number - 1].sure).add(link[::-1] if is_reversed else link)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from s2s.config.model import AttentionScore
 from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.words import Words, word_weights
 from s2s.data.word_alignment import Link, links_from_weights
@@ -34,7 +33,7 @@ class AttentionAligner:
         Raises:
             RunError: the model has no attention.
         """
-        if decoder.model.decoder.attention.score is AttentionScore.none:
+        if not decoder.model.has_attention:
             raise RunError(
                 "the run was trained with model.attention=none: it looks at no source word, and nothing links words; "
                 "give a run with attention"

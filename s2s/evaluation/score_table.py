@@ -7,6 +7,7 @@ from typing import Any
 
 from s2s.evaluation.scores import Scores
 from s2s.evaluation.significance import Evidence, Resampling
+from s2s.text_tables import table
 
 _TITLES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
 
@@ -43,8 +44,8 @@ class Scored:
         return {**self.scores, "translation_s": round(self.translation_s, 3), "output": self.output, **evidence}
 
 
-def table(title: str, systems: Sequence[Scored]) -> list[str]:
-    """The lines of a table: a row a system, each after the first followed by how it differs from it.
+def score_table(title: str, systems: Sequence[Scored]) -> str:
+    """A row a system, each after the first followed by how it differs from it; below them the signatures.
 
     Args:
         title: of the column of names.
@@ -53,12 +54,16 @@ def table(title: str, systems: Sequence[Scored]) -> list[str]:
     rows = [[title, *_TITLES.values(), "seconds"]]
     for system in systems:
         rows += [_scores(system), *_differences(systems[0], system)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    lines += [f"{title:5} {systems[0].scores[f'{name}_signature']}" for name, title in _TITLES.items()]
+    signatures = [f"{title:5} {systems[0].scores[f'{name}_signature']}" for name, title in _TITLES.items()]
     lowercased = ", ".join(f"{system.name} {system.scores['lowercased_bleu']:.2f}" for system in systems)
-    lines += [f"BLEU of lower-cased, tokenised text, which is another score: {lowercased}"]
-    return [*lines, f"{'':5} {systems[0].scores['lowercased_bleu_signature']}"]
+    return "\n".join(
+        [
+            table(rows, "<"),
+            *signatures,
+            f"BLEU of lower-cased, tokenised text, which is another score: {lowercased}",
+            f"{'':5} {systems[0].scores['lowercased_bleu_signature']}",
+        ]
+    )
 
 
 def _scores(system: Scored) -> list[str]:

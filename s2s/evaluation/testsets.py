@@ -41,6 +41,15 @@ class ScoredText:
     target_language: str = ""
 
 
+def scored_text(
+    files: Sequence[str], testset: str | None, language_pair: str | None, runs: Sequence[RunFolder]
+) -> ScoredText:
+    """The text of two files, or one of sacrebleu's test sets, or else the test set that the runs share."""
+    if testset is not None and language_pair is not None:
+        return named_text(testset, language_pair)
+    return file_text(*map(Path, files)) if files else own_text(runs)
+
+
 def file_text(source: Path, *references: Path, name: str | None = None) -> ScoredText:
     """The text of two or more files.
 

@@ -1,9 +1,10 @@
-"""The other use of an encoder: the states of a text become one vector, and the vector a class.
+"""The text classifier: the encoder states of a text become one vector, and the vector a class.
 
 B texts, S positions, H units of an encoder state, C classes.
 """
 
 import math
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,9 @@ from torch import Tensor, nn
 from s2s.config.model import AttentionScore, ModelConfig, Pooling
 from s2s.data.batching import Batch
 from s2s.data.vocabulary.subwords import EOS
-from s2s.models.attention import Attention
-from s2s.models.dropout import Dropout, drop_words
-from s2s.models.embedding import embedding
+from s2s.models.attention import ATTENTIONS
+from s2s.models.dropout import Dropout, drop_tokens
+from s2s.models.embedding import build_embedding
 from s2s.models.encoder import Encoder, build_encoder, last_states
 from s2s.models.model import Loss, Model
 
@@ -21,15 +22,14 @@ from s2s.models.model import Loss, Model
 class Pool(nn.Module):
     """Makes one vector of the states of each text.
 
-    Padding has no part in it: what a recurrent layer says there has nothing to do with the text any more, and the more
-    of it there is, the less.
+    Padding has no part in it: the longer it is, the less the states there have to do with the text.
     """
 
     def __init__(self, pooling: Pooling, hidden_size: int, score: AttentionScore, *, is_scaled: bool = False) -> None:
         super().__init__()
         self.pooling = pooling
         if pooling is Pooling.attention:
-            self.attention = Attention(hidden_size, hidden_size, score, is_scaled=is_scaled)
+            self.attention = ATTENTIONS[score](hidden_size, hidden_size, is_scaled=is_scaled)
 
     def forward(self, states_BSH: Tensor, last_BH: Tensor, is_token_BS: Tensor) -> Tensor:
         """Pool the states.
@@ -51,16 +51,19 @@ class Pool(nn.Module):
             case Pooling.max:
                 return states_BSH.masked_fill(~is_token_BS1, -math.inf).amax(1)
             case Pooling.attention:
-                # The six steps, in which the last state asks instead of a decoder's.
-                pooled_B1H, _ = self.attention(last_BH[:, None, :], self.attention.remember(states_BSH, is_token_BS))
-                return pooled_B1H.squeeze(1)  # type: ignore[no-any-return]
+                # The six steps, with the last state in place of a decoder's.
+                memory = self.attention.build_memory(states_BSH, is_token_BS)
+                pooled_B1H: Tensor = self.attention(last_BH[:, None, :], memory)[0]
+                return pooled_B1H.squeeze(1)
+            case _:
+                assert_never(self.pooling)
 
 
 class Classifier(Model):
     """The probabilities of a text's classes.
 
     Two classes share one sigmoid unit. With z its input, sigmoid(z) = exp(z) / (exp(0) + exp(z)) is the softmax over
-    the scores 0 and z, and binary cross-entropy the cross-entropy of that: from the scores on there is one way for all.
+    the scores 0 and z, and binary cross-entropy the cross-entropy of that: from the scores on all are treated alike.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class Classifier(Model):
             encoder, pool: they read the text.
             to_scores: from the pooled vector to a score a class, or to the score of the second of two.
             output_dropout: share of the pooled vector's units dropped.
-            word_dropout: share of words read as unknown in training.
+            word_dropout: share of tokens read as unknown in training.
         """
         super().__init__()
         self.word_dropout = word_dropout
@@ -84,7 +87,7 @@ class Classifier(Model):
     def forward(self, source_BS: Tensor, lengths_B: Tensor) -> Tensor:
         """Scores of the classes (B, C) in fp32, whose softmax is their probabilities; arguments as for the encoder."""
         if self.training:
-            source_BS = drop_words(source_BS, self.word_dropout, spared=EOS)
+            source_BS = drop_tokens(source_BS, self.word_dropout, spared=EOS)
         states_BSH, _ = self.encoder(source_BS, lengths_B)
         last_BH = last_states(states_BSH, lengths_B, is_bidirectional=self.encoder.is_bidirectional)
         is_token_BS = torch.arange(states_BSH.shape[1], device=states_BSH.device) < lengths_B[:, None]
@@ -105,7 +108,7 @@ class Classifier(Model):
 
 def build_classifier(config: ModelConfig, vocabulary: int, num_classes: int) -> Classifier:
     """A classifier with new random weights, drawn from torch's global generator."""
-    encoder = build_encoder(config, embedding(vocabulary, config.embedding_size))
+    encoder = build_encoder(config, build_embedding(vocabulary, config.embedding_size))
     pool = Pool(config.pooling, config.hidden_size, config.attention, is_scaled=config.scale_attention)
     to_scores = nn.Linear(config.hidden_size, 1 if num_classes == 2 else num_classes)
     nn.init.zeros_(to_scores.bias)

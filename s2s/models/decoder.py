@@ -1,9 +1,10 @@
-"""The decoder: says the target word by word, looking at the encoder's memory.
+"""The decoder: produces the target token by token, attending to the encoder states.
 
 B sentences, T target positions, K beams of a sentence, E embedding units, H units of a state, O units of an
-attentional state (what the output layer turns into words), L layers.
+attentional state (from which the output layer predicts tokens), L layers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,15 +12,15 @@ from torch import Tensor, nn
 
 from s2s.config.model import Cell
 from s2s.models.attention import Attention, Memory
-from s2s.models.cells import State, num_states
+from s2s.models.cells import CELLS, State
 from s2s.models.dropout import Dropout
-from s2s.models.fused import fused_layer, run_fused
+from s2s.models.fused import Layer, recurrent_layer, run_layer
 from s2s.models.step_by_step import StepByStep
 
 
 @dataclass(frozen=True)
 class DecoderState:
-    """All that a decoder knows between two words, for N rows (a row is a sentence, or a beam of one).
+    """All that a decoder knows between two tokens, for N rows (a row is a sentence, or a beam of one).
 
     Attributes:
         layers: the recurrent state of each layer, every tensor (N, H).
@@ -34,19 +35,6 @@ class DecoderState:
         layers = tuple(tuple(tensor.index_select(0, rows_M) for tensor in state) for state in self.layers)
         fed = self.attentional_NO
         return DecoderState(layers, None if fed is None else fed.index_select(0, rows_M))
-
-
-@dataclass(frozen=True)
-class SentenceMasks:
-    """What locked dropout multiplies with at every position of a sentence; None where each step draws its own.
-
-    Attributes:
-        layers: of the outputs (N, 1, H) of each recurrent layer but the last.
-        output_N1O: of attentional states.
-    """
-
-    layers: tuple[Tensor | None, ...]
-    output_N1O: Tensor | None
 
 
 class Decoder(nn.Module):
@@ -79,16 +67,16 @@ class Decoder(nn.Module):
         self.is_input_feeding = is_input_feeding
         first_size = embedding.embedding_dim + (attention.combine.out_features if is_input_feeding else 0)
         sizes = [first_size] + [hidden_size] * (layers - 1)
-        self.layers = nn.ModuleList(fused_layer(cell, size, hidden_size) for size in sizes)
+        self.layers = nn.ModuleList(recurrent_layer(cell, size, hidden_size) for size in sizes)
         self.cell = cell
-        self.num_states = num_states(cell)
+        self.num_states = CELLS[cell].num_states
         self.bridges = nn.ModuleList(nn.Linear(hidden_size, self.num_states * hidden_size) for _ in range(layers))
         self.embedding_dropout = Dropout(embedding_dropout, is_locked=is_locked)
         self.layer_dropout = Dropout(layer_dropout, is_locked=is_locked)
         self.output_dropout = Dropout(output_dropout, is_locked=is_locked)
 
     def start(self, last: list[Tensor]) -> DecoderState:
-        """The state before the first word: a tanh layer over each encoder layer's last state (B, H)."""
+        """The state before the first token: a tanh layer over each encoder layer's last state (B, H)."""
         layers = tuple(
             tuple(torch.tanh(bridge(last_BH)).chunk(self.num_states, dim=-1))
             for bridge, last_BH in zip(self.bridges, last, strict=True)
@@ -115,12 +103,12 @@ class Decoder(nn.Module):
         return self.output_dropout(attentional_BTO), weights_BTS
 
     def step(self, token_BK: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor, DecoderState]:
-        """One word further in each of K beams of B sentences; rows of `state` are sentence-major (row b * K + k).
+        """One token further in each of K beams of B sentences; rows of `state` are sentence-major (row b * K + k).
 
-        The beams of a sentence look at its one memory as if they were K target positions: nothing is copied.
+        The beams of a sentence attend to its one memory as if they were K target positions: nothing is copied.
 
         Returns:
-            The attentional states (B, K, O), the attention weights (B, K, S), and the state after this word.
+            The attentional states (B, K, O), the attention weights (B, K, S), and the state after this token.
         """
         inputs_N1E = self.embedding_dropout(self.embedding(token_BK.reshape(-1, 1)))
         if state.attentional_NO is not None:
@@ -132,53 +120,47 @@ class Decoder(nn.Module):
         return attentional_BKO, weights_BKS, DecoderState(layers, fed)
 
     def _forward_step_by_step(self, target_BT: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
-        """The first layer's input ends with the last attentional state, so that position follows position."""
+        """The first layer's input ends with the last attentional state, so each position needs the one before."""
         first = StepByStep(self.cell, self._layer(0), self.embedding_dropout(self.embedding(target_BT)))
-        masks = self._sentence_masks(target_BT)
+        num, device = len(target_BT), target_BT.device  # locked dropout draws one mask for all positions of a sentence
+        masks = [self.layer_dropout.sentence_mask(num, self.hidden_size, device) for _ in self.layers[:-1]]
+        output_mask = self.output_dropout.sentence_mask(num, self.attention.combine.out_features, device)
         layers, fed_BO = state.layers, state.attentional_NO
         assert fed_BO is not None
         attentional, weights = [], []
         for position in range(target_BT.shape[1]):
             bottom = first.step(position, fed_BO, layers[0])
-            bottom_B1H = self._between_layers(bottom[0][:, None], 0, masks.layers)
-            states_B1H, upper = self._recur(bottom_B1H, layers[1:], masks.layers, first=1)
+            bottom_B1H = self._between_layers(bottom[0][:, None], 0, masks)
+            states_B1H, upper = self._recur(bottom_B1H, layers[1:], masks, first=1)
             layers = (bottom, *upper)
             attentional_B1O, weights_B1S = self.attention(states_B1H, memory)
-            attentional.append(self.output_dropout(attentional_B1O, masks.output_N1O))
+            attentional.append(self.output_dropout(attentional_B1O, output_mask))
             weights.append(weights_B1S)
             fed_BO = attentional[-1][:, 0]
         return torch.cat(attentional, dim=1), torch.cat(weights, dim=1)
 
-    def _sentence_masks(self, target_BT: Tensor) -> SentenceMasks:
-        """What locked dropout drops in each sentence, drawn anew."""
-        num, device = len(target_BT), target_BT.device
-        return SentenceMasks(
-            tuple(self.layer_dropout.sentence_mask(num, self.hidden_size, device) for _ in self.layers[:-1]),
-            self.output_dropout.sentence_mask(num, self.attention.combine.out_features, device),
-        )
-
     def _recur(
-        self, inputs_NTE: Tensor, before: tuple[State, ...], masks: tuple[Tensor | None, ...] = (), *, first: int = 0
+        self, inputs_NTE: Tensor, before: tuple[State, ...], masks: Sequence[Tensor | None] = (), *, first: int = 0
     ) -> tuple[Tensor, tuple[State, ...]]:
-        """Through the recurrent layers from number `first` on.
+        """Run the recurrent layers from number `first` on.
 
         Returns:
             The states of the last one (N, T, H), and the end state of each of them.
         """
         states, after = inputs_NTE, []
         for index, start in enumerate(before, start=first):
-            outputs_NTH, end = run_fused(self._layer(index), states, start)
+            outputs_NTH, end = run_layer(self._layer(index), states, start)
             outputs_NTH = self._between_layers(outputs_NTH, index, masks)
             states = states + outputs_NTH if self.is_residual and index > 0 else outputs_NTH
             after.append(end)
         return states, tuple(after)
 
-    def _between_layers(self, states_NTH: Tensor, index: int, masks: tuple[Tensor | None, ...]) -> Tensor:
+    def _between_layers(self, states_NTH: Tensor, index: int, masks: Sequence[Tensor | None]) -> Tensor:
         """What layer `index` hands on to the next one, with dropout; the last layer's states stay."""
         is_last = index + 1 == len(self.layers)
         return states_NTH if is_last else self.layer_dropout(states_NTH, masks[index] if masks else None)
 
-    def _layer(self, index: int) -> nn.RNNBase:
+    def _layer(self, index: int) -> Layer:
         layer = self.layers[index]
-        assert isinstance(layer, nn.RNNBase)
+        assert isinstance(layer, Layer)
         return layer

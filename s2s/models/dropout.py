@@ -1,4 +1,4 @@
-"""Dropout of units, with a fresh mask at every position or one for a whole sentence, and dropout of words.
+"""Dropout of units, with a fresh mask at every position or one for a whole sentence, and word dropout.
 
 B sentences, T positions, E units.
 
@@ -15,18 +15,18 @@ from s2s.data.vocabulary.subwords import PAD, UNK
 _LEVELS = 2**16
 
 
-def dropout_mask(shape: torch.Size, rate: float, kind: torch.dtype, device: torch.device) -> Tensor:
+def dropout_mask(shape: torch.Size, rate: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Random factors: 0 for about a share `rate` of the units, and 1 / (share kept) for the others.
 
     On a CPU the share is `rate` rounded to a multiple of 2**-16.
     """
     if device.type != "cpu":
-        return torch.empty(shape, dtype=kind, device=device).bernoulli_(1 - rate).div_(1 - rate)
+        return torch.empty(shape, dtype=dtype, device=device).bernoulli_(1 - rate).div_(1 - rate)
     num_dropped = round(rate * _LEVELS)
     number = torch.empty(-(-shape.numel() // 4), dtype=torch.int64).random_(-(2**63), None)  # None: up to 2**63 - 1
     level = number.view(torch.int16)[: shape.numel()].view(shape)
     # Written as 0.0 and 1.0 at once: a mask of bool would be converted in every product.
-    mask = torch.ge(level, num_dropped - _LEVELS // 2, out=torch.empty(shape, dtype=kind))
+    mask = torch.ge(level, num_dropped - _LEVELS // 2, out=torch.empty(shape, dtype=dtype))
     return mask.mul_(_LEVELS / (_LEVELS - num_dropped))
 
 
@@ -42,7 +42,7 @@ class Dropout(nn.Module):
         self.is_locked = is_locked
 
     def extra_repr(self) -> str:
-        """What stands between the brackets when a model is printed."""
+        """What is in the brackets when a model is printed."""
         return f"{self.rate:g}, is_locked={self.is_locked}"
 
     def forward(self, states_BTE: Tensor, mask_B1E: Tensor | None = None) -> Tensor:
@@ -64,14 +64,14 @@ class Dropout(nn.Module):
         return states_BTE * dropout_mask(shape, self.rate, states_BTE.dtype, states_BTE.device)
 
     def sentence_mask(self, num_sentences: int, num_units: int, device: torch.device) -> Tensor | None:
-        """Factors (B, 1, E) for all positions of each sentence; None where every call should see to its own."""
+        """Factors (B, 1, E) for all positions of each sentence; None where every call draws its own."""
         if not self.is_locked or not self.training or self.rate == 0:
             return None
         return dropout_mask(torch.Size((num_sentences, 1, num_units)), self.rate, torch.float32, device)
 
 
-def drop_words(ids_BT: Tensor, rate: float, *, spared: int) -> Tensor:
-    """Ids of which a share `rate` became UNK (Iyyer et al. 2015; for what a decoder reads Bowman et al. 2016).
+def drop_tokens(ids_BT: Tensor, rate: float, *, spared: int) -> Tensor:
+    """Word dropout: ids of which a share `rate` became UNK (Iyyer et al. 2015; in a decoder Bowman et al. 2016).
 
     Args:
         ids_BT: ids, padded with PAD, which stays.

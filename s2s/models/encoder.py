@@ -1,4 +1,4 @@
-"""The encoder: reads a sentence and remembers a state for each position.
+"""The encoder: reads a sentence into a state for each position.
 
 B sentences, S source positions, E embedding units, H units of an encoder state (both directions together).
 """
@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from s2s.config.model import Cell, ModelConfig
 from s2s.models.dropout import Dropout
-from s2s.models.fused import fused_layer, run_fused
+from s2s.models.fused import recurrent_layer, run_layer
 
 
 def reversal(lengths_B: Tensor, num_positions: int) -> Tensor:
-    """Positions (B, S) that read each sentence backwards and leave its padding at the end: its own inverse."""
+    """Positions (B, S) that read each sentence backwards and leave its padding at the end; its own inverse."""
     position_S = torch.arange(num_positions, device=lengths_B.device)
     backwards_BS = lengths_B[:, None] - 1 - position_S
     return torch.where(backwards_BS >= 0, backwards_BS, position_S)
@@ -36,16 +36,16 @@ def last_states(states_BSH: Tensor, lengths_B: Tensor, *, is_bidirectional: bool
 class EncoderLayer(nn.Module):
     """One recurrent layer, in one direction or both.
 
-    Padding stands at the end of what either direction reads (the backward one reads the sentence turned round within
-    its own length), so no real state ever sees it: exact without packed sequences, whose step loop is slower.
+    Padding comes last in what either direction reads (the backward one reads the sentence reversed within its own
+    length), so no real state ever sees it: exact without packed sequences, whose step loop is slower.
     """
 
     def __init__(self, cell: Cell, input_size: int, hidden_size: int, *, is_bidirectional: bool) -> None:
         super().__init__()
         assert not (is_bidirectional and hidden_size % 2), f"{hidden_size} units cannot be shared by two directions"
         size = hidden_size // 2 if is_bidirectional else hidden_size
-        self.forwards = fused_layer(cell, input_size, size)
-        self.backwards = fused_layer(cell, input_size, size) if is_bidirectional else None
+        self.forwards = recurrent_layer(cell, input_size, size)
+        self.backwards = recurrent_layer(cell, input_size, size) if is_bidirectional else None
 
     def forward(self, inputs_BSE: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
         """Read the sentences.
@@ -54,11 +54,11 @@ class EncoderLayer(nn.Module):
             The states (B, S, H), and the last state of each sentence (B, H): at its last token for the forward
             direction, at its first for the backward one.
         """
-        states_BSH, _ = run_fused(self.forwards, inputs_BSE)
+        states_BSH, _ = run_layer(self.forwards, inputs_BSE)
         if self.backwards is None:
             return states_BSH, last_states(states_BSH, lengths_B, is_bidirectional=False)
         position_BS = reversal(lengths_B, inputs_BSE.shape[1])
-        reversed_BSH, _ = run_fused(self.backwards, reorder(inputs_BSE, position_BS))
+        reversed_BSH, _ = run_layer(self.backwards, reorder(inputs_BSE, position_BS))
         both_BSH = torch.cat([states_BSH, reorder(reversed_BSH, position_BS)], dim=-1)
         return both_BSH, last_states(both_BSH, lengths_B, is_bidirectional=True)
 
@@ -66,8 +66,8 @@ class EncoderLayer(nn.Module):
 class Encoder(nn.Module):
     """Embeddings and recurrent layers, with dropout of embeddings and of every layer's outputs.
 
-    The cell state of an LSTM at the last token is not among what a fused call over padded sentences returns, so what
-    is handed on is the hidden state.
+    What initialises the decoder is the hidden state alone: a fused call over padded sentences does not return the cell
+    state of an LSTM at the last token.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""TODO: say what s2s.models.flops is."""
+"""Floating-point operations of training and of search, counted from the sizes of a model's weights."""
 
 from torch import nn
 
@@ -21,18 +21,14 @@ def flops_per_target_token(model: Seq2Seq, source_per_target: float = 1.0) -> fl
 def decoding_flops(model: Seq2Seq) -> tuple[float, float]:
     """Floating-point operations of search a source token, and a beam a step: 2 a weight.
 
-    What the first layers make of each word is looked up in a table, and is left out.
+    The products of the first layers with embeddings are looked up in a table (packed_model.py), and left out.
     """
     on_source, on_target = _weights_a_token(model)
     looked_up = [
-        sum(weight.numel() for name, weight in first.named_parameters() if "weight_ih" in name)
-        for first in (model.encoder.layers[0], model.decoder.layers[0])
+        side.embedding.embedding_dim
+        * sum(len(weight) for name, weight in side.layers[0].named_parameters() if "weight_ih" in name)
+        for side in (model.encoder, model.decoder)
     ]
-    if model.decoder.is_input_feeding:  # what is fed back is multiplied all the same
-        first = model.decoder.layers[0]
-        assert isinstance(first, nn.RNNBase)
-        num_fed = model.decoder.attention.combine.out_features
-        looked_up[1] = looked_up[1] * (first.input_size - num_fed) // first.input_size
     return 2.0 * (on_source - looked_up[0]), 2.0 * (on_target - looked_up[1])
 
 

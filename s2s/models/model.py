@@ -1,4 +1,4 @@
-"""TODO: say what s2s.models.model is."""
+"""What can be trained: a model that computes its loss."""
 
 import math
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ from s2s.data.batching import Batch
 
 @dataclass(frozen=True)
 class Loss:
-    """The loss of a batch, as sums over all that there is to say: real target positions (`</s>` included), or labels.
+    """The loss of a batch, as sums over all that is predicted: real target positions (`</s>` included), or labels.
 
     Attributes:
         smoothed_nats: cross-entropy against the smoothed target; what training minimises.
@@ -23,13 +23,13 @@ class Loss:
 
 
 class Model(nn.Module, ABC):
-    """What can be trained: a model that tells its loss."""
+    """The base class of `Seq2Seq` and `Classifier`."""
 
     @abstractmethod
     def loss(self, batch: Batch, label_smoothing: float = 0.0) -> Loss:
-        """The loss of a batch; `label_smoothing` is the share of the target spread over all pieces or classes."""
+        """The loss of a batch; `label_smoothing` is the share of the target spread over all tokens or classes."""
 
 
 def perplexity(loss_nats: float) -> float:
-    """exp(loss): between how many words the model is, on average, undecided."""
+    """exp(loss): between how many tokens the model is, on average, undecided."""
     return math.exp(min(loss_nats, 700))  # the largest power that a float holds is e ** 709

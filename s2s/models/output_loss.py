@@ -1,6 +1,6 @@
 """The output layer and its loss in one piece, with a single copy of the logits.
 
-N target positions, O units of an attentional state, V pieces of the vocabulary. Logits are the largest tensor of a
+N target positions, O units of an attentional state, V tokens of the vocabulary. Logits are the largest tensor of a
 training step (N x V); plain torch holds them, their log-softmax and a gradient, and walks over each several times.
 Here the forward pass turns the logits into their own gradient, in place, in slices that stay in the cache.
 """
@@ -43,10 +43,10 @@ class _OutputLoss(torch.autograd.Function):
 
 def _to_gradient(logits_NV: Tensor, target_N: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
     """Overwrite logits with the gradient of the smoothed loss; return the summed smoothed and plain loss."""
-    num_positions, num_pieces = logits_NV.shape
+    num_positions, num_tokens = logits_NV.shape
     smoothed_nats = logits_NV.new_zeros((), dtype=torch.float32)
     loss_nats = logits_NV.new_zeros((), dtype=torch.float32)
-    rows = max(1, _SLICE_BYTES // (num_pieces * 4)) if logits_NV.device.type == "cpu" else num_positions
+    rows = max(1, _SLICE_BYTES // (num_tokens * 4)) if logits_NV.device.type == "cpu" else num_positions
     for slice_RV, target_R in zip(logits_NV.split(rows), target_N.split(rows), strict=True):
         scores_RV = slice_RV.float()
         log_sum_R = torch.logsumexp(scores_RV, dim=1)
@@ -54,7 +54,7 @@ def _to_gradient(logits_NV: Tensor, target_N: Tensor, label_smoothing: float) ->
         loss_nats += (log_sum_R - chosen_R).sum()
         smoothed_R = log_sum_R - (1 - label_smoothing) * chosen_R - label_smoothing * scores_RV.mean(dim=1)
         smoothed_nats += smoothed_R.sum()
-        gradient_RV = scores_RV.sub_(log_sum_R[:, None]).exp_().sub_(label_smoothing / num_pieces)
+        gradient_RV = scores_RV.sub_(log_sum_R[:, None]).exp_().sub_(label_smoothing / num_tokens)
         gradient_RV.scatter_add_(1, target_R[:, None], gradient_RV.new_full((len(target_R), 1), label_smoothing - 1))
         if gradient_RV is not slice_RV:
             slice_RV.copy_(gradient_RV)
@@ -72,7 +72,7 @@ def output_loss(
         The label-smoothed loss, differentiable once, and the plain loss, without gradient.
     """
     if torch.is_autocast_enabled(states_NO.device.type):
-        kind = torch.get_autocast_dtype(states_NO.device.type)
-        states_NO, weight_VO, bias_V = states_NO.to(kind), weight_VO.to(kind), bias_V.to(kind)
+        dtype = torch.get_autocast_dtype(states_NO.device.type)
+        states_NO, weight_VO, bias_V = states_NO.to(dtype), weight_VO.to(dtype), bias_V.to(dtype)
     apply: Callable[..., tuple[Tensor, Tensor]] = _OutputLoss.apply
     return apply(states_NO, weight_VO, bias_V, target_N, label_smoothing)

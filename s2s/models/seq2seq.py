@@ -1,7 +1,7 @@
 """Encoder, attention and decoder together: the probability of a target sentence given a source sentence.
 
 B sentences, S source positions, T target positions, K beams, H units of a state, O units of an attentional state,
-V pieces of the target vocabulary, N real target positions of a batch.
+V tokens of the target vocabulary, N real target positions of a batch.
 """
 
 import torch
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from s2s.config.model import ModelConfig, Tie
 from s2s.data.batching import Batch
 from s2s.data.vocabulary.subwords import BOS, EOS
-from s2s.models.attention import Attention, Memory
+from s2s.models.attention import ATTENTIONS, Memory, NoAttention
 from s2s.models.decoder import Decoder, DecoderState
-from s2s.models.dropout import drop_words
-from s2s.models.embedding import embedding
+from s2s.models.dropout import drop_tokens
+from s2s.models.embedding import build_embedding
 from s2s.models.encoder import Encoder, build_encoder
 from s2s.models.model import Loss, Model
 from s2s.models.output_loss import output_loss
@@ -22,7 +22,7 @@ from s2s.models.output_loss import output_loss
 class Seq2Seq(Model):
     """An attention sequence-to-sequence model.
 
-    In training it may read a share of the words on either side as unknown; those that it has to say stay.
+    In training it may read a share of the tokens on either side as unknown; those that it has to predict stay.
     """
 
     def __init__(
@@ -41,22 +41,27 @@ class Seq2Seq(Model):
         self.decoder = decoder
         self.output = output
 
-    def encode(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Memory, DecoderState]:
-        """Read the source sentences: what the decoder looks at, and the state that it starts from."""
-        states_BSH, last = self.encoder(source_BS, lengths_B)
-        return self.remember(states_BSH, last, lengths_B)
+    @property
+    def has_attention(self) -> bool:
+        """Whether the decoder looks at encoder states; without (`AttentionScore.none`) all weights are 0."""
+        return not isinstance(self.decoder.attention, NoAttention)
 
-    def remember(self, states_BSH: Tensor, last: list[Tensor], lengths_B: Tensor) -> tuple[Memory, DecoderState]:
-        """The same from what the encoder gives."""
+    def encode(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Memory, DecoderState]:
+        """Read the source sentences: what the decoder attends to, and the state that it starts from."""
+        states_BSH, last = self.encoder(source_BS, lengths_B)
+        return self.start_decoding(states_BSH, last, lengths_B)
+
+    def start_decoding(self, states_BSH: Tensor, last: list[Tensor], lengths_B: Tensor) -> tuple[Memory, DecoderState]:
+        """The same from what the encoder returns."""
         is_token_BS = torch.arange(states_BSH.shape[1], device=states_BSH.device) < lengths_B[:, None]
-        return self.decoder.attention.remember(states_BSH, is_token_BS), self.decoder.start(last)
+        return self.decoder.attention.build_memory(states_BSH, is_token_BS), self.decoder.start(last)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The attentional states (B, T, O) and attention weights (B, T, S) of known target sentences."""
         source_BS, target_in_BT = batch.source_BS, batch.target_in_BT
         if self.training:
-            source_BS = drop_words(source_BS, self.source_word_dropout, spared=EOS)
-            target_in_BT = drop_words(target_in_BT, self.target_word_dropout, spared=BOS)
+            source_BS = drop_tokens(source_BS, self.source_word_dropout, spared=EOS)
+            target_in_BT = drop_tokens(target_in_BT, self.target_word_dropout, spared=BOS)
         memory, state = self.encode(source_BS, batch.source_lengths_B)
         attentional_BTO, weights_BTS = self.decoder(target_in_BT, state, memory)
         return attentional_BTO, weights_BTS
@@ -74,11 +79,10 @@ class Seq2Seq(Model):
         return Loss(smoothed_nats, loss_nats)
 
     def step(self, token_BK: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor, DecoderState]:
-        """One word further in each of K beams.
+        """One token further in each of K beams.
 
         Returns:
-            Scores of the next word (B, K, V), to be normalised over V, the attention weights (B, K, S), and the state
-            after this word.
+            Logits of the next token (B, K, V), the attention weights (B, K, S), and the state after this token.
         """
         attentional_BKO, weights_BKS, state = self.decoder.step(token_BK, state, memory)
         return self.output(attentional_BKO), weights_BKS, state
@@ -87,9 +91,9 @@ class Seq2Seq(Model):
 def build_seq2seq(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
     """A model with new random weights, drawn from torch's global generator."""
     is_tied = config.tie is not Tie.none
-    target_embedding = embedding(target_vocabulary, config.embedding_size, is_output=is_tied)
+    target_embedding = build_embedding(target_vocabulary, config.embedding_size, is_output=is_tied)
     source_embedding = (
-        target_embedding if config.tie is Tie.all else embedding(source_vocabulary, config.embedding_size)
+        target_embedding if config.tie is Tie.all else build_embedding(source_vocabulary, config.embedding_size)
     )
     attentional_size = config.hidden_size if config.tie is Tie.none else config.embedding_size
     embedding_dropout, layer_dropout, output_dropout = config.dropout_rates
@@ -98,7 +102,7 @@ def build_seq2seq(config: ModelConfig, source_vocabulary: int, target_vocabulary
         target_embedding,
         config.cell,
         config.hidden_size,
-        Attention(config.hidden_size, attentional_size, config.attention, is_scaled=config.scale_attention),
+        ATTENTIONS[config.attention](config.hidden_size, attentional_size, is_scaled=config.scale_attention),
         layers=config.layers,
         is_residual=config.residual,
         is_input_feeding=config.input_feeding,

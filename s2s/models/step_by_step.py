@@ -1,4 +1,8 @@
-"""TODO: say what s2s.models.step_by_step is."""
+"""A recurrent layer in training whose inputs need the step before, as with input feeding: a fast loop over positions.
+
+B sentences, T positions, E units of the known part of an input, O units of the part that is fed back, I inputs of any
+product, H hidden units, G = H units times the number of gates.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from s2s.config.model import Cell
-from s2s.models.cells import State, gru_gates
+from s2s.models.cells import CELLS, State
+from s2s.models.fused import Layer, weights_of
 
 
-class _OneProduct(torch.autograd.Function):
+def _wide(tensor: Tensor) -> Tensor:
+    """In fp32 where autocast made it narrower: states are carried over many steps."""
+    return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
+
+
+class _OneGradient(torch.autograd.Function):
     """Sums to which y_t = sums_t + x_t W' is added step by step, with the gradient of W as one product over all steps.
 
     A loop that uses W at every step would compute and add up a gradient of W's size at every step. Here the loop uses
@@ -19,7 +29,7 @@ class _OneProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, sums_TBG: Tensor, weight_GI: Tensor, inputs: list[Tensor]) -> Tensor:
-        ctx.inputs, ctx.kind = inputs, weight_GI.dtype
+        ctx.inputs, ctx.dtype = inputs, weight_GI.dtype
         return sums_TBG.view_as(sums_TBG)
 
     @staticmethod
@@ -28,12 +38,23 @@ class _OneProduct(torch.autograd.Function):
         gradient_TBG = gradients[0].contiguous()
         inputs_TBI = torch.stack(ctx.inputs).to(gradient_TBG.dtype)
         weight_GI = gradient_TBG.flatten(0, 1).T @ inputs_TBI.flatten(0, 1)
-        return gradient_TBG, weight_GI.to(ctx.kind), None
+        return gradient_TBG, weight_GI.to(ctx.dtype), None
 
 
-def _wide(sums: Tensor) -> Tensor:
-    """Sums in fp32 where autocast made them narrower: states are carried over many steps."""
-    return sums.float() if sums.dtype is torch.bfloat16 else sums
+class _Product:
+    """A matrix times an input of each step, added to what is known of all steps beforehand."""
+
+    def __init__(self, known_TBG: Tensor, weight_GI: Tensor) -> None:
+        self._inputs: list[Tensor] = []
+        self._weight_GI = weight_GI.detach()
+        with_gradient: Callable[[Tensor, Tensor, list[Tensor]], Tensor] = _OneGradient.apply
+        self._known = with_gradient(known_TBG, weight_GI, self._inputs).unbind(0)
+
+    def step(self, position: int, input_BI: Tensor) -> Tensor:
+        """The sums (B, G) of a step."""
+        known_BG = self._known[position]
+        self._inputs.append(input_BI.detach())
+        return _wide(torch.addmm(known_BG, input_BI.to(known_BG.dtype), self._weight_GI.to(known_BG.dtype).T))
 
 
 class _LSTMPointwise(torch.autograd.Function):
@@ -44,13 +65,12 @@ class _LSTMPointwise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, sums_B4H: Tensor, cell_BH: Tensor) -> tuple[Tensor, Tensor]:
-        gates_B4H = torch.sigmoid(_wide(sums_B4H))
+        gates_B4H = torch.sigmoid(sums_B4H)
         input_BH, forget_BH, candidate_BH, output_BH = gates_B4H.chunk(4, dim=1)
-        torch.tanh(_wide(sums_B4H.chunk(4, dim=1)[2]), out=candidate_BH)
+        torch.tanh(sums_B4H.chunk(4, dim=1)[2], out=candidate_BH)
         next_BH = torch.addcmul(forget_BH * cell_BH, input_BH, candidate_BH)
         shown_BH = torch.tanh(next_BH)
         ctx.save_for_backward(gates_B4H, cell_BH, shown_BH)
-        ctx.kind = sums_B4H.dtype
         return output_BH * shown_BH, next_BH
 
     @staticmethod
@@ -68,21 +88,26 @@ class _LSTMPointwise(torch.autograd.Function):
         slopes[1].mul_(cell_BH).mul_(through_BH)
         slopes[2].mul_(input_BH).mul_(through_BH)
         slopes[3].mul_(shown_BH).mul_(hidden_gradient_BH)
-        return slopes_B4H.to(ctx.kind), through_BH * forget_BH
+        return slopes_B4H, through_BH * forget_BH
 
 
-_one_product: Callable[[Tensor, Tensor, list[Tensor]], Tensor] = _OneProduct.apply
-_lstm_pointwise: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = _LSTMPointwise.apply
+_lstm_pointwise: Callable[[Tensor, Tensor], State] = _LSTMPointwise.apply
+_NEXT_STATE_OF_SUMS: dict[Cell, Callable[[Tensor, State], State]] = {
+    Cell.rnn: lambda sums_BH, _: (torch.tanh(sums_BH),),
+    Cell.lstm: lambda sums_B4H, state: _lstm_pointwise(sums_B4H, state[1]),
+}
+"""Cells in which W x and U h matter only as their sum, so that one product gives both. The others, such as the GRU,
+whose reset gate stands between the two, need both products, and what cells.py makes of them."""
 
 
 class StepByStep:
     """A fused layer taken step by step in training, where a part of each input comes from the step before.
 
     What is known of all inputs is projected in one product before the loop, and the gradients of all weights are one
-    product each after it. A step is one product (the GRU's are two) and the gates.
+    product each after it. A step is one product, or two (see `_NEXT_STATE_OF_SUMS`), and the gates.
     """
 
-    def __init__(self, cell: Cell, layer: nn.RNNBase, known_BTE: Tensor) -> None:
+    def __init__(self, cell: Cell, layer: Layer, known_BTE: Tensor) -> None:
         """Prepare the steps.
 
         Args:
@@ -90,45 +115,26 @@ class StepByStep:
             layer: takes inputs of E + O units.
             known_BTE: the first E units of the inputs of all T steps.
         """
-        weights = {name.removesuffix("_l0"): weight for name, weight in layer.named_parameters()}
-        num_known = known_BTE.shape[-1]
-        known, fed = weights["weight_ih"][:, :num_known], weights["weight_ih"][:, num_known:]
-        self.cell, self.hidden_size = cell, layer.hidden_size
-        self._inputs: list[Tensor] = []
-        self._hiddens: list[Tensor] = []
+        weights, num_known = weights_of(layer), known_BTE.shape[-1]
+        known_GE, fed_GO = weights["weight_ih"][:, :num_known], weights["weight_ih"][:, num_known:]
         known_TBE = known_BTE.transpose(0, 1)
-        if cell is Cell.gru:  # its reset gate stands between the products of the input and of the hidden state
-            sums_TBG = nn.functional.linear(known_TBE, known, weights["bias_ih"])
-            hidden_TBG = weights["bias_hh"].to(sums_TBG.dtype).expand_as(sums_TBG)
-            self._recurrent_GH = weights["weight_hh"].detach()
-            self._from_hidden = _one_product(hidden_TBG, weights["weight_hh"], self._hiddens).unbind(0)
+        self._cell = CELLS[cell]
+        self._next_state_of_sums = _NEXT_STATE_OF_SUMS.get(cell)
+        if self._next_state_of_sums is not None:
+            known_TBG = nn.functional.linear(known_TBE, known_GE, weights["bias_ih"] + weights["bias_hh"])
+            self._of_both = _Product(known_TBG, torch.cat([fed_GO, weights["weight_hh"]], dim=1))
         else:
-            sums_TBG = nn.functional.linear(known_TBE, known, weights["bias_ih"] + weights["bias_hh"])
-            fed = torch.cat([fed, weights["weight_hh"]], dim=1)
-        self._weight_GI = fed.detach()
-        self._sums = _one_product(sums_TBG, fed, self._inputs).unbind(0)
+            known_TBG = nn.functional.linear(known_TBE, known_GE, weights["bias_ih"])
+            bias_TBG = weights["bias_hh"].to(known_TBG.dtype).expand_as(known_TBG)
+            self._of_hidden = _Product(bias_TBG, weights["weight_hh"])
+            self._of_input = _Product(known_TBG, fed_GO)
 
     def step(self, position: int, fed_BO: Tensor, state: State) -> State:
         """The state after step `position`, whose input ends with `fed_BO`."""
         state = tuple(_wide(tensor) for tensor in state)
         hidden_BH = state[0]
-        if self.cell is Cell.gru:
-            sums_BG = self._add(self._sums[position], fed_BO, self._weight_GI, self._inputs)
-            from_hidden_BG = self._add(self._from_hidden[position], hidden_BH, self._recurrent_GH, self._hiddens)
-            return (self._gru_state(_wide(sums_BG), _wide(from_hidden_BG), hidden_BH),)
-        input_BI = torch.cat([fed_BO.to(hidden_BH.dtype), hidden_BH], dim=1)
-        sums_BG = self._add(self._sums[position], input_BI, self._weight_GI, self._inputs)
-        if self.cell is Cell.rnn:
-            return (torch.tanh(_wide(sums_BG)),)
-        hidden_BH, cell_BH = _lstm_pointwise(sums_BG, state[1])
-        return hidden_BH, cell_BH
-
-    def _gru_state(self, from_input_BG: Tensor, from_hidden_BG: Tensor, hidden_BH: Tensor) -> Tensor:
-        sums = (each_BG.split(self.hidden_size, dim=1) for each_BG in (from_input_BG, from_hidden_BG))
-        _, update_BH, candidate_BH = gru_gates(*sums)
-        return torch.lerp(candidate_BH, hidden_BH, update_BH)
-
-    @staticmethod
-    def _add(sums_BG: Tensor, input_BI: Tensor, weight_GI: Tensor, inputs: list[Tensor]) -> Tensor:
-        inputs.append(input_BI.detach())
-        return torch.addmm(sums_BG, input_BI.to(sums_BG.dtype), weight_GI.to(sums_BG.dtype).T)
+        if self._next_state_of_sums is not None:
+            both_BI = torch.cat([fed_BO.to(hidden_BH.dtype), hidden_BH], dim=1)
+            return self._next_state_of_sums(self._of_both.step(position, both_BI), state)
+        from_input_BG = self._of_input.step(position, fed_BO)
+        return self._cell.next_state(from_input_BG, self._of_hidden.step(position, hidden_BH), state)

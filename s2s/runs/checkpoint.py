@@ -1,7 +1,7 @@
-"""Checkpoints: one safetensors file each, complete or absent, and loaded without running anything.
+"""Checkpoints: one safetensors file each, complete or absent, and loaded without running any code.
 
 A file holds tensors (`model.…`, `optimizer.…`, `average.…`, `random.…`) and, in its metadata, the rest of the state as
-JSON and a SHA-256 of both, so that a flipped bit is found and not trained on.
+JSON and a SHA-256 of both, so that a flipped bit is detected and not trained on.
 """
 
 import hashlib
@@ -32,19 +32,18 @@ def _digest(tensors: Tensors, state: str) -> str:
 
 
 def checkpoint_content(tensors: Tensors, state: dict[str, Any]) -> bytes:
-    """A checkpoint of tensors and JSON-able state, as the content of its file."""
+    """The bytes of a checkpoint file with these tensors and this JSON-serialisable state."""
     kept = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
     text = json.dumps(state)
     metadata = {"format": _FORMAT, "state": text, "sha256": _digest(kept, text)}
-    content: bytes = safetensors.torch.save(kept, metadata)
-    return content
+    return safetensors.torch.save(kept, metadata)
 
 
 def save_checkpoint(path: Path, tensors: Tensors, state: dict[str, Any]) -> None:
-    """Write tensors and JSON-able state.
+    """Write tensors and JSON-serialisable state.
 
     Raises:
-        CheckpointError: the file cannot be written; an older file of that name is still there.
+        CheckpointError: the file cannot be written; an older file of that name is kept.
     """
     content = checkpoint_content(tensors, state)
     try:
@@ -66,7 +65,7 @@ def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError) as error:
-        # Of the disk, and perhaps passing; safetensors tells of bad content by its own errors, or without a number.
+        # With a number it is an error of the disk, perhaps a passing one; bad content gives an error without.
         kind = CheckpointError if getattr(error, "errno", None) else DamagedCheckpointError
         raise kind(f"{path}: expected a checkpoint of s2s, but it cannot be read ({error})") from error
     if metadata.get("format") != _FORMAT:
@@ -80,26 +79,26 @@ def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
 
 
 def with_prefix(prefix: str, tensors: Tensors) -> Tensors:
-    """The same tensors, named `prefix.name`."""
+    """The same tensors under the names `prefix.name`."""
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
 
 
 def without_prefix(prefix: str, tensors: Tensors) -> Tensors:
-    """The tensors named `prefix.name`, as `name`."""
+    """The tensors named `prefix.name`, under the names `name`."""
     start = f"{prefix}."
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
 def model_tensors(model: nn.Module) -> Tensors:
-    """A model's weights, each tied matrix once."""
+    """A model's weights by name, each tied matrix once."""
     return dict(model.named_parameters())
 
 
 def load_weights(model: nn.Module, tensors: Tensors, origin: Path) -> None:
-    """Put weights into a model that was built with the same options.
+    """Copy weights into a model that was built with the same options.
 
     Raises:
-        CheckpointError: names or shapes differ; the message names the first few.
+        CheckpointError: names or shapes differ; the message lists the first three.
     """
     parameters = model_tensors(model)
     wrong = sorted(parameters.keys() ^ tensors.keys()) or [
@@ -115,9 +114,9 @@ def load_weights(model: nn.Module, tensors: Tensors, origin: Path) -> None:
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
-    """An optimizer's state, as `index.name`, counted over all parameter groups.
+    """An optimizer's state, as `index.name`, the index counted over all parameter groups.
 
-    Every entry is a tensor, or None for what has not begun (SGD's velocity before a first step, or without momentum).
+    Every entry is a tensor, or None (SGD's velocity before the first step, or without momentum).
     """
     state = optimizer.state_dict()["state"]
     return {
@@ -129,7 +128,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Put back what `optimizer_tensors` took."""
+    """Restore the state that `optimizer_tensors` gave."""
     state: dict[int, Tensors] = {}
     for key, tensor in tensors.items():
         index, name = key.split(".", 1)
@@ -138,41 +137,41 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
 
 
 def checkpoints(run: RunFolder) -> list[Path]:
-    """Checkpoints that training can go on from, newest first."""
+    """The checkpoints that training can resume from, newest first."""
     return sorted(run.last.glob("step-*.safetensors"), reverse=True)
 
 
 def checkpoint_path(run: RunFolder, step: int) -> Path:
-    """Where the checkpoint of a step goes."""
+    """The file for the checkpoint of a step."""
     return run.last / f"step-{step:09d}.safetensors"
 
 
 def step_of(path: Path) -> int:
-    """The step of a checkpoint by its name."""
+    """The step of a checkpoint, read off its name."""
     return int(path.stem.removeprefix("step-"))
 
 
 def weights_path(run: RunFolder) -> Path:
-    """Where the best weights go."""
+    """The file for the best weights."""
     return run.best / "weights.safetensors"
 
 
-def mean_weights(paths: Sequence[Path], prefix: str) -> tuple[Tensors, list[int]]:
-    """The mean of the weights `prefix.…` in checkpoints of one run, which are read one after another.
+def mean_weights(paths: Sequence[Path]) -> tuple[Tensors, list[int]]:
+    """The mean of the model's weights in several checkpoints of one run, which are read one after another.
 
     Returns:
         The weights, summed in float64 and rounded once, to fp32; and the steps of the checkpoints, in their order.
 
     Raises:
-        CheckpointError: a file is damaged, or holds no such weights.
+        CheckpointError: a file is damaged, or holds weights of another model.
     """
     sums: Tensors = {}
     steps: list[int] = []
     for path in paths:
         tensors, state = load_checkpoint(path)
-        weights = without_prefix(prefix, tensors)
+        weights = without_prefix("model", tensors)
         if not weights or (sums and weights.keys() != sums.keys()):
-            raise CheckpointError(f"{path}: expected weights named {prefix}.…, but they are missing or others")
+            raise CheckpointError(f"{path}: expected the weights of one and the same model in all checkpoints")
         for name, tensor in weights.items():
             sums[name] = tensor.double() + sums.get(name, 0)
         steps.append(state["progress"]["step"])
@@ -180,7 +179,7 @@ def mean_weights(paths: Sequence[Path], prefix: str) -> tuple[Tensors, list[int]
 
 
 def best_path(run: RunFolder) -> Path:
-    """Where the weights to translate with are: the best, or the newest of a run that has not been validated yet.
+    """The file of the weights to translate with: the best, or the newest of a run that has not been validated yet.
 
     Raises:
         CheckpointError: there are none.
@@ -193,7 +192,7 @@ def best_path(run: RunFolder) -> Path:
 
 
 def load_best(run: RunFolder) -> tuple[Tensors, dict[str, Any], Path]:
-    """The weights of `best_path`, the state beside them, and that path.
+    """The weights in `best_path`, the state saved with them, and that path.
 
     Raises:
         CheckpointError: there are none, or they are damaged.

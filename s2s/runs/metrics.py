@@ -1,4 +1,4 @@
-"""The story of a run, one JSON object a line, without gap or repetition however often the run was stopped."""
+"""The metrics of a run, one JSON object per line, without gap or repetition however often the run was stopped."""
 
 import json
 import math
@@ -8,26 +8,28 @@ from typing import Any
 from s2s.files import write_text
 
 
-def write_metrics(path: Path, record: dict[str, Any]) -> None:
-    """Add a line; numbers that are not finite become null, since JSON has none."""
+def append_metrics(path: Path, record: dict[str, Any]) -> None:
+    """Append a line; numbers that are not finite become null, since JSON has none."""
     finite = {key: None if value != value or value in (math.inf, -math.inf) else value for key, value in record.items()}
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(finite, allow_nan=False) + "\n")
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of metrics; the last one of a run that is still writing, or was killed, may be cut, and is left out.
+    """The records of a run, none where the file is missing.
+
+    An unfinished last line is left out: the run may be writing it, or was killed while it did.
 
     Raises:
-        OSError: the file cannot be read; one that is not there has no lines.
-        ValueError: a line is no JSON.
+        OSError: the file cannot be read.
+        ValueError: a line is not JSON.
     """
     lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
     return [json.loads(line) for line in lines]
 
 
-def rewind_metrics(path: Path, step: int) -> None:
-    """Drop the lines of later steps, which will be taken again, and a last line that was cut."""
+def truncate_metrics(path: Path, step: int) -> None:
+    """Drop the lines of later steps, which will be made again, and whatever a killed process left unfinished."""
     if not path.exists():
         return
     kept, text = [], path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Starting from the weights of another run: fine-tuning, with its subwords or with new ones."""
+"""Fine-tuning: starting from the weights of another run, with its subwords or with new ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,30 +8,30 @@ from s2s.models.model import Model
 from s2s.runs.checkpoint import Tensors, load_weights, model_tensors
 
 _SIDE_OF = {"encoder.embedding.weight": 0, "decoder.embedding.weight": 1, "output.weight": 1, "output.bias": 1}
-"""The tensors with a row a piece, and whether it is a piece of the source (0) or of the target (1)."""
+"""The tensors with one row per piece, and whose vocabulary it is: the source's (0) or the target's (1)."""
 
 
-def start_from(
+def initialize_from(
     model: Model,
     weights: Tensors,
     origin: Path,
     old_pieces: Sequence[Sequence[str]],
     new_pieces: Sequence[Sequence[str]],
 ) -> int:
-    """Put another run's weights into a new model; pieces that only the new one has keep their random rows.
+    """Copy another run's weights into a new model; pieces that only the new one has keep their random rows.
 
     Args:
-        model: freshly built.
+        model: newly built.
         weights: of the other run.
-        origin: where these come from, for messages.
-        old_pieces: vocabularies of source and target in the other run, by id.
+        origin: the file that these come from, for messages.
+        old_pieces: the pieces of source and target in the other run, by id.
         new_pieces: those of the new model.
 
     Returns:
-        How many pieces of the new target vocabulary the other run has.
+        How many pieces of the new target vocabulary the other run knows.
 
     Raises:
-        CheckpointError: the two networks differ in more than their vocabularies.
+        CheckpointError: the networks differ in more than their vocabularies.
     """
     rows = [_shared_rows(old, new) for old, new in zip(old_pieces, new_pieces, strict=True)]
     fitted, random = dict(weights), model_tensors(model)
@@ -51,7 +51,7 @@ def start_from(
 
 
 def _shared_rows(old: Sequence[str], new: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Where the pieces that both vocabularies have stand in the old one, and where in the new one."""
-    place = {piece: index for index, piece in enumerate(new)}
-    shared = [(index, place[piece]) for index, piece in enumerate(old) if piece in place]
+    """The ids of the pieces that both vocabularies have, in the old one and in the new one."""
+    new_ids = {piece: index for index, piece in enumerate(new)}
+    shared = [(index, new_ids[piece]) for index, piece in enumerate(old) if piece in new_ids]
     return [index for index, _ in shared], [index for _, index in shared]

@@ -1,4 +1,4 @@
-"""How weights move: optimizers, the learning rate as a function of the step, and an average of the weights."""
+"""Optimizers, learning-rate schedules, the moving average of the weights, and gradient clipping."""
 
 import math
 from collections.abc import Callable
@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from s2s.config.training import OptimConfig, Optimizer, Schedule
+from s2s.config.optim import OptimConfig, Optimizer, Schedule
 
 
 def build_optimizer(parameters: list[nn.Parameter], config: OptimConfig) -> torch.optim.Optimizer:
-    """The optimizer, in one fused pass over all weights; the loop sets the learning rate of every parameter group.
+    """A fused optimizer, one pass over all weights; the loop sets the learning rate of every parameter group.
 
     Adam (Kingma and Ba 2015, algorithm 1), AdamW (Loshchilov and Hutter 2019, algorithm 2), or stochastic gradient
     descent with momentum (the velocity v <- momentum * v + gradient, the step -rate * v).
@@ -29,9 +30,9 @@ def build_optimizer(parameters: list[nn.Parameter], config: OptimConfig) -> torc
 
 
 def parameter_groups(parameters: list[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters with the decay of each; biases have none, since a small bias is no simpler than a large one.
+    """Parameter groups with their weight decay; biases have none, since a small bias is no simpler than a large one.
 
-    One group without weight decay, else one of matrices and one of biases (one-dimensional), if there are both.
+    One group without weight decay, else one of matrices and one of biases (one-dimensional), where there are any.
     """
     if weight_decay == 0:
         return [{"params": parameters, "weight_decay": 0.0}]
@@ -54,7 +55,7 @@ def learning_rate(
     """The learning rate of a step, counted from 1.
 
     It grows linearly to `highest` over `warmup_steps`. After that it stays (constant), falls with 1 / sqrt(step)
-    (inverse_sqrt; Vaswani et al. 2017, eq. 3), falls as half a cosine to 0 at `decay_steps` and stays there (cosine;
+    (inverse_sqrt; Vaswani et al. 2017, eq. 3), falls along half a cosine to 0 at `decay_steps` and stays there (cosine;
     Loshchilov and Hutter 2017, eq. 5, without restarts), or is scaled by `plateau_scale` (plateau; see `Plateau`).
     """
     if step < warmup_steps:
@@ -66,14 +67,12 @@ def learning_rate(
             return highest * math.sqrt(max(warmup_steps, 1) / step)
         case Schedule.cosine:
             assert decay_steps is not None, "cosine needs the step at which it ends"
-            return highest * _half_cosine(step, max(warmup_steps, 1), decay_steps)
+            if step >= decay_steps:
+                return 0.0
+            first = max(warmup_steps, 1)
+            return highest * (1 + math.cos(math.pi * (step - first) / (decay_steps - first))) / 2
         case Schedule.plateau:
             return highest * plateau_scale
-
-
-def _half_cosine(step: int, first: int, last: int) -> float:
-    """1 at the first step, 1/2 half way, 0 from the last step on."""
-    return 0.0 if step >= last else (1 + math.cos(math.pi * (step - first) / (last - first))) / 2
 
 
 @dataclass
@@ -82,8 +81,8 @@ class Plateau:
 
     Attributes:
         scale: factor of the learning rate, in (0, 1].
-        best_loss: lowest dev loss seen.
-        num_waited: validations since then, or since the last cut.
+        best_loss: lowest dev loss so far.
+        num_waited: validations since then, or since the last reduction.
     """
 
     scale: float = 1.0
@@ -91,7 +90,7 @@ class Plateau:
     num_waited: int = 0
 
     def update(self, loss: float, *, factor: float, patience: int) -> None:
-        """Look at a new dev loss; cut the scale when more than `patience` validations in a row were no better."""
+        """Take a new dev loss; reduce the scale if more than `patience` validations in a row were no better."""
         if loss < self.best_loss:
             self.best_loss, self.num_waited = loss, 0
             return
@@ -104,8 +103,8 @@ class WeightAverage:
     """An exponential moving average of the weights, smoother than any of them (Polyak and Juditsky 1992).
 
     The decay grows to its full value over the first steps, so that the random start is soon forgotten. Only every
-    fourth step is looked at, with the decay of four: a pass over all weights costs as much as a third of Adam, and
-    weights four steps apart say almost the same.
+    fourth step is averaged, with the decay of four: a pass over all weights costs as much as a third of Adam, and
+    weights four steps apart are almost the same.
     """
 
     EVERY = 4
@@ -115,12 +114,11 @@ class WeightAverage:
         self.parameters = parameters
         self.averages: list[Tensor] = [parameter.detach().clone() for parameter in parameters]
 
-    @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights after a step, counted from 1."""
+        """Average in the weights after a step, counted from 1."""
         if step % self.EVERY == 0:
             decay = min(self.decay, step / (step + 9)) ** self.EVERY
-            torch._foreach_lerp_(self.averages, list(self.parameters), 1 - decay)
+            get_ema_multi_avg_fn(decay)(self.averages, self.parameters, None)
 
     @torch.no_grad()
     def swap(self) -> None:
@@ -139,7 +137,7 @@ def clipped_step(
     max_grad_norm: float,
     sum_over_ranks: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """Move the weights, unless loss or gradient is not finite; no host waits for a GPU.
+    """Update the weights, unless loss or gradient is not finite; the host does not wait for a GPU.
 
     A fused optimizer divides gradients by `grad_scale` in its one pass over them, and leaves everything as it is where
     `found_inf` is 1: the two attributes by which torch.amp.GradScaler drives it.
@@ -149,7 +147,7 @@ def clipped_step(
         parameters: all of its weights.
         loss_nats: of this rank's share, a scalar.
         max_grad_norm: gradients of a larger norm are scaled down to it; 0 leaves them.
-        sum_over_ranks: adds up a tensor, so that all ranks skip a step or none.
+        sum_over_ranks: sums a tensor, so that all ranks skip a step or none.
 
     Returns:
         Whether the step was skipped, a scalar on the device.

@@ -1,8 +1,7 @@
-"""The ranks of a command: one process, or several that torchrun started, on one machine or many.
+"""The loss over several ranks (data parallelism).
 
-In training, every rank holds the whole model and takes its share of the sentences of every batch;
-DistributedDataParallel adds up the gradients. So an update is that of one process with the same batch, whatever the
-number of ranks.
+Every rank holds the whole model and takes its share of the sentences of every batch; DistributedDataParallel adds up
+the gradients. So an update is that of one process with the same batch, whatever the number of ranks.
 """
 
 import warnings
@@ -18,7 +17,7 @@ from s2s.models.model import Model
 
 
 class _Loss(nn.Module):
-    """The loss as a forward pass, which is what DistributedDataParallel watches."""
+    """The loss as a forward pass, which is what DistributedDataParallel hooks into."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -30,25 +29,22 @@ class _Loss(nn.Module):
 
 
 class ParallelLoss:
-    """The loss of a model whose gradients are added up over the ranks; with one rank, that of the model itself."""
+    """The loss of a model whose gradients are summed over the ranks; with one rank, that of the model itself."""
 
     def __init__(self, model: Model, ranks: Ranks) -> None:
-        self.model, self.ranks = model, ranks
-        self._parallel: DistributedDataParallel | None = None
+        self._loss: nn.Module = _Loss(model)
+        self._num_ranks = ranks.size
         if ranks.size > 1:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # of torch's own making
-                self._parallel = DistributedDataParallel(_Loss(model), gradient_as_bucket_view=True)
+                warnings.simplefilter("ignore", FutureWarning)  # from within torch
+                self._loss = DistributedDataParallel(self._loss, gradient_as_bucket_view=True)
 
     def __call__(self, batch: Batch, label_smoothing: float) -> tuple[Tensor, Tensor]:
         """The smoothed loss, to be minimised, and the plain loss of this rank's share, both in nats."""
-        if self._parallel is None:
-            loss = self.model.loss(batch, label_smoothing)
-            return loss.smoothed_nats, loss.loss_nats
+        smoothed_nats, loss_nats = self._loss(batch, label_smoothing)
         # DistributedDataParallel takes the mean over ranks, and the loss is a sum.
-        smoothed_nats, loss_nats = self._parallel(batch, label_smoothing)
-        return smoothed_nats * self.ranks.size, loss_nats
+        return smoothed_nats * self._num_ranks, loss_nats
 
-    def alone(self) -> AbstractContextManager[Any]:
+    def no_sync(self) -> AbstractContextManager[Any]:
         """A block whose gradients stay on this rank until the next backward pass outside of it."""
-        return nullcontext() if self._parallel is None else self._parallel.no_sync()
+        return self._loss.no_sync() if isinstance(self._loss, DistributedDataParallel) else nullcontext()

@@ -1,4 +1,4 @@
-"""TODO: say what s2s.training.progress is."""
+"""How far a run has come, and how well its model does on the dev set."""
 
 import dataclasses
 import math
@@ -13,22 +13,23 @@ from s2s.training.optim import Plateau
 
 @dataclass
 class Progress:
-    """Where a run stands.
+    """How far a run has come.
 
     Attributes:
-        step: updates made, and steps skipped for a loss that was not finite.
-        epoch: passes over the corpus completed.
-        position: batches of this epoch used.
+        step: updates made, including steps that were skipped since the loss or a gradient was not finite.
+        epoch: completed passes over the corpus.
+        position: batches used in this epoch.
         elapsed_s: seconds of training over all starts, validation included.
         window_nats: summed loss since the last line of metrics.
         window_tokens: target tokens, or texts, since then.
         window_s: seconds since then.
-        num_bad_steps: steps in a row that were skipped for a loss or gradient that was not finite.
-        num_skipped_steps: all steps that were skipped for that.
+        num_bad_steps: steps skipped in a row, up to now.
+        num_skipped_steps: steps skipped in all.
         best_score: best value of the stop metric (higher is better; a loss counts negative).
         best_step: step of `best_score`.
         num_waited: validations since then.
-        schedule_start: step at which the learning rate's schedule began; after 0, the optimizer was begun anew then.
+        schedule_start: step at which the learning-rate schedule began; above 0, the optimizer was reset then.
+        plateau: state of the plateau schedule.
     """
 
     step: int = 0
@@ -47,30 +48,30 @@ class Progress:
     plateau: Plateau = field(default_factory=Plateau)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON-able copy."""
+        """A copy of JSON values."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "Progress":
-        """What `to_json` made."""
+        """The progress that `to_json` gave."""
         return cls(**{**state, "plateau": Plateau(**state["plateau"])})
 
 
 @dataclass(frozen=True)
 class Validation:
-    """How well a model does on the dev set.
+    """The loss and the scores of a model on the dev set.
 
     Attributes:
-        loss_nats: cross-entropy a target token, or a text.
-        scores: by their names, all of which are those of stop metrics: `bleu` of greedy translations, 0 to 100; or of
-            labels `accuracy` and `f1`, likewise.
+        loss_nats: cross-entropy per target token, or per text.
+        scores: by the name of their stop metric, 0 to 100: `bleu` of greedy translations, or `accuracy` and `f1` of
+            labels.
     """
 
     loss_nats: float
     scores: Mapping[str, float]
 
     def score(self, metric: StopMetric) -> float:
-        """The value of a stop metric, turned so that higher is better."""
+        """The value of a stop metric, negated where lower is better."""
         match metric:
             case StopMetric.loss:
                 return -self.loss_nats

@@ -1,4 +1,4 @@
-"""The state of every random generator, which a checkpoint holds; and numbers of its own for each rank."""
+"""The state of all random generators, for checkpoints, and different random numbers for each rank."""
 
 import random
 from typing import Any
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def random_state(device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The state of every global random generator: torch's as tensors, Python's and NumPy's as JSON-able values."""
+    """The state of every global random generator: torch's as tensors, Python's and NumPy's as JSON values."""
     of_torch = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         of_torch["cuda"] = torch.cuda.get_rng_state(device)
@@ -18,7 +18,7 @@ def random_state(device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any
 
 
 def set_random_state(of_torch: dict[str, Tensor], others: dict[str, Any], device: torch.device) -> None:
-    """Put back what `random_state` took."""
+    """Restore what `random_state` returned."""
     torch.set_rng_state(of_torch["cpu"])
     if device.type == "cuda" and "cuda" in of_torch:
         torch.cuda.set_rng_state(of_torch["cuda"], device)
@@ -28,5 +28,5 @@ def set_random_state(of_torch: dict[str, Tensor], others: dict[str, Any], device
 
 
 def seed_rank(seed: int, rank: int, step: int) -> None:
-    """Give a rank random numbers of its own from a step on: other words are dropped than on the other ranks."""
+    """Seed a rank by its number and the step, so that its dropout differs from that of the other ranks."""
     torch.manual_seed(int(np.random.SeedSequence((seed, rank, step)).generate_state(1)[0]))

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, told to the training loop, which finishes its step and saves before it ends."""
+"""SIGINT and SIGTERM, deferred until the training loop has finished its step and saved."""
 
 import signal
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from s2s.errors import Interrupted
 
 
 @contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """A list that SIGINT or SIGTERM adds itself to, for the loop to look at; a second signal stops at once."""
+def deferred_signals() -> Iterator[list[int]]:
+    """A list to which SIGINT and SIGTERM are appended, for the loop to check; a second one ends the process at once."""
     received: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""TensorBoard events: the metrics of a run, for people to look at. Programs read metrics.jsonl."""
+"""The metrics of a run as TensorBoard events, for people; programs read metrics.jsonl."""
 
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,15 @@ _NO_MEASURES = ("step", "epoch", "elapsed_s")
 
 
 class EventWriter:
-    """Writes metrics into a folder of TensorBoard events, as curves such as `train/loss_nats` and `dev/bleu`."""
+    """Writes metrics into a folder of TensorBoard events, as scalars such as `train/loss_nats` and `dev/bleu`."""
 
     def __init__(self, folder: Path, next_step: int) -> None:
-        """Begin, or go on.
+        """A writer that adds to the events of earlier starts.
 
         Args:
-            folder: where the events go; what it holds from earlier starts stays.
-            next_step: the first step that may be written. TensorBoard drops older events of this and later steps, so
-                that a run that goes on from a checkpoint shows no step twice.
+            folder: where the events go.
+            next_step: the first step to be written. TensorBoard drops older events of this and later steps, so that a
+                run that resumes from a checkpoint shows no step twice.
 
         Raises:
             MissingExtraError: tensorboard is not installed.
@@ -31,9 +31,9 @@ class EventWriter:
         self._writer = SummaryWriter(str(folder), purge_step=next_step)
 
     def write(self, record: dict[str, Any]) -> None:
-        """Write one line of metrics: every number in it, at its step, under its kind. A value of None has no point.
+        """Write every number of a metrics record at its step, under its kind; None is left out.
 
-        It is on its way to the disk when this returns, so that a killed run lacks no step before its checkpoint.
+        The events are flushed, so that a killed run lacks no step before its checkpoint.
         """
         for name, value in record.items():
             if isinstance(value, int | float) and name not in _NO_MEASURES:
@@ -41,5 +41,5 @@ class EventWriter:
         self._writer.flush()
 
     def close(self) -> None:
-        """Finish the file."""
+        """Close the file."""
         self._writer.close()

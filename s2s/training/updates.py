@@ -1,8 +1,8 @@
-"""What each update of the weights is made of: a rank's share of some batches, read ahead where a GPU waits for them."""
+"""The batches of each update of the weights: this rank's share of them, prefetched where a GPU waits for them."""
 
-import queue
-import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,17 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from s2s.data.batching import Batch, Indices, batch_indices, labelled_batch, pair_batch
+from s2s.data.batching import Batch, Indices, batch_indices
 from s2s.data.token_store import TokenStore
 from s2s.distributed import Ranks
 
 T = TypeVar("T")
-Rows = Sequence[Sequence[int]]
-Recut = Callable[[Rows, Rows, int], tuple[Rows, Rows]]
-"""Source and target pieces of a batch, and a seed, to the same text cut anew (subword regularisation)."""
-_READ_AHEAD = 4
+Sentences = Sequence[Sequence[int]]
+"""Ids of several sentences, without special ids."""
+Resample = Callable[[Sentences, Sentences, int], tuple[Sentences, Sentences]]
+"""Subword regularization: from sources, targets and a seed to the same text in other pieces."""
+ToBatch = Callable[[Sequence[npt.ArrayLike], Sequence[npt.ArrayLike]], Batch]
+"""From the ids of sources and targets to a padded batch."""
+_NUM_PREFETCHED = 4
 _RELEASE_EVERY = 32
-"""Batches after which the pages that they were read from are let go: some 100 MB, and no cost that can be measured."""
+"""Batches after which the memory-mapped pages that they came from are released: some 100 MB, at no measurable cost."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,11 @@ class Update:
 
     Attributes:
         batches: this rank's share of each batch.
-        is_counted: whether each is more than a stand-in: a batch may have fewer sentences than there are ranks, and
-            every rank has to take part.
-        num_tokens: target tokens (or texts, where each has a label) of the whole update, over all ranks.
-        epoch: passes over the corpus that are complete once this update is made.
-        position: batches of that epoch which are used then.
+        is_counted: False for a stand-in: a batch may have fewer sentences than there are ranks, and every rank has to
+            take part.
+        num_tokens: target tokens (of a classifier: texts) of the whole update, over all ranks.
+        epoch: passes over the corpus that this update completes.
+        position: batches of that epoch used with this update.
     """
 
     batches: tuple[Batch, ...]
@@ -58,38 +61,38 @@ class Updates:
     """All updates of a training run, epoch after epoch; a function of its attributes alone.
 
     Attributes:
-        source, target: the corpus, line by line.
-        batch_tokens, batch_size: budget of a batch, see `batch_indices`.
-        accumulate: batches an update.
+        source, target: the corpus, sentence by sentence.
+        to_batch: makes a batch of ids.
+        batch_tokens, batch_size: limits of a batch, see `batch_indices`.
+        accumulate: batches per update.
+        resample: subword regularization, applied to every batch, or None.
         seed: of the run.
-        ranks: among which the sentences of every batch are shared out. Those of a batch have nearly one length, so
-            taking every n-th gives each rank about as many tokens, and all finish together.
-        device: where the batches go; for a GPU they are read ahead by a thread.
-        recut: cuts the text of every batch anew, or None.
-        is_labelled: the targets are labels.
+        ranks: which share the sentences of every batch. Those are of nearly equal length, so taking every n-th gives
+            each rank about as many tokens, and all finish together.
+        device: where the batches go; for a GPU a thread prefetches them.
     """
 
     source: TokenStore
     target: TokenStore
+    to_batch: ToBatch
     batch_tokens: int
+    batch_size: int | None
     accumulate: int
+    resample: Resample | None
     seed: int
     ranks: Ranks
     device: torch.device
-    recut: Recut | None = None
-    batch_size: int | None = None
-    is_labelled: bool = False
 
     def starting_at(self, epoch: int, position: int) -> Iterator[Update]:
-        """Updates without end, from a place in an epoch on."""
-        updates = (update for update in self._read(epoch, position))
-        return _ahead(updates, _READ_AHEAD) if self.device.type == "cuda" else updates
+        """Updates without end, from a batch of an epoch on."""
+        updates = self._read(epoch, position)
+        return prefetched(updates, _NUM_PREFETCHED) if self.device.type == "cuda" else updates
 
     def _read(self, epoch: int, position: int) -> Iterator[Update]:
-        lengths = self.source.lengths, self.target.lengths
         while True:
             batches = batch_indices(
-                *lengths,
+                self.source.lengths,
+                self.target.lengths,
                 batch_tokens=self.batch_tokens,
                 seed=self.seed,
                 epoch=epoch,
@@ -97,62 +100,42 @@ class Updates:
             )
             while position < len(batches):
                 end = min(position + self.accumulate, len(batches))
-                rows = [(self.seed, epoch, index, batches[index]) for index in range(position, end)]
+                shares = [self._share(batches[index], epoch, index) for index in range(position, end)]
                 if position // _RELEASE_EVERY != end // _RELEASE_EVERY:
                     self.source.release()
                     self.target.release()
                 position = end
                 is_over = end == len(batches)
-                yield self._update(rows, epoch + is_over, 0 if is_over else end)
+                parts, is_counted, num_tokens = zip(*shares, strict=True)
+                yield Update(parts, is_counted, sum(num_tokens), epoch + is_over, 0 if is_over else end)
             epoch, position = epoch + 1, 0
 
-    def _update(self, rows: list[tuple[int, int, int, Indices]], epoch: int, position: int) -> Update:
-        batches, flags, num_tokens = [], [], 0
-        to_batch = labelled_batch if self.is_labelled else pair_batch
-        for seed, of_epoch, index, indices in rows:
-            sources: Sequence[npt.ArrayLike] = [self.source[row] for row in indices]
-            targets: Sequence[npt.ArrayLike] = [self.target[row] for row in indices]
-            if self.recut is not None:
-                cut_seed = int(np.random.default_rng((seed, of_epoch, index)).integers(2**31))
-                sources, targets = self.recut(_lists(sources), _lists(targets), cut_seed)
-            num_tokens += len(targets) if self.is_labelled else sum(len(np.asarray(target)) + 1 for target in targets)
-            flags.append(len(indices) > self.ranks.rank)
-            share = slice(self.ranks.rank, None, self.ranks.size) if flags[-1] else slice(0, 1)
-            batches.append(to_batch(sources[share], targets[share]).to(self.device))
-        return Update(tuple(batches), tuple(flags), num_tokens, epoch, position)
+    def _share(self, indices: Indices, epoch: int, index: int) -> tuple[Batch, bool, int]:
+        """This rank's share of a batch, whether it counts, and the number of target tokens of the whole batch."""
+        sources: Sequence[npt.ArrayLike] = [self.source[row] for row in indices]
+        targets: Sequence[npt.ArrayLike] = [self.target[row] for row in indices]
+        if self.resample is not None:
+            seed = int(np.random.default_rng((self.seed, epoch, index)).integers(2**31))
+            sources, targets = self.resample(_lists(sources), _lists(targets), seed)
+        whole = share = self.to_batch(sources, targets)
+        is_counted = len(indices) > self.ranks.rank
+        if self.ranks.size > 1:
+            rows = slice(self.ranks.rank, None, self.ranks.size) if is_counted else slice(1)
+            share = self.to_batch(sources[rows], targets[rows])
+        return share.to(self.device), is_counted, whole.num_tokens
 
 
-def _lists(rows: Sequence[npt.ArrayLike]) -> Rows:
+def _lists(rows: Sequence[npt.ArrayLike]) -> Sentences:
     return [np.asarray(row).tolist() for row in rows]
 
 
-def _ahead(items: Iterator[T], number: int) -> Iterator[T]:
-    """The same items, up to `number` of them made beforehand by a thread; what it raises is raised here."""
-    made: queue.Queue[T | BaseException] = queue.Queue(number)
-    is_over = threading.Event()
-
-    def put(item: T | BaseException) -> None:
-        while not is_over.is_set():
-            try:
-                return made.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-
-    def make() -> None:
-        try:
-            for item in items:
-                put(item)
-                if is_over.is_set():
-                    return
-        except BaseException as error:
-            put(error)
-
-    threading.Thread(target=make, daemon=True).start()
+def prefetched(items: Iterator[T], number: int) -> Iterator[T]:
+    """The same items without end, up to `number` of them made ahead by a thread, whose errors are raised here."""
+    executor = ThreadPoolExecutor(max_workers=1)
     try:
+        futures = deque(executor.submit(next, items) for _ in range(number))
         while True:
-            item = made.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
+            futures.append(executor.submit(next, items))
+            yield futures.popleft().result()
     finally:
-        is_over.set()
+        executor.shutdown(wait=False, cancel_futures=True)

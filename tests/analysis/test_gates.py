@@ -12,11 +12,10 @@ from torch import nn
 from browser import svg_texts
 from processes import Caller
 from s2s.analysis.gates import KEEPS, LayerReader, Trace, UnitMemory, extremes, memories, named_gates, trace
-from s2s.config.commands import Direction
 from s2s.config.model import Cell
 from s2s.data.vocabulary.subwords import Subwords
 from s2s.errors import ConfigError
-from s2s.models.cells import WRITTEN
+from s2s.models.cells import CELLS
 from s2s.models.encoder import Encoder
 from s2s.runs.folder import RunFolder
 from s2s.tasks.train_run import train
@@ -33,11 +32,11 @@ def test_what_is_traced_is_what_the_encoder_computes(cell: Cell, is_bidirectiona
     encoder = Encoder(nn.Embedding(11, I), cell, 2 * H, layers=2, is_bidirectional=is_bidirectional, layer_dropout=0.5)
     source_S = torch.tensor([4, 9, 5, 5, 10, 1, 3])
     states_1SH, _ = encoder.eval()(source_S[None], torch.tensor([S]))
-    halves = {Direction.forwards: states_1SH[0, :, : H if is_bidirectional else 2 * H]}
+    halves = {False: states_1SH[0, :, : H if is_bidirectional else 2 * H]}
     if is_bidirectional:
-        halves[Direction.backwards] = states_1SH[0, :, H:]
-    for direction, expected_SH in halves.items():
-        found = LayerReader(encoder.train(), cell, 1, direction).read(source_S)
+        halves[True] = states_1SH[0, :, H:]
+    for is_backwards, expected_SH in halves.items():
+        found = LayerReader(encoder.train(), cell, 1, is_backwards=is_backwards).read(source_S)
         hidden_SH = found[Trace.hidden] if cell is Cell.gru else found[Trace.output] * found[Trace.cell].tanh()
         torch.testing.assert_close(hidden_SH, expected_SH)
         assert all(values.min() > 0 and values.max() < 1 for name, values in found.items() if "gate" in name.value)
@@ -47,7 +46,7 @@ def test_what_is_traced_is_what_the_encoder_computes(cell: Cell, is_bidirectiona
 def test_the_gate_that_keeps_the_state_does(kind: Cell) -> None:
     """Where it is 1 and nothing is written, the state stays; where it is 0, it is gone."""
     for keep, expected in ((50.0, 0.6), (-50.0, 0.0)):
-        cell = WRITTEN[kind](1, 1).double()
+        cell = CELLS[kind](1, 1).double()
         for weight in cell.parameters():
             weight.data.zero_()
         cell.bias_ih.data[1] = keep  # the second block in torch's order, for both
@@ -60,7 +59,7 @@ def test_the_gate_that_keeps_the_state_does(kind: Cell) -> None:
 
 def test_a_plain_rnn_has_nothing_to_trace() -> None:
     with pytest.raises(AssertionError, match="no gates"):
-        trace(WRITTEN[Cell.rnn](I, H), torch.zeros(S, I))
+        trace(CELLS[Cell.rnn](I, H), torch.zeros(S, I))
 
 
 def test_memory_on_paper() -> None:
@@ -104,7 +103,7 @@ def test_an_lstm_run_is_drawn(tiny_run: Path, tmp_path: Path, call_command: Call
 def test_units_direction_and_text_can_be_chosen(tiny_run: Path, call_command: Caller) -> None:
     options = [f"run={tiny_run}", "text=하나 둘 셋", "units=[5,0,11]", "lines=0", "output=null"]
     forwards, backwards = (
-        json.loads(call_command("gates", *options, f"direction={direction.name}").out) for direction in Direction
+        json.loads(call_command("gates", *options, f"direction={name}").out) for name in ("forwards", "backwards")
     )
     assert forwards["drawn_units"] == [5, 0, 11]
     assert forwards["forget"] != backwards["forget"]

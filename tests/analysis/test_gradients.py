@@ -23,7 +23,6 @@ from s2s.analysis.gradients import (
     LanguageModel,
     Quantity,
     Start,
-    all_states,
     joined,
     measure,
     measure_layer,
@@ -40,16 +39,16 @@ from s2s.config.model import Cell
 from s2s.data.phrasebook.generate import distinct_pairs
 from s2s.data.vocabulary.subwords import EOS, train_subwords
 from s2s.errors import ConfigError, DataError
-from s2s.models.cells import WRITTEN, WrittenCell
-from s2s.models.fused import fused_layer, run_fused
+from s2s.models.cells import CELLS, RecurrentCell
+from s2s.models.fused import recurrent_layer, run_layer
 from tiny_runs import compose
 
 B, S, I, H = 3, 7, 2, 5  # noqa: E741
 
 
-def one_unit(kind: Cell) -> WrittenCell:
+def one_unit(kind: Cell) -> RecurrentCell:
     """A cell of one unit whose weights and biases are all 0."""
-    cell = WRITTEN[kind](1, 1).double()
+    cell = CELLS[kind](1, 1).double()
     for weight in cell.parameters():
         weight.data.zero_()
     return cell
@@ -94,7 +93,7 @@ def test_a_gru_multiplies_by_its_update_gate_on_paper() -> None:
 
 def test_the_weights_norm_is_that_of_the_mean_loss() -> None:
     torch.manual_seed(1)
-    cell, inputs_BSI = WRITTEN[Cell.gru](I, H).double(), torch.randn(B, S, I, dtype=torch.float64)
+    cell, inputs_BSI = CELLS[Cell.gru](I, H).double(), torch.randn(B, S, I, dtype=torch.float64)
     found = state_gradients(cell, inputs_BSI, last_unit)
     cell(inputs_BSI)[0][:, -1, -1].mean().backward()
     expected = math.sqrt(sum(float(weight.grad.square().sum()) for weight in cell.parameters()))
@@ -105,9 +104,9 @@ def test_the_weights_norm_is_that_of_the_mean_loss() -> None:
 def test_gradients_of_states_are_those_of_what_was_added_to_them(kind: Cell) -> None:
     """The gradient at the first state, found by letting the loop start there."""
     torch.manual_seed(2)
-    cell, inputs_BSI = WRITTEN[kind](I, H).double(), torch.randn(B, S, I, dtype=torch.float64)
+    cell, inputs_BSI = CELLS[kind](I, H).double(), torch.randn(B, S, I, dtype=torch.float64)
     found = state_gradients(cell, inputs_BSI, last_unit)
-    first = tuple(state.detach().requires_grad_() for state in all_states(cell, inputs_BSI)[0])
+    first = tuple(state.detach().requires_grad_() for state in cell.states(inputs_BSI)[0])
     outputs_BSH, _ = cell(inputs_BSI[:, 1:], first)
     gradients = torch.autograd.grad(outputs_BSH[:, -1, -1].sum(), first)
     torch.testing.assert_close(found.hidden_BS[:, -1], gradients[0].norm(dim=1))
@@ -121,7 +120,7 @@ def test_gradients_of_states_are_those_of_what_was_added_to_them(kind: Cell) -> 
 @settings(max_examples=30, deadline=None)
 def test_no_gradient_is_above_the_bound(scale: float, num_positions: int, seed: int) -> None:
     torch.manual_seed(seed)
-    cell = WRITTEN[Cell.rnn](I, H).double()
+    cell = CELLS[Cell.rnn](I, H).double()
     cell.weight_hh.data.mul_(scale * H**0.5)
     found = state_gradients(cell, torch.randn(B, num_positions, I, dtype=torch.float64), last_unit)
     assert found.bound_BS is not None
@@ -130,7 +129,7 @@ def test_no_gradient_is_above_the_bound(scale: float, num_positions: int, seed: 
 
 def test_the_bound_is_for_the_plain_rnn_alone() -> None:
     with pytest.raises(AssertionError, match="tanh"):
-        vanishing_factors(WRITTEN[Cell.gru](I, H), torch.zeros(B, S, H))
+        vanishing_factors(CELLS[Cell.gru](I, H), torch.zeros(B, S, H))
 
 
 @pytest.mark.parametrize("start", Start)
@@ -202,7 +201,7 @@ def test_clipping_leaves_small_gradients(text: tuple[list[Tensor], int]) -> None
 
 def test_a_layer_of_any_model_is_measured_with_directions_of_length_1() -> None:
     torch.manual_seed(4)
-    layer, inputs_BSI = fused_layer(Cell.lstm, I, H), torch.randn(B, S, I)
+    layer, inputs_BSI = recurrent_layer(Cell.lstm, I, H), torch.randn(B, S, I)
     curves = measure_layer(layer, Cell.lstm, [inputs_BSI, inputs_BSI], seed=5)
     assert set(curves) == {Quantity.hidden, Quantity.cell}
     assert curves[Quantity.hidden].shape == (2, S)
@@ -255,7 +254,7 @@ def test_a_language_model_that_has_seen_the_answer_says_it(kind: Cell) -> None:
     before = model.loss_nats(window_BS).item()
     learn(model, (model.loss_nats(window_BS) for _ in range(60)), learning_rate=0.02, max_grad_norm=1.0)
     assert model.loss_nats(window_BS).item() < 0.2 < before
-    states_BSH, _ = run_fused(model.layer, model.embedding(window_BS))
+    states_BSH, _ = run_layer(model.layer, model.embedding(window_BS))
     assert model.output(states_BSH).argmax(-1)[0, :4].tolist() == [1, 2, 3, 4]
 
 

@@ -15,7 +15,7 @@ from s2s.data.vocabulary.subwords import NO_TEXT
 from s2s.decoding.forced_decoding import ForcedDecoder
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
-from s2s.models.attention import Attention
+from s2s.models.attention import DotAttention
 from s2s.models.seq2seq import build_seq2seq
 
 H, S, T = 10, 5, 4
@@ -113,7 +113,7 @@ def test_the_text_on_paper() -> None:
     e = math.e
     states_SH, weights_S = torch.tensor([[3.0, 4.0], [1.0, 2.0]]), torch.tensor([e, 1]) / (e + 1)
     steps = SixSteps(
-        Attention(2, 3, AttentionScore.dot),
+        DotAttention(2, 3),
         source=["▁책", "</s>"],
         target=["▁a", "▁bo", "ok", "</s>"],
         position=2,
@@ -126,7 +126,7 @@ def test_the_text_on_paper() -> None:
         with_context=[NextPiece("ok", 0.75), NextPiece("▁a", 0.25), NextPiece("ok", 0.75)],
         without_context=[NextPiece("▁a", 0.5), NextPiece("ok", 0.25), NextPiece("ok", 0.25)],
     )
-    assert list(six_steps_text(steps)) == [
+    assert six_steps_text(steps).splitlines() == [
         "steps: 1 ▁a  2 ▁bo  [3 ok]  4 </s>",
         "step 3 says ok, piece 2 of 2 of the word book",
         "",
@@ -152,25 +152,23 @@ def test_the_text_on_paper() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attention", "formula"),
+    ("score", "is_scaled", "formula"),
     [
-        (
-            Attention(4, 3, AttentionScore.dot, is_scaled=True),
-            "its dot product with q, times 0.5000 (1 / the root of the units)",
-        ),
-        (Attention(4, 3, AttentionScore.general), "the dot product of W h with q"),
-        (Attention(4, 3, AttentionScore.additive), "v . tanh(W q + b + U h)"),
+        (AttentionScore.dot, True, f"its dot product with q, times {1 / math.sqrt(H):.4f} (1 / the root of the units)"),
+        (AttentionScore.general, False, "the dot product of W h with q"),
+        (AttentionScore.additive, False, "v . tanh(W q + b + U h)"),
     ],
 )
-def test_other_scores_are_told_too(untrained: Callable[..., Translator], attention: Attention, formula: str) -> None:
-    translator = untrained(attention=attention.score, scale_attention=attention.scale != 1)
-    lines = list(six_steps_text(six_steps(translator, pair_of(translator), 1)))
-    expected = formula.replace("0.5000", f"{1 / math.sqrt(H):.4f}")
-    assert lines[4].startswith(f"2. The score of each h: {expected}")
+def test_other_scores_are_shown_too(
+    untrained: Callable[..., Translator], score: AttentionScore, is_scaled: bool, formula: str
+) -> None:
+    translator = untrained(attention=score, scale_attention=is_scaled)
+    lines = six_steps_text(six_steps(translator, pair_of(translator), 1)).splitlines()
+    assert lines[4].startswith(f"2. The score of each h: {formula}")
     assert "which has read nothing yet" in lines[3]
 
 
 def test_the_last_step_says_the_end(untrained: Callable[..., Translator]) -> None:
     translator = untrained()
-    lines = list(six_steps_text(six_steps(translator, pair_of(translator), T)))
+    lines = six_steps_text(six_steps(translator, pair_of(translator), T)).splitlines()
     assert lines[1] == f"step {T} says </s>, the end"

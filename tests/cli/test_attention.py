@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from processes import Caller, run_command
 from s2s.analysis.attention import WordAttention, attention_of_pairs, check_looks, piece_pairs
-from s2s.cli.app import quote_text
+from s2s.cli.arguments import quote_text
 from s2s.config.search import SearchConfig, Strategy
 from s2s.data.vocabulary.words import merge_weights
 from s2s.decoding.forced_decoding import ForcedDecoder
@@ -151,7 +151,7 @@ def test_a_step_is_printed_and_nothing_is_drawn(tiny_run: Path, tmp_path: Path, 
         (["run={run}", "text=하나", "input=x"], 2, ["text and input=x"]),
         (["run={run}", "text=하나", "formats=[]"], 2, ["formats is empty"]),
         (["run={run}", "text=하나", "formats=[gif]"], 2, ["gif"]),
-        (["run={run}", "text=하나", "search.num_best=2", "search.format=moses"], 2, ["num_best=2"]),
+        (["run={run}", "text=하나", "search.num_best=2"], 2, ["num_best=2"]),
         (["run={run}", "input={tmp}/nothing"], 1, ["nothing"]),
         (["run={run}", "text=하나", "target= ", "formats=[html]"], 1, ["nothing to draw"]),
         (["run={blind}", "text=하나"], 1, ["model.attention=none"]),

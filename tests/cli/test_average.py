@@ -30,37 +30,36 @@ def test_the_mean_on_paper(tmp_path: Path) -> None:
         tensors = {"model.w": torch.full((3, 5), value), "average.w": torch.full((3, 5), -value)}
         save_checkpoint(tmp_path / str(step), tensors, {"progress": {"step": step}})
     paths = [tmp_path / "30", tmp_path / "20", tmp_path / "10"]
-    weights, steps = mean_weights(paths, "model")
+    weights, steps = mean_weights(paths)
     assert steps == [30, 20, 10]
     assert weights.keys() == {"w"}
     assert torch.equal(weights["w"], torch.full((3, 5), 3.0))
-    assert torch.equal(mean_weights(paths, "average")[0]["w"], torch.full((3, 5), -3.0))
-    with pytest.raises(CheckpointError, match="momentum"):
-        mean_weights(paths, "momentum")
+    save_checkpoint(tmp_path / "40", {"model.other": torch.zeros(2)}, {"progress": {"step": 40}})
+    with pytest.raises(CheckpointError, match="40: expected the weights of one and the same model"):
+        mean_weights([*paths, tmp_path / "40"])
 
 
 def test_the_sum_is_taken_in_double_precision(tmp_path: Path) -> None:
     """2^24 + 1 is no fp32 number: summed in fp32, the two ones would be lost."""
     for index, value in enumerate((2.0**24, 1.0, 1.0, -(2.0**24))):
         save_checkpoint(tmp_path / str(index), {"model.w": torch.tensor([value])}, {"progress": {"step": index}})
-    weights, _ = mean_weights([tmp_path / str(index) for index in range(4)], "model")
+    weights, _ = mean_weights([tmp_path / str(index) for index in range(4)])
     assert weights["w"].dtype == torch.float32
     assert weights["w"].item() == 0.5
 
 
-@pytest.mark.parametrize(("what", "prefix"), [("model", "model"), ("average", "average")])
 def test_the_output_is_a_run_that_translates_with_the_mean(
-    run: RunFolder, tmp_path: Path, call_command: Caller, what: str, prefix: str
+    run: RunFolder, tmp_path: Path, call_command: Caller
 ) -> None:
     output = tmp_path / "output"
     before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
-    ended = call_command("average", f"run={run.path}", f"output={output}", "last=3", f"what={what}")
+    ended = call_command("average", f"run={run.path}", f"output={output}", "last=3")
     assert ended.code == 0, ended.err
     assert ended.out == b""
     assert before == {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     weights, state, _ = load_best(RunFolder(output))
-    assert state == {"step": 12, "averaged_steps": [12, 8, 4], "averaged": what}
-    each = [without_prefix(prefix, load_checkpoint(path)[0]) for path in checkpoints(run)]
+    assert state == {"step": 12, "averaged_steps": [12, 8, 4]}
+    each = [without_prefix("model", load_checkpoint(path)[0]) for path in checkpoints(run)]
     for name, tensor in weights.items():
         mean = torch.stack([tensors[name] for tensors in each]).double().mean(0).float()
         torch.testing.assert_close(tensor, mean, rtol=1e-6, atol=1e-7)
@@ -93,13 +92,6 @@ def test_nothing_is_overwritten(run: RunFolder, tmp_path: Path) -> None:
             average(compose("average", f"run={run.path}", f"output={output}", "last=1"))
     (tmp_path / "empty").mkdir()
     average(compose("average", f"run={run.path}", f"output={tmp_path / 'empty'}", "last=1"))
-
-
-def test_a_run_without_averages(tmp_path: Path) -> None:
-    options = [*file_options(tmp_path / "corpus"), *TINY, "training.max_steps=2", "optim.ema_decay=0"]
-    train(compose("train", *options, f"run={tmp_path / 'run'}"))
-    with pytest.raises(CheckpointError, match="what=model"):
-        average(compose("average", f"run={tmp_path / 'run'}", f"output={tmp_path / 'o'}", "last=1", "what=average"))
 
 
 def test_a_run_that_is_none(tmp_path: Path, call_command: Caller) -> None:

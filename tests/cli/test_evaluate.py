@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from processes import Caller, environment, run_command
-from s2s.config.check import check
-from s2s.config.commands import EvaluateConfig, ScoredData
+from s2s.cli.evaluate import EvaluateConfig
+from s2s.config.decoding import ScoredData
+from s2s.config.options import check_options
 from s2s.errors import ConfigError
 from s2s.runs.folder import RunFolder
 from s2s.tasks.train_run import train
@@ -92,11 +93,11 @@ def test_a_single_run_is_judged_by_greedy_and_by_the_search_that_was_chosen(
     assert first["sample"]["chrf"] == again["sample"]["chrf"]
     alone = json.loads(call_command("evaluate", f"run={runs[0]}", "search.must=[two]").out)
     assert "greedy" not in alone
-    assert "search=greedy is left out: search.must=[two] needs a beam" in caplog.text
+    assert "search=greedy is left out: search.must=[two] belongs to search.strategy=beam" in caplog.text
     texts = read_lines(runs[0] / "evaluation" / "test.source.beam.txt")
     assert all("two" in text.split() for text in texts)
-    ended = call_command("evaluate", f"run={runs[0]}", "search.columns=[prefix]")
-    assert (ended.code, "a sentence a line" in ended.err) == (2, True)
+    ended = call_command("evaluate", f"run={runs[0]}", "search.num_best=2")
+    assert (ended.code, "search.num_best=2: one translation of each line is scored" in ended.err) == (2, True)
 
 
 def test_different_test_sets_need_a_common_one(runs: list[Path], call_command: Caller, tmp_path: Path) -> None:
@@ -165,11 +166,11 @@ def test_an_unknown_test_set_is_a_usage_error(runs: list[Path], call_command: Ca
 )
 def test_options_that_make_no_sense(config: EvaluateConfig, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        check(config)
+        check_options(config)
 
 
 @pytest.mark.parametrize(("run", "folders"), [("a", ["a"]), (["a", "b"], ["a", "b"]), (2025, ["2025"]), ([7], ["7"])])
 def test_a_folder_may_have_a_number_for_a_name(run: Any, folders: list[str]) -> None:
     config = EvaluateConfig(run=run)
-    check(config)
+    check_options(config)
     assert config.runs == folders

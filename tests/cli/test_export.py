@@ -54,7 +54,7 @@ def test_a_model_is_a_run_without_its_training(tiny_run: Path, tmp_path: Path) -
     sizes_mb = [sum(map(len, files.values())) / 1e6 for files in (contents(tmp_path / "model"), before)]
     assert ended.err == (
         f"{tmp_path / 'model'}: {sizes_mb[0]:.1f} MB; the run is {sizes_mb[1]:.1f} MB\n\n"
-        f"translate with\n  s2s-translate run={tmp_path / 'model'}\n"
+        f"translate with\n  s2s translate run={tmp_path / 'model'}\n"
     )
     assert sizes_mb[0] < sizes_mb[1] / 2
     model = (tmp_path / "model").rename(tmp_path / "moved")

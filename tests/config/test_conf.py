@@ -2,15 +2,15 @@
 
 import gzip
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from processes import ROOT
-from s2s.cli import bench as bench_module
+from s2s.cli.arguments import with_names
 from s2s.cli.bench import bench
+from s2s.cli.hydra_main import command_of
 from s2s.config.training import Config
 from s2s.data.prepare import prepare
 from s2s.tasks.train_run import train
@@ -121,13 +121,11 @@ def test_bench_prints_shares(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert 0.1 < row["peak_memory_gb"] < 20
 
 
-def test_the_task_of_bench_may_be_its_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[list[str]] = []
-    monkeypatch.setattr(bench_module, "run_app", lambda *_: seen.append(sys.argv[1:]))
-    for words in (["train", "steps=3"], ["curve", "run=x"], ["steps=3"], []):
-        monkeypatch.setattr(sys, "argv", ["s2s-bench", *words])
-        bench_module.main()
-    assert seen == [["measure=train", "steps=3"], ["measure=curve", "run=x"], ["steps=3"], []]
+def test_the_task_of_bench_may_be_its_first_word() -> None:
+    for words in ("train steps=3", "decode run=x"):
+        assert with_names(words.split(), command_of("bench")) == f"measure={words}".split()
+    for words in ("steps=3", "-m steps=3", ""):
+        assert with_names(words.split(), command_of("bench")) == words.split()
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Runs that form an ensemble, through the command."""
+"""Ensembles of several runs, through the command."""
 
 import shutil
 from pathlib import Path
@@ -40,13 +40,13 @@ def test_a_run_agrees_with_itself(tiny_run: Path, other_run: Path) -> None:
     assert mixed != pytest.approx(scores([tiny_run, other_run], ensemble="probability"), abs=1e-6)
 
 
-def test_runs_form_an_ensemble_in_the_shell(tiny_run: Path, other_run: Path) -> None:
+def test_an_ensemble_in_the_shell(tiny_run: Path, other_run: Path) -> None:
     ended = run_command("translate", f"run=[{tiny_run},{other_run}]", stdin="\n".join(LINES).encode())
     assert ended.code == 0, ended.err
     assert ended.out.decode().split("\n")[:-1] == Translator.load([tiny_run, other_run]).translate(LINES)
 
 
-def test_runs_with_other_subwords_form_no_ensemble(tiny_run: Path, tmp_path: Path) -> None:
+def test_runs_with_other_subwords_are_no_ensemble(tiny_run: Path, tmp_path: Path) -> None:
     options = ("model.embedding_size=4", "model.hidden_size=6", "training.max_steps=1", "precision=fp32")
     corpus = file_options(tmp_path / "corpus")
     train(

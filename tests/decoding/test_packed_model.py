@@ -1,6 +1,7 @@
-"""The engine gives the numbers of the model's own encoder and step, whatever the network and the type of products.
+"""A packed model gives the numbers of the model's own encoder and step, whatever the network and the type of products.
 
-B = 3 sentences, S = 7 source positions, K = 2 beams, E = 5 embedding units, H = 6 units of a state, V = 11 or 13 words.
+B = 3 sentences, S = 7 source positions, K = 2 beams, E = 5 embedding units, H = 6 units of a state, V = 11 or 13
+tokens.
 """
 
 import itertools
@@ -10,22 +11,20 @@ import pytest
 import torch
 from torch import Tensor
 
+from s2s.config.decoding import EnsembleMean
 from s2s.config.model import AttentionScore, Cell, ModelConfig, Tie
-from s2s.config.search import EnsembleMean
 from s2s.data.vocabulary.subwords import BOS, PAD, UNK
-from s2s.decoding import packed_model as engine
+from s2s.decoding import packed_model
 from s2s.decoding.ensemble import Ensemble, EnsembleState
-from s2s.decoding.packed_model import prepare_product
-from s2s.device import _cpu_has
+from s2s.decoding.packed_model import pack_linear
+from s2s.device import BF16_FLAGS, INT8_FLAGS, cpu_has
 from s2s.models.decoder import DecoderState
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
 
 B, S, K, E, H, SOURCE_V, TARGET_V = 3, 7, 2, 5, 6, 13, 11
 LENGTHS = torch.tensor([7, 1, 4])
 BANNED = [PAD, UNK, BOS]
-HAS_INT8 = _cpu_has({"avx512_vnni", "avx_vnni", "amx_int8"})
-HAS_BF16 = _cpu_has({"avx512_bf16", "amx_bf16", "bf16"})
-needs_int8 = pytest.mark.skipif(not HAS_INT8, reason="the processor has no products of 8-bit integers")
+needs_int8 = pytest.mark.skipif(not cpu_has(INT8_FLAGS), reason="the processor has no products of 8-bit integers")
 
 
 def built(seed: int = 7, **options: object) -> Seq2Seq:
@@ -33,7 +32,7 @@ def built(seed: int = 7, **options: object) -> Seq2Seq:
     config = ModelConfig(embedding_size=E, hidden_size=H, **options)  # type: ignore[arg-type]
     model = build_seq2seq(config, TARGET_V if config.tie is Tie.all else SOURCE_V, TARGET_V)
     with torch.no_grad():
-        model.output.bias.normal_()  # it begins at 0, and would be missed by nobody
+        model.output.bias.normal_()  # it starts at 0, which would hide its absence
     return model.eval()
 
 
@@ -42,7 +41,7 @@ def source() -> Tensor:
     return ids_BS.masked_fill(torch.arange(S) >= LENGTHS[:, None], PAD)
 
 
-def words_of(step: int) -> Tensor:
+def tokens_of(step: int) -> Tensor:
     return torch.randint(4, TARGET_V, (B, K), generator=torch.Generator().manual_seed(step))
 
 
@@ -55,17 +54,17 @@ def by_model(model: Seq2Seq, num_steps: int = 3) -> list[tuple[Tensor, Tensor, D
     state = state.select(BEAMS)
     results = []
     for step in range(num_steps):
-        scores_BKV, weights_BKS, state = model.step(words_of(step), state, memory)
+        scores_BKV, weights_BKS, state = model.step(tokens_of(step), state, memory)
         results.append((scores_BKV, weights_BKS, state))
     return results
 
 
 @torch.inference_mode()
-def by_engine(ready: Ensemble, num_steps: int = 3) -> list[tuple[Tensor, EnsembleState]]:
-    state = ready.start(source(), LENGTHS).select(BEAMS, None)
+def by_ensemble(packed: Ensemble, num_steps: int = 3) -> list[tuple[Tensor, EnsembleState]]:
+    state = packed.start(source(), LENGTHS).select(BEAMS, None)
     results = []
     for step in range(num_steps):
-        scores_BKV, state = ready.step(words_of(step), state)
+        scores_BKV, state = packed.step(tokens_of(step), state)
         results.append((scores_BKV, state))
     return results
 
@@ -88,13 +87,13 @@ NETWORKS = [
 @pytest.mark.parametrize("largest_table", [2**25, 0])
 @pytest.mark.parametrize("is_bidirectional", [True, False])
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
-def test_the_engine_is_the_model(
+def test_a_packed_model_is_the_model(
     network: dict[str, object], is_bidirectional: bool, largest_table: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "_LARGEST_TABLE", largest_table)
+    monkeypatch.setattr(packed_model, "_LARGEST_TABLE", largest_table)
     model = built(bidirectional=is_bidirectional, **network)
     for (scores_BKV, weights_BKS, expected), (found_BKV, state) in zip(
-        by_model(model), by_engine(Ensemble([model])), strict=True
+        by_model(model), by_ensemble(Ensemble([model])), strict=True
     ):
         assert torch.allclose(found_BKV, scores_BKV, atol=1e-5)
         (decoder,) = state.decoders
@@ -108,17 +107,17 @@ def test_the_engine_is_the_model(
             assert not state.attention_BKS[1, :, 1:].any()  # padding
 
 
-KINDS = [
-    pytest.param(torch.bfloat16, marks=pytest.mark.skipif(not HAS_BF16, reason="the processor has no bf16")),
+DTYPES = [
+    pytest.param(torch.bfloat16, marks=pytest.mark.skipif(not cpu_has(BF16_FLAGS), reason="the processor has no bf16")),
     pytest.param(torch.int8, marks=needs_int8),
 ]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
-def test_rounded_weights_give_nearly_the_same(network: dict[str, object], kind: torch.dtype) -> None:
+def test_rounded_weights_give_nearly_the_same(network: dict[str, object], dtype: torch.dtype) -> None:
     model = built(**network)
-    for (scores_BKV, _, _), (found_BKV, _) in zip(by_model(model), by_engine(Ensemble([model], kind)), strict=True):
+    for (scores_BKV, _, _), (found_BKV, _) in zip(by_model(model), by_ensemble(Ensemble([model], dtype)), strict=True):
         assert found_BKV.dtype is torch.float32
         assert 0 < (found_BKV - scores_BKV).abs().max() < 0.1
 
@@ -126,7 +125,7 @@ def test_rounded_weights_give_nearly_the_same(network: dict[str, object], kind: 
 @needs_int8
 def test_int8_products_round_inputs_and_weights_to_127_steps() -> None:
     weights = torch.tensor([[1.27, -0.64, 0.0], [0.5, 0.25, -0.5]])
-    product = prepare_product(weights, torch.tensor([0.5, -math.inf]), torch.int8, 2.0)
+    product = pack_linear(weights, torch.tensor([0.5, -math.inf]), torch.int8, 2.0)
     # The first row's step is 0.01; the inputs' 2 / 127, so that 1.0 becomes 64 steps (63.5 is rounded up) and -2 -127.
     expected = (127 * 64 - 64 * -127) * 0.01 * 2 / 127 + 0.5
     assert product(torch.tensor([[1.0, -2.0, 0.3]])).tolist() == [[pytest.approx(expected), -math.inf]]
@@ -135,45 +134,45 @@ def test_int8_products_round_inputs_and_weights_to_127_steps() -> None:
 @needs_int8
 def test_an_int8_product_of_a_row_does_not_depend_on_the_others() -> None:
     generator = torch.Generator().manual_seed(1)
-    product = prepare_product(torch.randn(13, 7, generator=generator), None, torch.int8, 1.0)
+    product = pack_linear(torch.randn(13, 7, generator=generator), None, torch.int8, 1.0)
     rows = torch.randn(5, 7, generator=generator).tanh()
     assert torch.equal(torch.cat([product(row[None]) for row in rows]), product(rows))
 
 
-def test_words_that_are_banned_have_no_score() -> None:
-    scores_BKV, _ = by_engine(Ensemble([built()], banned=BANNED), 1)[0]
+def test_banned_tokens_have_no_score() -> None:
+    scores_BKV, _ = by_ensemble(Ensemble([built()], banned=BANNED), 1)[0]
     assert torch.isneginf(scores_BKV[:, :, BANNED]).all()
-    others = [word for word in range(TARGET_V) if word not in BANNED]
+    others = [token for token in range(TARGET_V) if token not in BANNED]
     assert scores_BKV[:, :, others].isfinite().all()
 
 
 @pytest.mark.parametrize("mean", EnsembleMean)
-def test_several_models_vote(mean: EnsembleMean) -> None:
+def test_an_ensemble_is_the_mean_of_its_models(mean: EnsembleMean) -> None:
     models = [built(seed, cell=cell) for seed, cell in ((1, Cell.lstm), (2, Cell.gru), (3, Cell.rnn))]
     each = [torch.log_softmax(by_model(model, 1)[0][0], dim=-1) for model in models]
     if mean is EnsembleMean.probability:
         expected = torch.stack(each).exp().mean(dim=0)
     else:
         expected = torch.softmax(torch.stack(each).mean(dim=0), dim=-1)
-    scores_BKV, state = by_engine(Ensemble(models, mean=mean), 1)[0]
+    scores_BKV, state = by_ensemble(Ensemble(models, mean=mean), 1)[0]
     assert torch.allclose(torch.softmax(scores_BKV, dim=-1), expected, atol=1e-5)
     assert state.attention_BKS is not None
     mean_BKS = torch.stack([by_model(model, 1)[0][1] for model in models]).mean(dim=0)
     assert torch.allclose(state.attention_BKS, mean_BKS, atol=1e-5)
 
 
-def test_a_model_without_attention_has_a_vote_but_looks_nowhere() -> None:
+def test_a_model_without_attention_has_no_part_in_the_mean_attention() -> None:
     models = [built(1, attention=AttentionScore.none), built(2)]
-    _, state = by_engine(Ensemble(models), 1)[0]
+    _, state = by_ensemble(Ensemble(models), 1)[0]
     assert state.attention_BKS is not None
     assert torch.allclose(state.attention_BKS, by_model(models[1], 1)[0][1], atol=1e-5)
 
 
 @pytest.mark.parametrize("score", [AttentionScore.dot, AttentionScore.general])
 def test_rows_and_sentences_are_selected(score: AttentionScore) -> None:
-    ready = Ensemble([built(attention=score)])
+    packed = Ensemble([built(attention=score)])
     with torch.inference_mode():
-        state = ready.start(source(), LENGTHS).select(BEAMS, None)
-        whole_BKV, _ = ready.step(words_of(0), state)
-        some_BKV, _ = ready.step(words_of(0)[[2, 0]], state.select(torch.tensor([4, 5, 0, 1]), torch.tensor([2, 0])))
+        state = packed.start(source(), LENGTHS).select(BEAMS, None)
+        whole_BKV, _ = packed.step(tokens_of(0), state)
+        some_BKV, _ = packed.step(tokens_of(0)[[2, 0]], state.select(torch.tensor([4, 5, 0, 1]), torch.tensor([2, 0])))
     assert torch.allclose(some_BKV, whole_BKV[[2, 0]], atol=1e-5)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from processes import Caller, run_command
 from s2s.config.model import AttentionScore
-from s2s.config.search import LengthNormalization, OutputFormat, SearchConfig, Strategy
+from s2s.config.search import LengthNormalization, SearchConfig, Strategy
 from s2s.data.vocabulary.subwords import EOS
 from s2s.decoding.line_constraints import LineConstraints
 from s2s.decoding.translator import Translator
@@ -20,7 +20,6 @@ from s2s.errors import CheckpointError, ConfigError
 from s2s.models.attention import Attention
 
 LINES = ["하나 둘 셋", "", "넷 다섯", "여섯 여섯 하나 둘", "셋"]
-MOSES = OutputFormat.moses
 Beam, Greedy, Sample = Strategy.beam, Strategy.greedy, Strategy.sample
 
 
@@ -103,7 +102,7 @@ def test_avoided_words_do_not_occur(tiny_run: Path, strategy: Strategy) -> None:
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_words_that_must_occur_do(tiny_run: Path, beam_size: int) -> None:
-    made = translator(tiny_run, beam_size=beam_size, num_best=beam_size, format=MOSES, must=["six", "two four"])
+    made = translator(tiny_run, beam_size=beam_size, num_best=beam_size, must=["six", "two four"])
     for line, found in zip(LINES, made.translations(LINES), strict=True):
         for text in found.texts if line else ():
             assert "six" in text.split()
@@ -200,7 +199,7 @@ def test_a_forced_translation_has_the_scores_of_the_one_that_was_found(tiny_run:
 
 
 def test_samples_depend_on_seed_and_line_number_alone(tiny_run: Path) -> None:
-    options: dict[str, Any] = {"strategy": Sample, "num_best": 3, "format": MOSES, "top_p": 0.95, "max_length": 9}
+    options: dict[str, Any] = {"strategy": Sample, "num_best": 3, "top_p": 0.95, "max_length": 9}
     alone, together = translator(tiny_run, **options, batch_size=1), translator(tiny_run, **options)
     found = together.translations(LINES)
     assert [each.texts for each in found] == [each.texts for each in alone.translations(LINES)]
@@ -228,7 +227,7 @@ def test_beam_1_is_greedy(tiny_run: Path) -> None:
 
 
 def test_groups_find_different_translations(tiny_run: Path) -> None:
-    shared: dict[str, Any] = {"beam_size": 4, "num_best": 4, "format": MOSES, "max_length": 6}
+    shared: dict[str, Any] = {"beam_size": 4, "num_best": 4, "max_length": 6}
     made = translator(tiny_run, **shared, diverse_groups=4, diversity_strength=50.0)
     firsts = {hypothesis.ids[:1] for hypothesis in made.translations(LINES)[0].hypotheses}
     assert len(firsts) == 4  # so much is taken off that no two begin alike

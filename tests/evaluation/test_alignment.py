@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2s.config.commands import LinkFormat
 from s2s.data.vocabulary.words import merge_pieces, merge_weights, word_weights, words_of_pieces
 from s2s.data.word_alignment import Link, format_pharaoh, links_from_weights
 from s2s.errors import DataError
@@ -111,7 +110,7 @@ def test_the_diagonal_stays_inside_and_never_turns_back(num_sources: int, num_ta
 
 
 def test_pharaoh_reads_and_writes() -> None:
-    assert parse_pharaoh("0-0 10-2 2p1\n") == ({(0, 0), (10, 2)}, {(2, 1)})
+    assert parse_pharaoh("0-0 10-2 2p1 1?3\n") == ({(0, 0), (10, 2)}, {(2, 1), (1, 3)})
     assert parse_pharaoh("\n") == (set(), set())
     assert format_pharaoh([(10, 2), (0, 0), (2, 1), (0, 0)]) == "0-0 2-1 10-2"
     assert format_pharaoh([]) == ""
@@ -128,20 +127,6 @@ def test_pharaoh_refuses_other_links_by_name(link: str) -> None:
         parse_pharaoh(f"0-0 {link} 1-1")
 
 
-@pytest.mark.parametrize(
-    ("line", "base", "is_reversed"),
-    [("0-0 10-2 2p1", 0, False), ("1-1 11-3 3p2", 1, False), ("0-0 2-10 1?2", 0, True), ("3-11 1-1 2p3", 1, True)],
-)
-def test_the_same_links_from_other_bases_and_orders(line: str, base: int, is_reversed: bool) -> None:
-    gold = parse_pharaoh(line, base=base, is_reversed=is_reversed)
-    assert gold == Gold({(0, 0), (10, 2)}, {(2, 1)})
-
-
-def test_a_link_that_counts_from_0_is_no_link_from_1() -> None:
-    with pytest.raises(DataError, match="count from 1, got '3-0' in '1-1 3-0': do they count from 0"):
-        parse_pharaoh("1-1 3-0", base=1)
-
-
 def test_gold_files_plain_and_gzip(tmp_path: Path) -> None:
     content = b"0-0 1p0\n\n2-1\n"
     (tmp_path / "a.align").write_bytes(content)
@@ -151,21 +136,9 @@ def test_gold_files_plain_and_gzip(tmp_path: Path) -> None:
     assert read_gold(tmp_path / "a.align") == read_gold(tmp_path / "a.align.gz") == expected
     (tmp_path / "b.align").write_text("1-1\n1-2 x\n")
     with pytest.raises(DataError, match=r"b\.align, line 2: expected links such as .* got 'x'"):
-        read_gold(tmp_path / "b.align", base=1)
+        read_gold(tmp_path / "b.align")
     with pytest.raises(DataError, match="nothing"):
         read_gold(tmp_path / "nothing")
-
-
-def test_naacl_files_have_a_line_a_link(tmp_path: Path) -> None:
-    path = tmp_path / "a.wa"
-    path.write_text("0001 1 1 S\n0001 2 1 P 0.5\n3 7 5\n3 0 4 S\n3 6 0 P\n")
-    expected = [Gold({(0, 0)}, {(1, 0)}), Gold(set(), set()), Gold({(6, 4)}, set())]
-    assert read_gold(path, LinkFormat.naacl) == expected
-    assert read_gold(path, LinkFormat.naacl, is_reversed=True)[2].sure == {(4, 6)}
-    for line in ("0 1 1", "1 1", "1 1 1 X", "1-1", "", "9999999 1 1"):
-        path.write_text(f"1 1 1 S\n{line}\n")
-        with pytest.raises(DataError, match=r"a\.wa, line 2: expected PAIR I J"):
-            read_gold(path, LinkFormat.naacl)
 
 
 def golds(*pairs: tuple[set[Link], set[Link]]) -> list[Gold]:

@@ -2,7 +2,7 @@
 
 import json
 
-from s2s.evaluation.score_table import Scored, table
+from s2s.evaluation.score_table import Scored, score_table
 from s2s.evaluation.scores import Scores
 from s2s.evaluation.significance import Evidence, Resampling
 
@@ -40,7 +40,7 @@ TESTED = [
 
 
 def test_a_plain_table() -> None:
-    assert table("search", [BASELINE, SYSTEM]) == [
+    assert score_table("search", [BASELINE, SYSTEM]).splitlines() == [
         "search          BLEU   chrF   TER    seconds",
         "runs/a          30.50  50.25  60.00  1.23",
         "runs/long-name  29.00  51.00  60.50  12.00",
@@ -53,7 +53,7 @@ def test_a_plain_table() -> None:
 
 
 def test_intervals_differences_and_p_values() -> None:
-    assert table("run", TESTED)[:6] == [
+    assert score_table("run", TESTED).splitlines()[:6] == [
         "run                 BLEU                  chrF                  TER                   seconds",
         "runs/a              30.50 [28.50, 31.50]  50.25 [28.50, 31.50]  60.00 [28.50, 31.50]  1.23",
         "runs/long-name      29.00 [27.25, 31.25]  51.00 [27.25, 31.25]  60.50 [27.25, 31.25]  12.00",

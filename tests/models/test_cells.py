@@ -1,4 +1,4 @@
-"""The written cells against paper and against torch's fused layers.
+"""The cells against paper and against torch's fused layers.
 
 B = 3 sentences, S = 7 positions, I = 2 input units, H = 5 hidden units.
 """
@@ -7,21 +7,21 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from s2s.config.model import Cell
-from s2s.models.cells import NUM_GATES, WRITTEN, State, WrittenCell, num_states
-from s2s.models.fused import FUSED, fused_layer, run_fused
-from s2s.models.step_by_step import StepByStep
+from s2s.models.cells import CELLS, GRUCell, LSTMCell, RecurrentCell, State
+from s2s.models.fused import FUSED, Layer, run_layer, unfused, uniform_layer
 
 B, S, I, H = 3, 7, 2, 5  # noqa: E741
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
-def one_unit(kind: Cell, weight_ih: list[float], weight_hh: list[float], bias_ih: list[float]) -> WrittenCell:
+def one_unit(kind: Cell, weight_ih: list[float], weight_hh: list[float], bias_ih: list[float]) -> RecurrentCell:
     """A cell with one input and one unit, a number a gate; the other bias is 0."""
-    cell = WRITTEN[kind](1, 1).double()
-    numbers = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": [0.0] * NUM_GATES[kind]}
+    cell = CELLS[kind](1, 1).double()
+    bias_hh = [0.0] * CELLS[kind].num_gates
+    numbers = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": bias_hh}
     for name, values in numbers.items():
         getattr(cell, name).data.copy_(torch.tensor(values).reshape(getattr(cell, name).shape))
     return cell
@@ -31,13 +31,13 @@ def column(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)[:, None]
 
 
-def random_layer(kind: Cell, dtype: torch.dtype) -> nn.RNNBase:
+def random_layer(kind: Cell, dtype: torch.dtype) -> Layer:
     torch.manual_seed(7)
-    return FUSED[kind](I, H, batch_first=True).to(dtype)  # torch's own init: no bias and no gate is zero
+    return uniform_layer(kind, I, H).to(dtype)  # torch's own init: no bias and no gate is zero
 
 
 def random_state(kind: Cell, dtype: torch.dtype) -> State:
-    return tuple(torch.randn(B, H, dtype=dtype, requires_grad=True) for _ in range(num_states(kind)))
+    return tuple(torch.randn(B, H, dtype=dtype, requires_grad=True) for _ in range(CELLS[kind].num_states))
 
 
 def gradients(outputs_BSH: Tensor, end: State, sources: list[Tensor]) -> tuple[Tensor, ...]:
@@ -59,15 +59,15 @@ def test_lstm_step_on_paper() -> None:
     # i = 3/4, f = 1/4, g = tanh ln 3 = 4/5 and o = 1/2; from c = 2 comes c' = 1/4 * 2 + 3/4 * 4/5 = 1.1.
     log3 = math.log(3)
     cell = one_unit(Cell.lstm, [log3 - 1, -2, 3, 5], [1, 2 - log3, log3 - 2, -3], [0, 0, -1, -2])
-    hidden, memory = cell.step(column(1), (column(1), column(2)))
-    torch.testing.assert_close(memory, column(1.1))
+    hidden, cell_state = cell.step(column(1), (column(1), column(2)))
+    torch.testing.assert_close(cell_state, column(1.1))
     torch.testing.assert_close(hidden, column(math.tanh(1.1) / 2))
 
 
 def test_lstm_gates_on_paper() -> None:
     log3 = math.log(3)
     cell = one_unit(Cell.lstm, [log3, -log3, log3, 0], [0, 0, 0, 0], [0, 0, 0, 0])
-    input_gate, forget_gate, output_gate, candidate = cell.gates(column(1), column(9))
+    input_gate, forget_gate, output_gate, candidate = cell.gates(*cell.products(column(1), column(9)))
     torch.testing.assert_close(
         torch.cat([input_gate, forget_gate, output_gate, candidate]), column(0.75, 0.25, 0.5, 0.8)
     )
@@ -78,7 +78,7 @@ def test_gru_step_on_paper() -> None:
     # tanh(ln 2 + r * 4 ln 1.5) = tanh ln 3 = 4/5, so h' = 3/4 * 2 + 1/4 * 4/5 = 1.7.
     log3 = math.log(3)
     cell = one_unit(Cell.gru, [1 - log3, log3, 0], [-1, -1, 2 * math.log(1.5)], [1, 2, math.log(2)])
-    reset_gate, update_gate, candidate = cell.gates(column(1), column(2))
+    reset_gate, update_gate, candidate = cell.gates(*cell.products(column(1), column(2)))
     torch.testing.assert_close(torch.cat([reset_gate, update_gate, candidate]), column(0.25, 0.75, 0.8))
     torch.testing.assert_close(cell.step(column(1), (column(2),))[0], column(1.7))
 
@@ -91,17 +91,17 @@ def test_gru_resets_after_the_product_so_the_hidden_bias_is_reset_too() -> None:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
 @pytest.mark.parametrize("from_zeros", [True, False])
-@pytest.mark.parametrize("kind", Cell)
-def test_written_cell_equals_torch_forward_and_backward(
+@pytest.mark.parametrize("kind", FUSED)
+def test_a_cell_equals_torch_forward_and_backward(
     kind: Cell, from_zeros: bool, dtype: torch.dtype, tolerance: float
 ) -> None:
     layer = random_layer(kind, dtype)
-    cell = WRITTEN[kind].from_fused(layer)
+    cell = unfused(kind, layer)
     inputs_BSI = torch.randn(B, S, I, dtype=dtype, requires_grad=True)
     state = None if from_zeros else random_state(kind, dtype)
     sources = [inputs_BSI, *(state or ())]
 
-    expected = run_fused(layer, inputs_BSI, state)
+    expected = run_layer(layer, inputs_BSI, state)
     found = cell(inputs_BSI, state)
     torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
     torch.testing.assert_close(
@@ -113,11 +113,11 @@ def test_written_cell_equals_torch_forward_and_backward(
 
 
 @pytest.mark.parametrize("kind", Cell)
-def test_written_cell_passes_gradcheck(kind: Cell) -> None:
+def test_a_cell_passes_gradcheck(kind: Cell) -> None:
     torch.manual_seed(3)
-    cell = WRITTEN[kind](2, 3).double()
+    cell = CELLS[kind](2, 3).double()
     inputs_BSI = torch.randn(1, 3, 2, dtype=torch.float64, requires_grad=True)
-    state = tuple(torch.randn(1, 3, dtype=torch.float64, requires_grad=True) for _ in range(num_states(kind)))
+    state = tuple(torch.randn(1, 3, dtype=torch.float64, requires_grad=True) for _ in range(CELLS[kind].num_states))
 
     def run(inputs_BSI: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
         weights = dict(zip(NAMES, rest[len(state) :], strict=True))
@@ -129,7 +129,7 @@ def test_written_cell_passes_gradcheck(kind: Cell) -> None:
 
 @pytest.mark.parametrize("kind", Cell)
 def test_end_state_is_the_last_hidden_state_and_steps_can_go_on_from_it(kind: Cell) -> None:
-    cell = WRITTEN[kind].from_fused(random_layer(kind, torch.float64))
+    cell = unfused(kind, random_layer(kind, torch.float64))
     inputs_BSI = torch.randn(B, S, I, dtype=torch.float64)
     whole_BSH, end = cell(inputs_BSI)
     first_BSH, middle = cell(inputs_BSI[:, :4])
@@ -140,99 +140,13 @@ def test_end_state_is_the_last_hidden_state_and_steps_can_go_on_from_it(kind: Ce
     torch.testing.assert_close(end_of_rest, end)
 
 
-@pytest.mark.parametrize("kind", Cell)
-def test_gates_are_shares_and_candidates_are_bounded(kind: Cell) -> None:
-    cell = WRITTEN[kind](I, H)
-    if kind is Cell.rnn:
-        assert not hasattr(cell, "gates")
-        return
-    *gates, candidate = cell.gates(torch.randn(B, I), torch.randn(B, H))
-    assert len(gates) + 1 == NUM_GATES[kind]
+@pytest.mark.parametrize("cell", [LSTMCell(I, H), GRUCell(I, H)])
+def test_gates_are_shares_and_candidates_are_bounded(cell: LSTMCell | GRUCell) -> None:
+    *gates, candidate = cell.gates(*cell.products(torch.randn(B, I), torch.randn(B, H)))
+    assert len(gates) + 1 == cell.num_gates
     assert all(gate.shape == (B, H) and bool(((gate > 0) & (gate < 1)).all()) for gate in gates)
     assert bool((candidate.abs() < 1).all())
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("kind", Cell)
-def test_from_fused_copies_weights_and_type(kind: Cell, dtype: torch.dtype) -> None:
-    layer = random_layer(kind, dtype)
-    cell = WRITTEN[kind].from_fused(layer)
-    assert type(cell) is WRITTEN[kind]
-    for name in NAMES:
-        fused, written = getattr(layer, f"{name}_l0"), getattr(cell, name)
-        assert written.dtype is dtype
-        assert torch.equal(written, fused)
-        assert written.data_ptr() != fused.data_ptr()  # a copy: to train one leaves the other
-
-
-@pytest.mark.parametrize("kind", Cell)
-def test_run_fused_takes_and_gives_states_without_a_layer_axis(kind: Cell) -> None:
-    layer = random_layer(kind, torch.float32)
-    inputs_BSI = torch.randn(B, S, I)
-    outputs_BSH, end = run_fused(layer, inputs_BSI, random_state(kind, torch.float32))
-    assert outputs_BSH.shape == (B, S, H)
-    assert [tensor.shape for tensor in end] == [(B, H)] * num_states(kind)
-    assert torch.equal(end[0], outputs_BSH[:, -1])
-
-
-@pytest.mark.parametrize("kind", Cell)
-def test_run_fused_starts_from_zeros(kind: Cell) -> None:
-    layer = random_layer(kind, torch.float32)
-    inputs_BSI = torch.randn(B, S, I)
-    zeros = (torch.zeros(B, H),) * num_states(kind)
-    torch.testing.assert_close(run_fused(layer, inputs_BSI), run_fused(layer, inputs_BSI, zeros), rtol=0, atol=0)
-
-
 def test_only_the_lstm_has_two_states() -> None:
-    assert {kind: num_states(kind) for kind in Cell} == {Cell.rnn: 1, Cell.lstm: 2, Cell.gru: 1}
-
-
-@pytest.mark.parametrize("kind", Cell)
-def test_fused_layer_starts_orthogonal_with_biases_of_0_but_forget_biases_of_1(kind: Cell) -> None:
-    layer = fused_layer(kind, I, H)
-    assert layer.batch_first
-    blocks = layer.weight_hh_l0.split(H)
-    assert len(blocks) == NUM_GATES[kind]
-    for block in blocks:
-        torch.testing.assert_close(block @ block.T, torch.eye(H), rtol=0, atol=1e-5)
-    sums = (layer.bias_ih_l0 + layer.bias_hh_l0).split(H)
-    for gate, sum_H in enumerate(sums):
-        assert sum_H.tolist() == [1.0 if kind is Cell.lstm and gate == 1 else 0.0] * H
-    bound = math.sqrt(6 / (I + NUM_GATES[kind] * H))  # Glorot and Bengio 2010, eq. 16
-    assert 0 < layer.weight_ih_l0.abs().max().item() <= bound
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Step by step in training
-
-
-@pytest.mark.parametrize("cell", Cell)
-def test_the_step_by_step_loop_has_the_gradients_of_the_fused_layer(cell: Cell) -> None:
-    """Inputs of E = 3 known and O = 2 fed units: fed from a table, both ways read the same."""
-    torch.manual_seed(2)
-    layer = fused_layer(cell, 5, 4).double()
-    known_BTE = torch.randn(3, 6, 3, dtype=torch.float64, requires_grad=True)
-    fed_BTO = torch.randn(3, 6, 2, dtype=torch.float64, requires_grad=True)
-    state = tuple(torch.randn(3, 4, dtype=torch.float64, requires_grad=True) for _ in range(num_states(cell)))
-    inputs = [known_BTE, fed_BTO, *state, *layer.parameters()]
-    expected_BTH, _ = run_fused(layer, torch.cat([known_BTE, fed_BTO], dim=-1), state)
-    loop, hidden, at = StepByStep(cell, layer, known_BTE), [], state
-    for position in range(6):
-        at = loop.step(position, fed_BTO[:, position], at)
-        hidden.append(at[0])
-    found_BTH = torch.stack(hidden, dim=1)
-    torch.testing.assert_close(found_BTH, expected_BTH, rtol=0, atol=1e-12)
-    weight_BTH = torch.randn_like(expected_BTH)
-    expected, found = (torch.autograd.grad((each * weight_BTH).sum(), inputs) for each in (expected_BTH, found_BTH))
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("cell", Cell)
-def test_states_stay_wide_in_the_loop_under_autocast(cell: Cell) -> None:
-    layer = fused_layer(cell, 5, 4)
-    state = tuple(torch.zeros(3, 4, dtype=torch.bfloat16) for _ in range(num_states(cell)))  # as a bridge makes it
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        after = StepByStep(cell, layer, torch.randn(3, 1, 3)).step(0, torch.randn(3, 2), state)
-    assert [tensor.dtype for tensor in after] == [torch.float32] * num_states(cell)
-    sum(tensor.sum() for tensor in after).backward()  # type: ignore[union-attr]
-    assert all(weight.grad is not None and weight.grad.dtype is torch.float32 for weight in layer.parameters())
+    assert {kind: cell.num_states for kind, cell in CELLS.items()} == {Cell.rnn: 1, Cell.lstm: 2, Cell.gru: 1}

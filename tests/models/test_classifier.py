@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from s2s.config.check import check
 from s2s.config.model import AttentionScore, Cell, ModelConfig, Pooling
+from s2s.config.options import check_options
 from s2s.data.batching import Batch, labelled_batch
 from s2s.data.vocabulary.subwords import PAD, UNK
 from s2s.models.classifier import Classifier, Pool, build_classifier
@@ -29,7 +29,7 @@ LAST_BH = torch.tensor([[3.0, -1.0]])
 def built(num_classes: int = 3, **changes: object) -> Classifier:
     torch.manual_seed(7)
     config = ModelConfig(**{"embedding_size": 5, "hidden_size": 6, "dropout": 0.0, **changes})  # type: ignore[arg-type]
-    check(config)
+    check_options(config)
     return build_classifier(config, VOCABULARY, num_classes).eval()
 
 
@@ -45,6 +45,11 @@ def widened(batch: Batch, num: int) -> Tensor:
 def test_pooling_on_paper(pooling: Pooling, expected: list[float]) -> None:
     pool = Pool(pooling, 2, AttentionScore.dot)
     assert pool(STATES_BSH, LAST_BH, IS_TOKEN_BS).tolist() == [expected]
+
+
+def test_an_unknown_pooling_is_refused() -> None:
+    with pytest.raises(AssertionError, match="median"):
+        Pool("median", 2, AttentionScore.dot)(STATES_BSH, LAST_BH, IS_TOKEN_BS)  # type: ignore[arg-type]
 
 
 def test_attention_pooling_on_paper() -> None:
@@ -149,7 +154,7 @@ def test_several_classes_on_paper() -> None:
     assert loss.loss_nats.item() == pytest.approx(4 * math.log(3))
 
 
-def test_words_are_dropped_in_training_only() -> None:
+def test_tokens_are_dropped_in_training_only() -> None:
     model, batch = built(source_word_dropout=0.95), labelled_batch([[4] * 50], [[0]])
     unknown = labelled_batch([[UNK] * 50], [[0]])
     with torch.no_grad():
@@ -160,7 +165,7 @@ def test_words_are_dropped_in_training_only() -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# The state at the padding, which is taken by many a first classifier
+# The state at the padding, a common mistake
 
 
 class AtPadding(Pool):
@@ -185,7 +190,7 @@ def test_the_state_at_the_padding_forgets_the_text(cell: Cell) -> None:
 
 @pytest.mark.parametrize(("pool", "low", "high"), [(Pool, 0.97, 1.0), (AtPadding, 0.0, 0.65)])
 def test_what_can_be_learnt_from_the_state_at_the_padding(pool: type[Pool], low: float, high: float) -> None:
-    """Whether a text holds word 4 or word 5 is learnt in a moment at its last real token, and not behind 60 pads."""
+    """Whether a text holds token 4 or token 5 is learnt in a moment at its last real token, but not after 60 pads."""
     model = built(2, bidirectional=False, embedding_size=8, hidden_size=12).train()
     model.pool = pool(Pooling.last, 12, AttentionScore.dot)
     optimizer = torch.optim.Adam(model.parameters(), 0.02)

@@ -1,7 +1,7 @@
 """The decoder: all positions at once give the same numbers as one step after the other.
 
 B = 3 sentences, T = 4 target positions, S = 7 source positions, K = 2 beams, E = 5 embedding units, H = 6 units of a
-state, O = 2 units of an attentional state, V = 11 pieces.
+state, O = 2 units of an attentional state, V = 11 tokens.
 """
 
 import itertools
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from s2s.config.model import AttentionScore, Cell
-from s2s.models.attention import Attention, Memory
+from s2s.models.attention import ATTENTIONS, Memory
 from s2s.models.decoder import Decoder, DecoderState
 
 B, T, S, K, E, H, O, V = 3, 4, 7, 2, 5, 6, 2, 11  # noqa: E741
@@ -33,7 +33,7 @@ def decoder(
         nn.Embedding(V, E),
         cell,
         H,
-        Attention(H, O, score),
+        ATTENTIONS[score](H, O),
         layers=layers,
         is_residual=is_residual,
         is_input_feeding=is_input_feeding,
@@ -44,11 +44,11 @@ def decoder(
 
 
 def start_of(module: Decoder) -> tuple[DecoderState, Memory]:
-    """The state after, and the memory of, an encoder that drew its states by lot."""
+    """The state after, and the memory of, an encoder with random states."""
     torch.manual_seed(11)
     states_BSH = torch.randn(B, S, H, dtype=torch.float64)
     last = [torch.randn(B, H, dtype=torch.float64) for _ in module.layers]
-    return module.start(last), module.attention.remember(states_BSH, torch.arange(S) < LENGTHS[:, None])
+    return module.start(last), module.attention.build_memory(states_BSH, torch.arange(S) < LENGTHS[:, None])
 
 
 def random_target(*shape: int) -> Tensor:
@@ -106,8 +106,8 @@ def test_decoder_equals_torch_and_attention_one_after_the_other() -> None:
         for name, weight in module.layers[index].state_dict().items()
     }
     reference.load_state_dict(weights)
-    hidden, memory_cell = (torch.stack([layer[part] for layer in state.layers]) for part in range(2))
-    states_BTH, _ = reference(module.embedding(target_BT), (hidden, memory_cell))
+    hidden, cell = (torch.stack([layer[part] for layer in state.layers]) for part in range(2))
+    states_BTH, _ = reference(module.embedding(target_BT), (hidden, cell))
     torch.testing.assert_close(
         module(target_BT, state, memory), module.attention(states_BTH, memory), rtol=0, atol=1e-12
     )
@@ -170,7 +170,7 @@ def test_start_is_a_tanh_layer_over_each_last_state(cell: Cell) -> None:
     assert torch.equal(state.attentional_NO, torch.zeros(B, O, dtype=torch.float64))
 
 
-def test_input_feeding_feeds_the_last_attentional_state_beside_the_word() -> None:
+def test_input_feeding_feeds_the_last_attentional_state_beside_the_token() -> None:
     module = decoder(Cell.gru, is_input_feeding=True)
     start, memory = start_of(module)
     token_B2 = random_target(B, 2)
@@ -191,7 +191,7 @@ def test_without_input_feeding_nothing_is_fed() -> None:
 
 
 @pytest.mark.parametrize("is_input_feeding", [False, True])
-def test_a_position_never_sees_later_words(is_input_feeding: bool) -> None:
+def test_a_position_never_sees_later_tokens(is_input_feeding: bool) -> None:
     module = decoder(layers=2, is_input_feeding=is_input_feeding)
     state, memory = start_of(module)
     target_BT = random_target(B, T)

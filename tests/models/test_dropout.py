@@ -1,4 +1,4 @@
-"""Dropout: the share that is dropped, the mean that stays, the same mask at all positions, and whole words.
+"""Dropout: the share that is dropped, the mean that stays, the same mask at all positions, and word dropout.
 
 B = 3 sentences, T = 7 positions, E = 5 units, unless a share has to be measured.
 """
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from s2s.data.vocabulary.subwords import BOS, EOS, PAD, UNK
-from s2s.models.dropout import Dropout, drop_words, dropout_mask
+from s2s.models.dropout import Dropout, drop_tokens, dropout_mask
 
 B, T, E = 3, 7, 5
 CPU = torch.device("cpu")
@@ -172,7 +172,7 @@ def test_a_printed_model_shows_the_rate() -> None:
 @pytest.mark.parametrize("spared", [BOS, EOS])
 def test_special_ids_are_never_dropped(spared: int) -> None:
     ids_BT = torch.tensor([[spared, 4, 5, PAD], [6, 7, spared, PAD]])
-    seen = [drop_words(ids_BT, 0.6, spared=spared) for _ in range(60)]
+    seen = [drop_tokens(ids_BT, 0.6, spared=spared) for _ in range(60)]
     assert all(torch.equal(found[ids_BT < 4], ids_BT[ids_BT < 4]) for found in seen)
     assert all(bool(((found == ids_BT) | (found == UNK)).all()) for found in seen)
     assert all(
@@ -181,15 +181,15 @@ def test_special_ids_are_never_dropped(spared: int) -> None:
     )
 
 
-def test_the_share_of_words() -> None:
+def test_the_share_of_tokens() -> None:
     torch.manual_seed(1)
     ids_BT = torch.full((200, 100), 9)
-    num_dropped = int((drop_words(ids_BT, 0.15, spared=EOS) == UNK).sum())
+    num_dropped = int((drop_tokens(ids_BT, 0.15, spared=EOS) == UNK).sum())
     assert chance_of_a_worse_share(num_dropped, ids_BT.numel(), 0.15) > 1e-4
     assert bool((ids_BT == 9).all())
 
 
-def test_no_share_of_words_draws_nothing() -> None:
+def test_no_share_of_tokens_draws_nothing() -> None:
     before, ids_BT = torch.get_rng_state(), torch.tensor([[4, 5]])
-    assert drop_words(ids_BT, 0.0, spared=EOS) is ids_BT
+    assert drop_tokens(ids_BT, 0.0, spared=EOS) is ids_BT
     assert torch.equal(torch.get_rng_state(), before)

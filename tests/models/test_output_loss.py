@@ -1,6 +1,6 @@
 """The output layer and its loss in one piece, against plain torch in float64.
 
-N = 5 positions, O = 3 units, V = 7 pieces.
+N = 5 positions, O = 3 units, V = 7 tokens.
 """
 
 import math
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from s2s.models import output_loss as module
-from s2s.models.model import perplexity
 from s2s.models.output_loss import output_loss
 
 N, O, V = 5, 3, 7  # noqa: E741
@@ -154,9 +153,3 @@ def test_under_autocast_sums_are_fp32_and_weights_get_fp32_gradients() -> None:
     smoothed, plain, gradients = reference(*sources, target_N, 0.1)
     assert_equal((smoothed_nats, loss_nats), (smoothed, plain), tolerance=0.03)  # bf16 holds 8 bits
     assert_equal(found, gradients, tolerance=0.05)
-
-
-def test_perplexity_on_paper() -> None:
-    assert perplexity(0.0) == 1.0
-    assert perplexity(math.log(8)) == pytest.approx(8)  # as undecided as between 8 equally likely words
-    assert math.isfinite(perplexity(1e9))

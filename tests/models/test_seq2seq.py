@@ -1,4 +1,4 @@
-"""The whole model: its loss, its shared weights, its options in every combination, and its cost on paper."""
+"""The whole model: its loss, its shared weights, and its options in every combination."""
 
 import itertools
 import math
@@ -6,14 +6,12 @@ import math
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
-from s2s.config.check import check
 from s2s.config.model import AttentionScore, Cell, ModelConfig, Tie
+from s2s.config.options import check_options
 from s2s.data.batching import Batch, pad, pair_batch
 from s2s.data.vocabulary.subwords import BOS, EOS, PAD, UNK
 from s2s.models.dropout import Dropout
-from s2s.models.flops import flops_per_target_token
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
 
 SOURCE_V, TARGET_V = 13, 11
@@ -24,7 +22,7 @@ TARGETS = [[4, 5], [6, 7, 8, 9, 10], [4, 10, 5]]
 def options(**changes: object) -> ModelConfig:
     values = {"embedding_size": 5, "hidden_size": 6, "dropout": 0.0, **changes}
     config = ModelConfig(**values)  # type: ignore[arg-type]
-    check(config)
+    check_options(config)
     return config
 
 
@@ -35,7 +33,7 @@ def built(source_vocabulary: int = SOURCE_V, **changes: object) -> Seq2Seq:
 
 
 def batch_of(rows: slice = slice(None)) -> Batch:
-    return pair_batch([[word % TARGET_V for word in row] for row in SOURCES[rows]], TARGETS[rows])
+    return pair_batch([[token % TARGET_V for token in row] for row in SOURCES[rows]], TARGETS[rows])
 
 
 def by_torch(model: Seq2Seq, batch: Batch, label_smoothing: float) -> Tensor:
@@ -146,15 +144,15 @@ def test_probabilities_of_the_steps_multiply_to_the_loss(is_input_feeding: bool)
     model, batch = built(layers=2, input_feeding=is_input_feeding), batch_of(slice(1, 2))
     memory, state = model.encode(batch.source_BS, batch.source_lengths_B)
     token_11, total = torch.tensor([[BOS]]), 0.0
-    for word in batch.target_out_BT[0].tolist():
+    for token in batch.target_out_BT[0].tolist():
         scores_11V, _, state = model.step(token_11, state, memory)
         assert scores_11V.shape == (1, 1, TARGET_V)
-        total += torch.log_softmax(scores_11V, dim=-1)[0, 0, word].item()
-        token_11 = torch.tensor([[word]])
+        total += torch.log_softmax(scores_11V, dim=-1)[0, 0, token].item()
+        token_11 = torch.tensor([[token]])
     assert -total == pytest.approx(model.loss(batch).loss_nats.item(), rel=1e-5)
 
 
-def test_a_zero_output_layer_is_undecided_between_all_pieces() -> None:
+def test_a_zero_output_layer_is_undecided_between_all_tokens() -> None:
     model, batch = built(tie=Tie.none), batch_of()
     torch.nn.init.zeros_(model.output.weight)
     assert batch.num_tokens == 13
@@ -205,7 +203,7 @@ def test_locked_dropout_reaches_every_place(is_locked: bool) -> None:
     assert {module.is_locked for module in model.modules() if isinstance(module, Dropout)} == {is_locked}
 
 
-def read_words(model: Seq2Seq, batch: Batch) -> tuple[Tensor, Tensor]:
+def read_tokens(model: Seq2Seq, batch: Batch) -> tuple[Tensor, Tensor]:
     """The ids that encoder and decoder see."""
     seen: list[Tensor] = []
     hooks = [
@@ -220,21 +218,21 @@ def read_words(model: Seq2Seq, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
-def test_word_dropout_hides_words_of_its_side_in_training_only(side: str) -> None:
+def test_word_dropout_hides_tokens_of_its_side_in_training_only(side: str) -> None:
     model, batch = built(**{f"{side}_word_dropout": 0.9}), batch_of()
     given = (batch.source_BS, batch.target_in_BT)
-    for found, expected in zip(read_words(model, batch), given, strict=True):
+    for found, expected in zip(read_tokens(model, batch), given, strict=True):
         assert torch.equal(found, expected)
     torch.manual_seed(2)
-    for name, found, expected in zip(("source", "target"), read_words(model.train(), batch), given, strict=True):
-        is_word = (expected != PAD) & (expected != BOS) & (expected != EOS)
-        assert torch.equal(found[~is_word], expected[~is_word])
+    for name, found, expected in zip(("source", "target"), read_tokens(model.train(), batch), given, strict=True):
+        is_ordinary = (expected != PAD) & (expected != BOS) & (expected != EOS)
+        assert torch.equal(found[~is_ordinary], expected[~is_ordinary])
         assert bool((found != expected).any()) == (name == side)
         assert bool(((found == expected) | (found == UNK)).all())
 
 
-def test_what_has_to_be_said_is_not_hidden() -> None:
-    """An output layer that only knows that UNK is wrong is as undecided about all other words."""
+def test_what_has_to_be_predicted_is_not_hidden() -> None:
+    """An output layer that only knows that UNK is wrong is as undecided about all other tokens."""
     model, batch = built(target_word_dropout=0.9, source_word_dropout=0.9).train(), batch_of()
     torch.nn.init.zeros_(model.output.weight)
     model.output.bias.data[UNK] = -50.0
@@ -246,51 +244,3 @@ def test_without_dropout_training_draws_nothing() -> None:
     before = torch.get_rng_state()
     model.loss(batch)
     assert torch.equal(torch.get_rng_state(), before)
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Cost
-
-
-# Embedding of 5, 6 hidden units, 11 target pieces, an LSTM with 4 gates.
-ENCODER = 2 * 4 * 3 * (5 + 3)
-DECODER = 4 * 6 * (5 + 6)
-
-
-@pytest.mark.parametrize(
-    ("changes", "a_source_token", "a_target_token"),
-    [
-        ({"tie": Tie.none}, ENCODER, DECODER + 6 * 12 + 11 * 6),
-        ({"tie": Tie.output}, ENCODER, DECODER + 5 * 12 + 11 * 5),
-        ({"tie": Tie.output, "bidirectional": False}, 4 * 6 * (5 + 6), DECODER + 5 * 12 + 11 * 5),
-        ({"tie": Tie.output, "attention": AttentionScore.none}, ENCODER, DECODER + 5 * 6 + 11 * 5),
-        ({"tie": Tie.output, "attention": AttentionScore.general}, ENCODER + 6 * 6, DECODER + 5 * 12 + 11 * 5),
-        ({"tie": Tie.output, "attention": AttentionScore.additive}, ENCODER + 6 * 6, DECODER + 6 * 6 + 5 * 12 + 11 * 5),
-        ({"tie": Tie.output, "input_feeding": True}, ENCODER, DECODER + 4 * 6 * 5 + 5 * 12 + 11 * 5),
-        ({"tie": Tie.output, "layers": 2}, ENCODER + 2 * 4 * 3 * (6 + 3), DECODER + 4 * 6 * (6 + 6) + 5 * 12 + 11 * 5),
-        ({"tie": Tie.output, "cell": Cell.gru}, ENCODER * 3 // 4, DECODER * 3 // 4 + 5 * 12 + 11 * 5),
-    ],
-)
-def test_flops_on_paper(changes: dict[str, object], a_source_token: int, a_target_token: int) -> None:
-    assert flops_per_target_token(built(**changes), 0.5) == 6 * (0.5 * a_source_token + a_target_token)
-    assert flops_per_target_token(built(**changes)) == 6 * (a_source_token + a_target_token)
-
-
-@pytest.mark.parametrize("is_input_feeding", [False, True])
-@pytest.mark.parametrize("cell", list(Cell))
-def test_torch_counts_the_same_products(cell: Cell, is_input_feeding: bool) -> None:
-    """What torch counts besides: the products of attention (12 S H a target position) and the bridges, once a sentence.
-
-    What it leaves out: the gradient with respect to the zeros that the two directions of the encoder start from.
-    """
-    num_sentences, num_source, num_target = 3, 7, 5
-    model = built(cell=cell, input_feeding=is_input_feeding).train().double()  # fp32 has products that torch hides
-    batch = pair_batch([[5] * (num_source - 1)] * num_sentences, [[6] * (num_target - 1)] * num_sentences)
-    with FlopCounterMode(display=False) as counter:
-        model.loss(batch).smoothed_nats.backward()
-    told = flops_per_target_token(model, num_source / num_target) * num_sentences * num_target
-    attention = 12 * num_sentences * num_target * num_source * 6
-    bridges = 6 * num_sentences * sum(bridge.weight.numel() for bridge in model.decoder.bridges)
-    first_states = 2 * num_sentences * 2 * {Cell.rnn: 1, Cell.gru: 3, Cell.lstm: 4}[cell] * 3 * 3
-    all_of_it = pytest.approx(told + attention + bridges - first_states)
-    assert counter.get_total_flops() == all_of_it or (is_input_feeding and counter.get_total_flops() >= told)

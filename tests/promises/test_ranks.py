@@ -1,11 +1,9 @@
 """Several ranks learn what one process learns, and end together."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processes import ROOT, environment
+from processes import ROOT, environment, losses, wait_for_step
+from s2s.data.batching import labelled_batch, pair_batch
 from s2s.data.token_store import TokenStore
 from s2s.distributed import Ranks, connected
 from s2s.errors import RankEnded
-from s2s.training.updates import Updates, _ahead
+from s2s.training.updates import Updates, prefetched
 from tiny_runs import TINY, file_options
 
 CPU = torch.device("cpu")
@@ -32,7 +31,7 @@ def updates(ranks: Ranks, batch_tokens: int = 60, accumulate: int = 1) -> Update
     generator = np.random.default_rng(5)
     sides = ([generator.integers(4, 99, size=1 + n % 9).tolist() for n in range(50)] for _ in range(2))
     source, target = (TokenStore(side, 99) for side in sides)
-    return Updates(source, target, batch_tokens, accumulate, 3, ranks, CPU)
+    return Updates(source, target, pair_batch, batch_tokens, None, accumulate, None, 3, ranks, CPU)
 
 
 def one_epoch(made: Updates) -> list[Any]:
@@ -65,7 +64,7 @@ def test_the_shares_of_the_ranks_make_up_the_batch(size: int, batch_tokens: int,
 def test_texts_with_labels_are_shared_out_and_counted_by_the_text(size: int) -> None:
     texts, labels = TokenStore([[4] * (1 + n % 5) for n in range(20)], 9), TokenStore([[n % 3] for n in range(20)], 3)
     shares = [
-        one_epoch(Updates(texts, labels, 999, 1, 3, Ranks(rank, size), CPU, batch_size=7, is_labelled=True))
+        one_epoch(Updates(texts, labels, labelled_batch, 999, 7, 1, None, 3, Ranks(rank, size), CPU))
         for rank in range(size)
     ]
     assert sorted(update.num_tokens for update in shares[0]) == [6, 7, 7]
@@ -98,13 +97,13 @@ def test_a_rank_that_ends_with_the_first_takes_its_exit_code() -> None:
 
 
 def test_reading_ahead_changes_no_item_and_passes_errors_on() -> None:
-    assert list(zip(range(5), _ahead(iter(range(100)), 3), strict=False)) == [(n, n) for n in range(5)]
+    assert list(zip(range(5), prefetched(iter(range(100)), 3), strict=False)) == [(n, n) for n in range(5)]
 
     def broken() -> Any:
         yield 1
         raise OSError("gone")
 
-    items = _ahead(broken(), 2)
+    items = prefetched(broken(), 2)
     assert next(items) == 1
     with pytest.raises(OSError, match="gone"):
         next(items)
@@ -130,20 +129,11 @@ def finish(process: "subprocess.Popen[bytes]") -> str:
     return err.decode()
 
 
-def losses(run: Path) -> dict[tuple[int, str], float]:
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().split("\n")[:-1]]
-    found = {(row["step"], row["kind"]): row["loss_nats"] for row in rows}
+def losses_by_line(run: Path) -> dict[tuple[int, str], float]:
+    rows = losses(run)
+    found = {(step, kind): loss for step, kind, loss in rows}
     assert len(found) == len(rows), "a line stands twice"
     return found
-
-
-def wait_for_step(run: Path, step: int) -> None:
-    until_s = time.monotonic() + 120
-    while time.monotonic() < until_s:
-        if (run / "metrics.jsonl").exists() and any(at >= step for at, _ in losses(run)):
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"step {step} was not reached")
 
 
 def assert_gone(process: "subprocess.Popen[bytes]") -> None:
@@ -171,7 +161,7 @@ def alone(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("size", [2, 3])
 def test_ranks_learn_what_one_process_learns(options: list[str], alone: Path, tmp_path: Path, size: int) -> None:
     finish(torchrun(size, *options, f"run={tmp_path / 'run'}"))
-    assert losses(tmp_path / "run") == pytest.approx(losses(alone), abs=1e-5)
+    assert losses_by_line(tmp_path / "run") == pytest.approx(losses_by_line(alone), abs=1e-5)
     assert {path.name for path in (tmp_path / "run").iterdir()} == {path.name for path in alone.iterdir()}
 
 
@@ -180,7 +170,7 @@ def test_a_batch_of_fewer_sentences_than_ranks(options: list[str], tmp_path: Pat
     few = [*options, "training.batch_tokens=1", "training.max_steps=6"]
     finish(torchrun(2, *few, f"run={tmp_path / 'two'}"))
     finish(torchrun(1, *few, f"run={tmp_path / 'one'}"))
-    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
+    assert losses_by_line(tmp_path / "two") == pytest.approx(losses_by_line(tmp_path / "one"), abs=1e-5)
 
 
 @pytest.mark.slow
@@ -195,9 +185,9 @@ def test_stopped_ranks_end_together_and_go_on_exactly(options: list[str], tmp_pa
     assert process.returncode != 0
     assert "all saved; the same command goes on" in err.decode()
     assert_gone(process)
-    assert max(step for step, _ in losses(tmp_path / "broken")) < 60
+    assert max(step for step, _ in losses_by_line(tmp_path / "broken")) < 60
     assert "going on at step" in finish(torchrun(2, *options, f"run={tmp_path / 'broken'}"))
-    assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
+    assert losses_by_line(tmp_path / "broken") == losses_by_line(tmp_path / "whole")
 
 
 @pytest.mark.slow
@@ -206,7 +196,7 @@ def test_another_number_of_ranks_may_go_on(options: list[str], alone: Path, tmp_
     run = tmp_path / "run"
     for size, steps in ((2, 20), (3, 40), (1, 60)):
         finish(torchrun(size, *options, f"run={run}", f"training.max_steps={steps}"))
-    found, expected = losses(run), losses(alone)
+    found, expected = losses_by_line(run), losses_by_line(alone)
     assert {key: found[key] for key in expected} == pytest.approx(expected, abs=1e-5)
 
 
@@ -221,7 +211,7 @@ def test_a_killed_rank_takes_the_others_along(options: list[str], alone: Path, t
     assert process.returncode != 0, err.decode()
     assert_gone(process)
     finish(torchrun(2, *options, f"run={run}"))
-    found, expected = losses(run), losses(alone)
+    found, expected = losses_by_line(run), losses_by_line(alone)
     assert {key: found[key] for key in expected if key in found} == pytest.approx(expected, abs=1e-5)
 
 

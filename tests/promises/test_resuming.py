@@ -26,7 +26,7 @@ Run = tuple[list[str], Path]
 @pytest.fixture(autouse=True)
 def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the time of so small a run is that of drawing its attention."""
-    monkeypatch.setattr(translation, "_draw_attention", lambda *_: None)
+    monkeypatch.setattr(translation, "plot_attention", lambda *_: None)
 
 
 @pytest.fixture
@@ -93,9 +93,9 @@ def test_another_optimizer_needs_to_be_asked_for(
     ended = call_command("train", *other)
     assert ended.code == 1
     assert "optim.schedule: inverse_sqrt -> plateau; optim.label_smoothing: 0.1 -> 0.2" in ended.err
-    assert "resume.reset_optimizer=true allows other options under optim" in ended.err
+    assert "training.reset_optimizer=true allows other options under optim" in ended.err
     caplog.set_level("INFO")
-    ended = call_command("train", *other, "resume.reset_optimizer=true")
+    ended = call_command("train", *other, "training.reset_optimizer=true")
     assert ended.code == 0, ended.err
     assert "the optimizer and its schedule begin anew at step 12" in caplog.text
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -108,7 +108,7 @@ def test_a_reset_optimizer_is_not_reset_again(
 ) -> None:
     """The same command, given once more, goes on as any other does."""
     options, run = begun
-    other = [*options, "optim.learning_rate=0.001", "resume.reset_optimizer=true"]
+    other = [*options, "optim.learning_rate=0.001", "training.reset_optimizer=true"]
     assert call_command("train", *other, "training.max_steps=14").code == 0
     caplog.set_level("INFO")
     assert call_command("train", *other, "training.max_steps=16").code == 0

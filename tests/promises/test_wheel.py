@@ -30,15 +30,15 @@ def test_an_installed_wheel_walks_the_road(tmp_path: Path) -> None:
     (site,) = (tmp_path / "env" / "lib").glob("python3*/site-packages")
     here = next(path for path in sys.path if path.endswith("site-packages"))
     (site / "packages_of_the_tests.pth").write_text(f"{here}\n")
-    commands = tmp_path / "env" / "bin"
+    s2s = tmp_path / "env" / "bin" / "s2s"
     where = run(python, "-c", "import s2s, s2s.conf; print(s2s.__file__, s2s.conf.__file__)", cwd=tmp_path).stdout
     assert where.decode().count(str(site)) == 2
     options = [*file_options(tmp_path / "corpus"), *TINY, "run=here", "training.max_steps=6"]
-    trained = run(commands / "s2s-train", *options, cwd=tmp_path)
-    assert b"s2s-translate run=here" in trained.stderr
+    trained = run(s2s, "train", *options, cwd=tmp_path)
+    assert b"s2s translate run=here" in trained.stderr
     assert (tmp_path / "here" / "best" / "weights.safetensors").exists()
-    assert b'"bleu"' in run(commands / "s2s-evaluate", "run=here", cwd=tmp_path).stdout
-    lines = run(commands / "s2s-translate", "run=here", cwd=tmp_path, stdin="하나 둘\n\n셋\n".encode()).stdout
+    assert b'"bleu"' in run(s2s, "evaluate", "run=here", cwd=tmp_path).stdout
+    lines = run(s2s, "translate", "run=here", cwd=tmp_path, stdin="하나 둘\n\n셋\n".encode()).stdout
     assert lines.count(b"\n") == 3
     script = run(
         sys.executable, ROOT / "scripts/translate.py", "run=here", cwd=tmp_path, stdin="하나 둘\n\n셋\n".encode()

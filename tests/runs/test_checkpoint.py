@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from s2s.config.training import OptimConfig, Optimizer
+from s2s.config.optim import OptimConfig, Optimizer
 from s2s.errors import CheckpointError
 from s2s.runs.checkpoint import (
     checkpoint_path,

@@ -16,7 +16,8 @@ import pytest
 import torch
 
 from s2s.config.model import ModelConfig
-from s2s.config.training import Config, OptimConfig, Optimizer, Schedule, StopMetric, TrainingConfig
+from s2s.config.optim import OptimConfig, Optimizer, Schedule
+from s2s.config.training import Config, StopMetric, TrainingConfig
 from s2s.data.batching import Batch, batch_indices, pair_batch
 from s2s.data.token_store import TokenStore
 from s2s.errors import CheckpointError, Interrupted, TrainingError
@@ -257,13 +258,13 @@ def test_a_run_stopped_again_and_again(tmp_path: Path, unbroken: tuple[Trainer, 
 
 def test_a_signal_while_validating_waits_for_the_validation(tmp_path: Path, unbroken: tuple[Trainer, Path]) -> None:
     made = trainer(tmp_path)
-    measure = made.measure
+    measure = made.validate
 
     def signalled() -> Validation:
         os.kill(os.getpid(), signal.SIGTERM)
         return measure()
 
-    made.measure = signalled
+    made.validate = signalled
     with pytest.raises(Interrupted, match="stopped at step 4"):
         made.run()
     assert lines(tmp_path, "dev")[0]["step"] == 4
@@ -275,14 +276,14 @@ def test_a_signal_while_validating_waits_for_the_validation(tmp_path: Path, unbr
 def test_a_signal_in_the_last_validation_is_heeded(tmp_path: Path, unbroken: tuple[Trainer, Path]) -> None:
     """All is saved, and the same command has nothing left to train."""
     made = trainer(tmp_path)
-    measure = made.measure
+    measure = made.validate
 
     def signalled() -> Validation:
         if made.progress.step == 17:
             os.kill(os.getpid(), signal.SIGTERM)
         return measure()
 
-    made.measure = signalled
+    made.validate = signalled
     with pytest.raises(Interrupted, match="stopped at step 17") as caught:
         made.run()
     assert caught.value.exit_code == 143
@@ -551,19 +552,19 @@ def test_a_checkpoint_among_bad_steps_remembers_them(tmp_path: Path) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Text cut anew
+# Subword regularization
 
 
-def turned_round(sources: Any, targets: Any, seed: int) -> tuple[Any, Any]:
-    """Stands for cutting text anew: sentences turned round, with as many repetitions of a word as the seed says."""
+def reversed_and_repeated(sources: Any, targets: Any, seed: int) -> tuple[Any, Any]:
+    """In place of other subwords: sentences in reverse, with as many repetitions of a token as the seed says."""
     return [row[::-1] for row in sources], [[*row, *[5] * (seed % 3)] for row in targets]
 
 
-def test_text_is_cut_anew_for_every_batch_and_epoch(tmp_path: Path) -> None:
+def test_text_is_resampled_for_every_batch_and_epoch(tmp_path: Path) -> None:
     plain = trainer(tmp_path).updates
-    recut = dataclasses.replace(plain, recut=turned_round)
+    resampled = dataclasses.replace(plain, resample=reversed_and_repeated)
     lengths = set()
-    for before, after in itertools.islice(zip(plain.starting_at(0, 0), recut.starting_at(0, 0), strict=False), 40):
+    for before, after in itertools.islice(zip(plain.starting_at(0, 0), resampled.starting_at(0, 0), strict=False), 40):
         (old,), (new,) = before.batches, after.batches
         assert old.source_BS[0, 0] == new.source_BS[0, int(new.source_lengths_B[0]) - 2]
         added = {len(new_row) - len(old_row) for new_row, old_row in zip(rows(new), rows(old), strict=True)}
@@ -577,11 +578,11 @@ def rows(batch: Batch) -> list[list[int]]:
     return [row[row != 0].tolist() for row in batch.target_out_BT]
 
 
-def test_text_cut_anew_comes_out_the_same_after_a_stop(tmp_path: Path) -> None:
-    recut = dataclasses.replace(trainer(tmp_path).updates, recut=turned_round)
-    whole = list(itertools.islice(recut.starting_at(0, 0), 40))
+def test_resampled_text_is_the_same_after_a_stop(tmp_path: Path) -> None:
+    resampled = dataclasses.replace(trainer(tmp_path).updates, resample=reversed_and_repeated)
+    whole = list(itertools.islice(resampled.starting_at(0, 0), 40))
     for start in (3, 11, 29):
-        rest = recut.starting_at(whole[start - 1].epoch, whole[start - 1].position)
+        rest = resampled.starting_at(whole[start - 1].epoch, whole[start - 1].position)
         assert all(rows(a.batches[0]) == rows(b.batches[0]) for a, b in zip(whole[start:], rest, strict=False))
 
 
@@ -592,7 +593,7 @@ def test_text_cut_anew_comes_out_the_same_after_a_stop(tmp_path: Path) -> None:
 def gradients(made: Trainer, update: Update) -> list[torch.Tensor]:
     made.model.eval()  # without dropout, so that the same sentences give the same loss
     made.optimizer.zero_grad()
-    made._gradients(update)
+    made.backward(update)
     return [torch.zeros(()) if weight.grad is None else weight.grad.clone() for weight in made.parameters]
 
 
@@ -820,7 +821,7 @@ def test_the_average_is_validated_and_kept_as_the_best(tmp_path: Path) -> None:
         seen.append(weights(made))
         return Validation(1.0, {"bleu": 1.0})
 
-    made.measure = look
+    made.validate = look
     made.run()
     best, _ = load_checkpoint(weights_path(made.run_folder))
     last, _ = load_checkpoint(checkpoints(made.run_folder)[0])
@@ -889,6 +890,7 @@ TRAINING_OPTIONS: list[dict[str, Any]] = [
     *({"stop_metric": metric} for metric in (StopMetric.loss, StopMetric.perplexity, StopMetric.bleu)),
     {"patience": 1},
     {"max_bad_steps": 0},
+    {"reset_optimizer": True},
     {"tensorboard": True},
 ]
 

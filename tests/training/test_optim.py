@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from s2s.config.training import OptimConfig, Optimizer, Schedule
+from s2s.config.optim import OptimConfig, Optimizer, Schedule
 from s2s.training.optim import Plateau, WeightAverage, build_optimizer, learning_rate, parameter_groups
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -25,9 +25,13 @@ _ABOUT_TEST = {
     Task.translate: "Test scores are those that training ended with, each on the run's own test set and with its own "
     "search.",
     Task.classify: "Test scores are those that training ended with, each on the run's own test set. Classifiers are "
-    "not scored anew here: that is s2s-classify's data.test.",
+    "not scored anew here: that is s2s classify's data.test.",
 }
 _LOSSES = {"train": "training", "dev": "dev"}
+_X_AXES: dict[str, Callable[[Mapping[str, Any]], float]] = {
+    "updates of the weights": lambda row: float(row["step"]),
+    "minutes of training": lambda row: row["elapsed_s"] / 60,
+}
 _BORDER = 0.05
 _TOKEN = re.compile(r"\w+|[^\w\s]|\s+")
 _EDGES = re.compile(r"(\s*)(.*?)(\s*)", re.DOTALL)
@@ -139,7 +143,7 @@ def _told(story: RunStory, measures: Measures) -> list[str]:
 
 def _best(story: RunStory, name: str) -> float | None:
     """The highest value of a score on the dev set."""
-    return max((y for _, y in _points(story.metrics, "dev", name) if math.isfinite(y)), default=None)
+    return max((row[name] for row in story.metrics if row["kind"] == "dev" and row[name] is not None), default=None)
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -179,17 +183,36 @@ def _curves(stories: Sequence[RunStory], measures: Measures) -> str:
     curves += [("dev", name, f"dev {title}") for name, title in measures.dev.items()]
     parts = ["<h2>Learning</h2>"]
     for kind, name, title in curves:
-        lines = [
-            ChartLine(story.name, index, _points(story.metrics, kind, name)) for index, story in enumerate(stories)
+        parts.append(f"<h3>{title}</h3>")
+        for x_name, by in _X_AXES.items() if kind == "dev" else [*_X_AXES.items()][:1]:
+            lines = [
+                ChartLine(story.name, index, _points(story.metrics, kind, name, by))
+                for index, story in enumerate(stories)
+            ]
+            parts.append(line_chart(lines, x_name=x_name, y_name=title.split(" (")[0]))
+    rows = [
+        [
+            _name(index, story.name),
+            f"{row['elapsed_s'] / 60:.2f}",
+            f"{row['step']:,}",
+            _number(row["loss_nats"], 3),
+            *(_number(row[name], 2) for name in measures.dev),
         ]
-        parts += [f"<h3>{title}</h3>", line_chart(lines, x_name="updates of the weights", y_name=title.split(" (")[0])]
+        for index, story in enumerate(stories)
+        for row in story.metrics
+        if row["kind"] == "dev"
+    ]
+    table = _table(["run", "minutes", "step", "dev loss", *(f"dev {title}" for title in measures.dev.values())], rows)
+    parts.append(f"<details><summary>all validations</summary>{table}</details>")
     return "\n".join(parts)
 
 
-def _points(metrics: Sequence[Mapping[str, Any]], kind: str, name: str) -> list[tuple[float, float]]:
-    """Step and value of each row that has one; null is NaN."""
+def _points(
+    metrics: Sequence[Mapping[str, Any]], kind: str, name: str, by: Callable[[Mapping[str, Any]], float]
+) -> list[tuple[float, float]]:
+    """Where each row that has a value stands on the x axis, and its value; null is NaN."""
     return [
-        (float(row["step"]), math.nan if row[name] is None else float(row[name]))
+        (by(row), math.nan if row[name] is None else float(row[name]))
         for row in metrics
         if row["kind"] == kind and name in row
     ]

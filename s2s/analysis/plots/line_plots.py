@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from s2s.analysis.plots.figure import COLOURS, empty_figure, lay_grid, save_figure, typeset, write
+from s2s.analysis.plots.figure import COLOURS, lay_grid, new_figure, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,6 @@ MARKERS = "osD^vPX"
 Dash = Literal["-", "--", ":", "-.", ""]
 """As matplotlib writes them; the empty one draws points alone."""
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-_TICK_TEXT = "0123456789.−⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
 _STEPS = (1, 2, 5, 10, 20, 50, 100)  # a double has 632 powers of ten
 _MOST_TICKS = 8
 _FEW_POINTS = 25
@@ -77,21 +76,22 @@ def plot_panels(panels: Sequence[Panel], path: Path, *, num_columns: int = 2) ->
         path: the file to write; its folder is made if need be.
 
     Raises:
-        MissingExtraError: matplotlib is not installed, or no font here can draw Korean.
+        MissingExtraError: matplotlib is not installed.
         ConfigError: the file's suffix names another format.
     """
-    figure = empty_figure(path)
     columns = min(num_columns, len(panels))
     rows = -(-len(panels) // columns)
-    figure.set_size_inches(columns * _PANEL_INCHES[0], rows * _PANEL_INCHES[1])
-    grid = figure.subplots(rows, columns, squeeze=False).flatten()
-    for axes, panel in zip(grid, panels, strict=False):
-        _draw_panel(axes, panel)
-    for axes in grid[len(panels) :]:
-        axes.set_axis_off()
-    figure.tight_layout(w_pad=2.5, h_pad=2)
-    _add_legend(figure, panels)
-    save_figure(figure, path, has_few_colours=True)
+    texts = [text for panel in panels for text in (panel.title, panel.x_name, panel.y_name)]
+    texts += [printable(line.name) for panel in panels for line in panel.lines]
+    with new_figure(path, texts, has_few_colours=True) as figure:
+        figure.set_size_inches(columns * _PANEL_INCHES[0], rows * _PANEL_INCHES[1])
+        grid = figure.subplots(rows, columns, squeeze=False).flatten()
+        for axes, panel in zip(grid, panels, strict=False):
+            _draw_panel(axes, panel)
+        for axes in grid[len(panels) :]:
+            axes.set_axis_off()
+        figure.tight_layout(w_pad=2.5, h_pad=2)
+        _add_legend(figure, panels)
 
 
 def _draw_panel(axes: "Axes", panel: Panel) -> None:
@@ -104,12 +104,10 @@ def _draw_panel(axes: "Axes", panel: Panel) -> None:
     if panel.y_limits is not None:
         axes.set_ylim(panel.y_limits)
     _name_ticks(axes, panel)
-    title, x_name, y_name = typeset([panel.title, panel.x_name, panel.y_name])
-    (plain,) = typeset([_TICK_TEXT + "".join(panel.x_tick_names)])
-    lay_grid(axes, plain.font)
-    write(axes.set_title(title.text, pad=8), title.font, 11)
-    write(axes.set_xlabel(x_name.text, labelpad=5), x_name.font, 10)
-    write(axes.set_ylabel(y_name.text, labelpad=5), y_name.font, 10)
+    lay_grid(axes)
+    axes.set_title(panel.title, pad=8, fontsize=11)
+    axes.set_xlabel(panel.x_name, labelpad=5, fontsize=10)
+    axes.set_ylabel(panel.y_name, labelpad=5, fontsize=10)
 
 
 def _draw_line(axes: "Axes", line: Curve) -> None:
@@ -160,7 +158,7 @@ def _add_legend(figure: "Figure", panels: Sequence[Panel]) -> "Legend":
     from matplotlib.lines import Line2D
 
     lines = {line.name: line for panel in panels for line in panel.lines if line.name}
-    handles, labels = [], typeset(list(lines))
+    handles = []
     for line in lines.values():
         sample = Line2D([], [], color=COLOURS[line.colour % len(COLOURS)], linestyle=line.dash or "none", linewidth=1.6)
         if line.dash == "" or len(line.x_N) <= _FEW_POINTS:
@@ -168,15 +166,13 @@ def _add_legend(figure: "Figure", panels: Sequence[Panel]) -> "Legend":
         handles.append(sample)
     width = figure.get_size_inches()[0]
     columns = max(1, min(len(lines), int(width * 10 / (max(len(name) for name in lines) + 8))))
-    legend = figure.legend(
+    return figure.legend(
         handles,
-        [label.text for label in labels],
+        list(map(printable, lines)),
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
         ncols=columns,
         frameon=False,
         handlelength=3,
+        fontsize=10,
     )
-    for text, label in zip(legend.get_texts(), labels, strict=True):
-        write(text, label.font, 10)
-    return legend

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from s2s.config.search import Column, OutputFormat
+from s2s.config.decoding import Column, OutputFormat
 from s2s.decoding.line_constraints import LineConstraints
 from s2s.decoding.streaming.input_lines import Bucket, decode
 from s2s.decoding.streaming.output_formats import format_translation

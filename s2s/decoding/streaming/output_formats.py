@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from s2s.config.search import OutputFormat
+from s2s.config.decoding import OutputFormat
 from s2s.data.word_alignment import format_pharaoh
 from s2s.decoding.postprocessing import Translation
 

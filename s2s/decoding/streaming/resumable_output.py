@@ -241,7 +241,7 @@ def _read_journal(path: Path) -> tuple[Settings | None, list[JournalEntry]]:
         return json.loads(lines[0]), [JournalEntry(**json.loads(line)) for line in lines[1:]]
     except (ValueError, TypeError) as error:
         raise OutputError(
-            f"{path} is no journal of s2s-translate, or damaged: remove it and its .part to begin anew"
+            f"{path} is no journal of s2s translate, or damaged: remove it and its .part to begin anew"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Pictures that are made, that are of a sensible size, and that never show empty boxes."""
+"""Pictures that are made, that are of a sensible size, and whose letters are drawn."""
 
 import struct
 import sys
@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 matplotlib = pytest.importorskip("matplotlib")
+from matplotlib import font_manager  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ft2font import FT2Font  # noqa: E402
 
-from s2s.analysis.plots import attention_heat_map, learning_curve_plot  # noqa: E402
+from s2s.analysis.plots import attention_heat_map  # noqa: E402
 from s2s.analysis.plots import figure as plots  # noqa: E402
 from s2s.analysis.plots.attention_heat_map import plot_attention  # noqa: E402
-from s2s.analysis.plots.figure import Label, typeset  # noqa: E402
-from s2s.analysis.plots.learning_curve_plot import plot_curve  # noqa: E402
+from s2s.analysis.plots.figure import font_families  # noqa: E402
 from s2s.errors import ConfigError, MissingExtraError  # noqa: E402
 
 KOREAN = ["저는", "어제", "도서관에서", "책", "세", "권을", "읽었어요", "."]  # 8 words
@@ -47,16 +48,16 @@ def png_size(path: Path) -> tuple[int, int]:
     return struct.unpack(">II", head[16:])
 
 
-def characters_in(font: Path) -> set[str]:
-    return {chr(code) for code in FT2Font(str(font)).get_charmap()}
+def characters_in(families: list[str]) -> set[str]:
+    return {chr(code) for name in families for code in FT2Font(font_manager.findfont(name)).get_charmap()}
 
 
 @pytest.fixture
 def no_korean_font(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with matplotlib's own font and nothing else."""
-    dejavu = next(plots.font_files())
+    own = [font for font in font_manager.fontManager.ttflist if font.name == "DejaVu Sans"]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
     monkeypatch.setattr(plots, "korean_font", lambda: None)
-    monkeypatch.setattr(plots, "font_files", lambda: iter([dejavu]))
 
 
 def test_attention_becomes_a_png(tmp_path: Path) -> None:
@@ -88,13 +89,10 @@ def test_picture_grows_with_the_words(tmp_path: Path, num_target: int, num_sourc
 
 
 def test_slanted_words_do_not_meet() -> None:
-    from matplotlib.figure import Figure
-
     figure = Figure()
     source = ["도서관에서yg|" * 2] * 40
-    attention_heat_map._draw_attention(
-        figure, weights(3, 40), attention_heat_map._typeset_all(source, ["I", "am", "it"], "")
-    )
+    with matplotlib.rc_context({"font.family": font_families(source[0])}):
+        attention_heat_map._draw(figure, weights(3, 40), source, ["I", "am", "it"], "")
     figure.draw_without_rendering()
     words = figure.axes[0].get_xticklabels()
     heights = []
@@ -111,25 +109,16 @@ def test_naughty_words_are_drawn(tmp_path: Path) -> None:
     assert png_size(path) > (900, 900)
 
 
-@pytest.mark.parametrize("texts", [ENGLISH, KOREAN, [*KOREAN, "Đắk", "₩", "\\"], NAUGHTY])
-def test_every_character_is_in_the_chosen_font(texts: list[str]) -> None:
-    for label in typeset(texts):
-        assert set(label.text) <= characters_in(label.font)
+@pytest.mark.parametrize("texts", [ENGLISH, KOREAN, [*KOREAN, "Đắk", "₩", "\\"], ["“책”", "中文", "\U0001f600"]])
+def test_every_character_is_in_one_of_the_fonts(texts: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    assert set("".join(texts)) <= characters_in(font_families("".join(texts)))
+    assert caplog.messages == []
 
 
-def test_one_font_for_all_words_if_there_is_one() -> None:
-    assert {label.font.name for label in typeset(ENGLISH)} == {"DejaVuSans.ttf"}
-    assert len({label.font for label in typeset([*KOREAN, *ENGLISH])}) == 1
-    assert [label.text for label in typeset([*KOREAN, *ENGLISH])] == [*KOREAN, *ENGLISH]
-
-
-def test_texts_that_share_no_font_get_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    held = {Path("latin"): frozenset("ab"), Path("korean"): frozenset("책을a")}
-    held = {path: chars | frozenset("<U+0123456789ABCDEF>…") for path, chars in held.items()}
-    monkeypatch.setattr(plots, "_characters_held", lambda needed, fonts: held)
-    latin, korean = Path("latin"), Path("korean")
-    expected = [Label("ba", latin), Label("책a", korean), Label("책을<U+0062>", korean)]
-    assert typeset(["ba", "책a", "책을b"]) == expected
+def test_no_more_fonts_than_are_needed() -> None:
+    """The backslash is DejaVu's: old Korean fonts draw it as the won sign."""
+    assert font_families("") == font_families("".join(ENGLISH)) == font_families("C:\\") == ["DejaVu Sans"]
+    assert font_families("".join([*KOREAN, *ENGLISH])) == ["DejaVu Sans", "NanumGothic"]
 
 
 @pytest.mark.parametrize(
@@ -137,41 +126,34 @@ def test_texts_that_share_no_font_get_their_own(monkeypatch: pytest.MonkeyPatch)
     [
         ("a\u202eb\nc", "a<U+202E>b<U+000A>c"),
         ("\ud800", "<U+D800>"),
-        ("\uf8ffa", "<U+F8FF>a"),  # private use: no font here means anything by it
         ("\U000e0041", "<U+E0041>"),
         ("▁I", "_I"),
+        ("\u110e\u1162\u11a8", "책"),  # Korean in parts
+        ("\u0645\u06cc\u200c\u0634", "\u0645\u06cc\u200c\u0634"),  # a joiner that Persian needs
     ],
 )
-@pytest.mark.usefixtures("no_korean_font")
 def test_what_cannot_be_seen_is_spelt_out(text: str, drawn: str) -> None:
-    assert typeset([text])[0].text == drawn
-
-
-def test_letters_count_for_more_than_signs() -> None:
-    assert typeset(["\U0001f600\U0001f601안"])[0].text == "<U+1F600><U+1F601>안"
-
-
-def test_korean_in_parts_is_put_together() -> None:
-    assert typeset(["\u110e\u1162\u11a8"])[0].text == "책"
+    assert plots.printable(text) == drawn
 
 
 def test_long_words_are_cut() -> None:
-    assert plots.shorten("a" * 24) == "a" * 24
-    assert plots.shorten("a" * 25) == "a" * 23 + "…"
-    assert plots.shorten("책" * 13) == "책" * 11 + "…"  # two columns each
+    assert plots.label("a" * 24) == "a" * 24
+    assert plots.label("a" * 25) == "a" * 23 + "…"
+    assert plots.label("책" * 13) == "책" * 11 + "…"  # two columns each
+    assert plots.label("\n" * 9) == "<U+000A><U+000A><U+000A"[:23] + "…"
+    assert plots.label("") == ""
 
 
 @pytest.mark.usefixtures("no_korean_font")
-def test_korean_without_a_korean_font_names_the_extra(tmp_path: Path) -> None:
-    with pytest.raises(MissingExtraError, match=r'no font here holds .*pip install "s2s\[plots\]"'):
-        plot_attention(weights(1, 1), ["책"], ["book"], tmp_path / "attention.png")
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.usefixtures("no_korean_font")
-def test_other_missing_letters_warn(caplog: pytest.LogCaptureFixture) -> None:
-    assert typeset(["ไ"])[0].text == "<U+0E44>"
-    assert r"['\u0e44']: written as escapes" in caplog.text
+def test_what_no_font_holds_is_named_once_and_the_picture_drawn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "attention.png"
+    plot_attention(weights(1, 2), ["책", "ไ"], ["book"], path, title="책")
+    assert len(caplog.messages) == 1
+    assert r"no font here holds '\u0e44\ucc45': drawn as boxes" in caplog.text
+    assert 'for Korean pip install "s2s[plots]"' in caplog.text
+    assert png_size(path) > (100, 100)
 
 
 def test_missing_matplotlib_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,16 +167,22 @@ def test_missing_korean_package_is_no_error(monkeypatch: pytest.MonkeyPatch) -> 
     assert plots.korean_font() is None
 
 
-def test_a_font_that_has_gone_is_passed_over(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("no_korean_font")
+def test_a_font_that_has_gone_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "broken.ttf").write_bytes(b"not a font")
-    dejavu = next(plots.font_files())
-    fonts = [tmp_path / "gone.ttf", tmp_path / "broken.ttf", dejavu]
-    assert plots._characters_held(frozenset("ab"), fonts) == {dejavu: frozenset("ab")}
+    for name in ("gone", "broken"):
+        entry = font_manager.FontEntry(str(tmp_path / f"{name}.ttf"), name, "normal", weight=400)
+        font_manager.fontManager.ttflist.append(entry)
+    assert font_families("a책") == ["DejaVu Sans"]
+    assert r"'\ucc45'" in caplog.text
 
 
 def test_global_state_is_left_alone(tmp_path: Path) -> None:
     before = dict(matplotlib.rcParams)
     plot_attention(weights(9, 8), KOREAN, ENGLISH, tmp_path / "attention.png")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(IsADirectoryError):
+        plot_attention(weights(9, 8), KOREAN, ENGLISH, tmp_path / "folder.png")
     assert dict(matplotlib.rcParams) == before
     assert "koreanize_matplotlib" not in sys.modules
 
@@ -209,45 +197,3 @@ def test_impossible_pictures_are_refused(tmp_path: Path) -> None:
         plot_attention(np.full((9, 8), np.nan), KOREAN, ENGLISH, path)
     with pytest.raises(ConfigError, match=r"\.png, \.svg, \.pdf, got '.*attention\.gif'"):
         plot_attention(weights(9, 8), KOREAN, ENGLISH, path.with_suffix(".gif"))
-
-
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
-def test_a_curve_becomes_a_picture(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / "new" / f"curve{suffix}"
-    plot_curve([1, 2.5, 4], [5.0, float("nan"), 2.0], [0.0, 10.0, 30.0], path, best=2, title="저는 $5")
-    assert path.stat().st_size > 1000
-    if suffix == ".png":
-        width, height = png_size(path)
-        assert 900 < width < 1100
-        assert 700 < height < 900
-
-
-@pytest.mark.parametrize("number", [1, 500])
-def test_a_curve_of_any_length_is_drawn(tmp_path: Path, number: int) -> None:
-    values = [float(index) for index in range(number)]
-    plot_curve(values, values, values, tmp_path / "curve.png", best=number - 1)
-    plot_curve(values, [float("nan")] * number, values, tmp_path / "curve.png")
-
-
-def test_a_mark_stays_inside_the_picture() -> None:
-    """Its text goes to the side of the middle, wherever the point is."""
-    from matplotlib.figure import Figure
-
-    font = next(plots.font_files())
-    for minutes in (0.0, 10.0):
-        for value in (0.0, 30.0):
-            axes = Figure().subplots()
-            learning_curve_plot._draw_curve(axes, [0, 10], [0, 30], "BLEU", "black", "o", font)
-            learning_curve_plot._mark(axes, minutes, value, "best: 30.00", font)
-            axes.figure.draw_without_rendering()
-            box, whole = axes.texts[0].get_window_extent(), axes.get_window_extent()
-            assert whole.x0 < box.x0 < box.x1 < whole.x1
-            assert whole.y0 < box.y0 < box.y1 < whole.y1
-
-
-def test_an_impossible_curve_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match=r"curve\.gif"):
-        plot_curve([1.0], [1.0], [1.0], tmp_path / "curve.gif")
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtraError, match=r'extra "plots"'):
-        plot_curve([1.0], [1.0], [1.0], tmp_path / "curve.png")

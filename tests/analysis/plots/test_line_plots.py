@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("matplotlib")
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
 from s2s.analysis.plots import line_plots
+from s2s.analysis.plots.figure import font_families
 from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.errors import ConfigError
@@ -39,13 +41,14 @@ def test_panels_become_a_picture(tmp_path: Path, suffix: str, num_panels: int) -
 
 
 def test_each_name_is_in_the_legend_once_and_below_all_curves() -> None:
-    figure = Figure(figsize=(10, 4))
-    axes = figure.subplots(1, 2)
-    for each, panel in zip(axes, PANELS[:2], strict=True):
-        line_plots._draw_panel(each, panel)
-    figure.tight_layout()
-    legend = line_plots._add_legend(figure, PANELS)
-    figure.draw_without_rendering()
+    with rc_context({"font.family": font_families("한국어둘째"), "text.parse_math": False}):
+        figure = Figure(figsize=(10, 4))
+        axes = figure.subplots(1, 2)
+        for each, panel in zip(axes, PANELS[:2], strict=True):
+            line_plots._draw_panel(each, panel)
+        figure.tight_layout()
+        legend = line_plots._add_legend(figure, PANELS)
+        figure.draw_without_rendering()
     assert [text.get_text() for text in legend.get_texts()] == ["plain: $h_t$", "한국어"]
     assert legend.get_window_extent().y1 <= min(each.get_tightbbox().y0 for each in axes)
 
@@ -97,9 +100,9 @@ def test_heat_maps_become_a_picture(tmp_path: Path, suffix: str, maps: list[Heat
 
 def test_colours_of_states_are_even_around_0_and_those_of_shares_end_at_1(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Figure] = []
-    monkeypatch.setattr("s2s.analysis.plots.heat_maps.save_figure", lambda figure, *_, **__: drawn.append(figure))
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
     still = HeatMap("cell state", np.zeros((2, 3)), False)
-    plot_heat_maps([MAP, SIGNED, still], ["a", "b"], ["c", "d", "e"], Path("x.png"))
+    plot_heat_maps([MAP, SIGNED, still], ["a", "b"], ["c", "d", "e"], Path("x.svg"))
     limits = [axes.collections[0].get_clim() for axes in drawn[0].axes[:3]]
     assert limits == [(0, 1), (-3, 3), (-1, 1)]
 

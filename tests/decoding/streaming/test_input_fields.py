@@ -2,7 +2,7 @@
 
 import pytest
 
-from s2s.config.search import Column
+from s2s.config.decoding import Column
 from s2s.decoding.line_constraints import LineConstraints
 from s2s.decoding.streaming.line_translator import split_fields
 

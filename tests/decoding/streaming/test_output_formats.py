@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from s2s.config.search import OutputFormat
+from s2s.config.decoding import OutputFormat
 from s2s.decoding.postprocessing import Translation
 from s2s.decoding.search.search import Hypothesis
 from s2s.decoding.streaming.output_formats import format_translation

@@ -174,7 +174,7 @@ def test_two_processes_do_not_make_the_same_output(tmp_path: Path) -> None:
 def test_a_damaged_journal_is_told(tmp_path: Path, journal: bytes) -> None:
     (tmp_path / "out.txt.0-of-1.part").write_bytes(b"<1:a>\n")
     (tmp_path / "out.txt.0-of-1.journal").write_bytes(journal)
-    with pytest.raises(OutputError, match="no journal of s2s-translate, or damaged"):
+    with pytest.raises(OutputError, match="no journal of s2s translate, or damaged"):
         work(tmp_path / "out.txt", settings={})
 
 

@@ -1,0 +1,165 @@
+"""What is typed after `s2s COMMAND`: flags and OPTION=VALUE, checked in s2s's own words before Hydra composes them."""
+
+import argparse
+import difflib
+import enum
+import re
+import types
+import typing
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf.errors import OmegaConfBaseException
+
+from s2s.cli.commands import Command
+from s2s.cli.composition import choices_of, default_choices, is_group, option_fields
+from s2s.config.options import Options
+from s2s.errors import ConfigError
+
+HELP_WIDTH = 100
+_LEAST_LIKENESS = 0.7  # of names; 1 means equal
+_INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+_TYPE_NAMES = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    types.NoneType: "null",
+}
+
+
+def flag_parser(name: str) -> argparse.ArgumentParser:
+    """Those of Hydra's flags that s2s has. What is no flag is left over, in order."""
+    parser = argparse.ArgumentParser(
+        prog=f"s2s {name}",
+        usage="%(prog)s OPTION=VALUE ... [FLAG ...]",
+        formatter_class=partial(argparse.HelpFormatter, width=HELP_WIDTH, max_help_position=34),
+        add_help=False,
+        allow_abbrev=False,
+        exit_on_error=False,
+    )
+    flags = parser.add_argument_group("flags")
+    flags.add_argument("-h", "--help", action="store_true", help="show this and end")
+    flags.add_argument("-m", "--multirun", action="store_true", help="a job for each of several values: seed=1,2")
+    flags.add_argument(
+        "-c", "--cfg", choices=["job", "hydra", "all"], metavar="WHAT", help="print options: job, hydra, all"
+    )
+    flags.add_argument("-p", "--package", metavar="GROUP", help="with --cfg: only this group of options")
+    flags.add_argument("--resolve", action="store_true", help="with --cfg: put values in place of ${...}")
+    flags.add_argument(
+        "-i", "--info", nargs="?", const="all", choices=_INFO, metavar="WHAT", help=f"{', '.join(_INFO)}"
+    )
+    flags.add_argument("-cd", "--config-dir", metavar="DIR", help="a folder of your own with choices, as in conf/")
+    flags.add_argument("-sc", "--shell-completion", action="store_true", help="install=bash, install=fish, ...")
+    return parser
+
+
+def with_names(words: Iterable[str], command: Command) -> list[str]:
+    """The words with the name of the option that may stand without one, and with sentences quoted."""
+    named = list(words)
+    if command.first_word is not None and named and re.fullmatch(r"\w+", named[0]):
+        named[0] = f"{command.first_word}={named[0]}"
+    return [quote_text(word) if word.partition("=")[0] in command.texts else word for word in named]
+
+
+def quote_text(argument: str) -> str:
+    """`NAME=any text` with the text quoted for Hydra's grammar, and `${...}` in it kept from being looked up."""
+    name, _, text = argument.partition("=")
+    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    text = re.sub(r'(\\+)(?="|\Z)', r"\1\1", text)  # a backslash before a quotation mark would take its meaning away
+    text = text.replace('"', '\\"')
+    return f'{name}="{text}"'
+
+
+def check_words(words: Sequence[str], name: str, options: type[Options], *, is_sweep: bool) -> None:
+    """Ensure that every word is OPTION=VALUE, or GROUP=CHOICE, for an option or group that a command has.
+
+    Raises:
+        ConfigError: naming the word, and the option that comes nearest.
+    """
+    groups = default_choices(options)
+    type_of = {option: item.type for option, item in option_fields(options)}
+    known = [*type_of, *groups]
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        key, equals, value = word.lstrip("-+~").partition("=")
+        if equals and key.startswith(("hydra.", "hydra/")):
+            _parsed(word)
+            continue
+        nearest = _nearest(key.replace("-", "_"), known)
+        if not key or not equals or word[0] in "-+~":
+            value = value if equals or "=" in following or following[:1] in "-+~" else following
+            advice = (
+                f"did you mean {nearest}={value or 'VALUE'}?" if nearest else f"s2s {name} --help lists the options"
+            )
+            raise ConfigError(f"{word}: expected OPTION=VALUE; {advice}")
+        if key not in known:
+            advice = f"did you mean {nearest}?" if nearest else f"no such option; s2s {name} --help lists them"
+            raise ConfigError(f"{key}: {advice}")
+        override = _parsed(word)
+        if override.is_sweep_override():
+            if not is_sweep:
+                raise ConfigError(
+                    f"{word} has several values: add -m for a job each, or write {key}=[{value}] for a list and "
+                    f"{key}='\"{value}\"' for a text"
+                )
+        elif key in groups and not isinstance(override.value(), str | list | dict):
+            raise ConfigError(f"{word}: expected one of {', '.join(choices_of(key))}")
+        elif key not in groups and is_group(type_of[key]) and not isinstance(override.value(), dict):
+            example = next(option for option in type_of if option.startswith(f"{key}."))
+            raise ConfigError(f"{word}: {key} is a group of options, such as {example}=VALUE")
+
+
+def _parsed(word: str) -> Override:
+    try:
+        return OverridesParser.create().parse_override(word)
+    except HydraException as error:
+        name = word.partition("=")[0]
+        raise ConfigError(
+            f"{word}: the value cannot be read; quote one with spaces, commas or brackets: {name}='\"...\"'"
+        ) from error
+
+
+def _nearest(word: str, options: Iterable[str]) -> str | None:
+    """The option that was probably meant, its group perhaps left out."""
+    option_of = {option.rpartition(".")[2]: option for option in options} | {option: option for option in options}
+    near = difflib.get_close_matches(word, option_of, n=1, cutoff=_LEAST_LIKENESS)
+    return option_of[near[0]] if near else None
+
+
+def explain(error: Exception, options: type[Options]) -> str:
+    """Say in a line what Hydra could not compose."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        return f"{group}={choice}: expected {_one_of(error.options, choice)}"
+    cause = error.__cause__
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+        option = cause.full_key.partition("[")[0]
+        type_of = {name: item.type for name, item in option_fields(options)}
+        if option in type_of:
+            value = str(error).partition("=")[2]
+            return f"{option}: expected {_expected(type_of[option], value)}, got {value}"
+        nearest = _nearest(option, type_of)
+        if nearest is not None:
+            return f"{option}: did you mean {nearest}?"
+    lines = [line for line in f"{error}\n{cause or ''}".splitlines() if line and not line.startswith("To append")]
+    return " ".join(lines[:2])
+
+
+def _expected(kind: Any, value: str) -> str:
+    """What an option of this type takes."""
+    if isinstance(kind, types.UnionType):
+        return " or ".join(_expected(part, value) for part in typing.get_args(kind))
+    if typing.get_origin(kind) is list:
+        return f"a list in brackets, each entry {_expected(typing.get_args(kind)[0], value)}"
+    if isinstance(kind, enum.EnumType):
+        return _one_of(kind.__members__, value)
+    return _TYPE_NAMES.get(kind, "another value")
+
+
+def _one_of(names: Iterable[str], value: str) -> str:
+    near = difflib.get_close_matches(value, names, n=1)
+    return f"one of {', '.join(names)}" + (f" (did you mean {near[0]}?)" if near else "")

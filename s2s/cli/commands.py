@@ -1,0 +1,61 @@
+"""The table of commands by purpose, and what a command's own file says of it; importing this takes no time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from s2s.config.options import Options
+
+COMMANDS = {
+    "Train and translate": {
+        "train": "train a translator, or a classifier of texts, and leave it in a run folder",
+        "translate": "translate line by line: N lines in, N lines out, in order",
+        "classify": "label line by line, or measure a classifier on labelled texts",
+    },
+    "Evaluate": {
+        "evaluate": "BLEU, chrF and TER of a run, or of several that are compared",
+        "score": "how likely a model finds given translations",
+        "align": "word alignments of sentence pairs, and their error rate",
+        "lengths": "BLEU by length of the source, as a table and a picture",
+        "gather": "many runs in one table, a row for runs that differ in their seed only",
+        "report": "several runs on one page that needs no network",
+    },
+    "Look inside": {
+        "attention": "where a model looks: as pictures, as a page, or step by step in numbers",
+        "gates": "what the gates of an encoder do at each piece of a sentence",
+        "gradients": "how gradients vanish and explode on their way back through time",
+        "memory": "how far each cell carries a word, with attention and without",
+    },
+    "Measure speed": {
+        "bench": "how close training and translating come to what the machine can do",
+    },
+    "Ship": {
+        "average": "one set of weights from the newest checkpoints of a run",
+        "export": "a trained model for s2s, or as ONNX graphs for other programs",
+    },
+    "Data": {
+        "phrasebook": "the built-in Korean-English corpus as files, as large as you like",
+    },
+}
+"""Every command and what it is for. `s2s NAME` runs the `COMMAND` of s2s/cli/NAME.py."""
+
+LINE_OF = {name: line for group in COMMANDS.values() for name, line in group.items()}
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a command runs and which options it has.
+
+    Attributes:
+        run: takes the checked options.
+        options: their dataclass.
+        makes_runs: whether each job of a sweep gets a run folder of its own.
+        first_word: an option whose value may come first and alone, as in `s2s bench decode`.
+        texts: options whose value is a sentence, taken as it stands with its commas and quotation marks.
+    """
+
+    run: Callable[[Any], None]
+    options: type[Options]
+    makes_runs: bool = False
+    first_word: str | None = None
+    texts: tuple[str, ...] = ()

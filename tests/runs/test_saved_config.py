@@ -1,0 +1,227 @@
+import dataclasses
+import enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from s2s.config.data import Corpus, DataConfig, SubwordKind, SubwordsConfig, portable
+from s2s.config.model import AttentionScore, Cell, ModelConfig, Tie
+from s2s.config.optim import OptimConfig, Schedule
+from s2s.config.search import SearchConfig, Strategy
+from s2s.config.training import Config, Device, Precision, StopMetric, TrainingConfig
+from s2s.errors import RunError
+from s2s.runs.saved_config import Differences, differences, load_config, save_config
+
+FILES = ["/corpora/a.ko", "/corpora/a.en.gz"]
+UNUSUAL = Config(
+    seed=7,
+    device=Device.cpu,
+    precision=Precision.bf16,
+    data=DataConfig(corpus=Corpus.files, train=["a.ko", "a.en"], dev_pairs=3, max_length_ratio=2.5, clean=False),
+    subwords=SubwordsConfig(kind=SubwordKind.bpe, shared=False, character_coverage=1.0),
+    model=ModelConfig(cell=Cell.gru, layers=3, attention=AttentionScore.additive, tie=Tie.none, dropout=0.0),
+    optim=OptimConfig(schedule=Schedule.plateau, learning_rate=3e-7),
+    training=TrainingConfig(max_minutes=1.5, stop_metric=StopMetric.loss),
+    search=SearchConfig(strategy=Strategy.greedy),
+)
+
+
+@pytest.mark.parametrize("config", [Config(), UNUSUAL], ids=["defaults", "unusual"])
+def test_options_come_back(tmp_path: Path, config: Config) -> None:
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml") == config
+
+
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=9).filter(lambda t: "/" not in t)
+)
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_file_names_of_any_kind_come_back(tmp_path: Path, text: str) -> None:
+    name = Path(text).name or "x"
+    if "${" in name:
+        return  # an interpolation of OmegaConf's
+    config = Config(data=DataConfig(corpus=Corpus.files, train=[name, "b"]))
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml").data.train == [name, "b"]
+
+
+def test_a_saved_config_names_no_place_on_this_machine(tmp_path: Path) -> None:
+    data = DataConfig(corpus=Corpus.files, train=FILES, test=FILES, cache="/home/somebody/cache", root="/data/multi30k")
+    save_config(Config(run="/home/somebody/runs/1", data=data), tmp_path / "config.yaml")
+    text = (tmp_path / "config.yaml").read_text(encoding="utf-8")
+    assert "/" not in text
+    kept = load_config(tmp_path / "config.yaml")
+    assert kept.run == ""
+    assert kept.data == portable(data)
+    assert kept.data.train == ["a.ko", "a.en.gz"]
+    assert (kept.data.cache, kept.data.root) == (None, "multi30k")
+
+
+def test_options_that_are_not_there_take_their_defaults(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("model:\n  cell: gru\n", encoding="utf-8")
+    assert load_config(tmp_path / "config.yaml") == Config(model=ModelConfig(cell=Cell.gru))
+
+
+RETIRED = """\
+model:
+  cell: gru
+resume:
+  reset_optimizer: true
+search:
+  format: json
+  columns: [prefix]
+  alignments: true
+  workers: 3
+  batch_size: 7
+"""
+
+
+def test_options_of_earlier_versions_are_ignored(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(RETIRED, encoding="utf-8")
+    assert load_config(tmp_path / "config.yaml") == Config(model=ModelConfig(cell=Cell.gru))
+
+
+@pytest.mark.parametrize("text", ["training:\n  resume: 3\n", "search: 3\n", "resumed: 3\n", "search:\n  form: json\n"])
+def test_other_unknown_options_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match="expected the options of an s2s run"):
+        load_config(tmp_path / "config.yaml")
+
+
+FOREIGN = {
+    "unknown option": b"model:\n  wings: 2\n",
+    "unknown group": b"wings: 2\n",
+    "unknown choice": b"model:\n  cell: transformer\n",
+    "wrong type": b"model:\n  layers: many\n",
+    "fraction for a whole number": b"model:\n  layers: 1.5\n",
+    "a value for a group": b"model: 3\n",
+    "a list": b"- 1\n- 2\n",
+    "a word": b"hello\n",
+    "no YAML": b"model: [1, 2\n",
+    "a tab": b"\tmodel: 1\n",
+    "not UTF-8": b"seed: \xff\xfe\n",
+    "zeros": b"\0" * 50,
+    "names code": b"model:\n  _target_: os.system\n",
+    "YAML that runs code": b"seed: !!python/object/apply:os.getcwd []\n",
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN.keys())
+def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(RunError, match="expected the options of an s2s run") as caught:
+        load_config(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="cannot be read"):
+        load_config(tmp_path / "absent.yaml")
+    with pytest.raises(RunError, match="cannot be read"):
+        load_config(tmp_path)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Differences
+
+
+def other_value(value: Any) -> Any:
+    """Some value of the same type that is not this one."""
+    match value:
+        case enum.Enum():
+            return next(member for member in type(value) if member is not value)
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case float():
+            return value / 2 or 0.5
+        case None:
+            return 1.0
+        case str():
+            return f"{value}x"
+        case list():
+            return ["p", "q"]
+    raise AssertionError(value)
+
+
+def every_option(config: Any, prefix: str = "") -> list[str]:
+    names = []
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        is_group = dataclasses.is_dataclass(value)
+        names += every_option(value, f"{prefix}{item.name}.") if is_group else [prefix + item.name]
+    return names
+
+
+def changed(config: Any, name: str) -> Any:
+    head, _, rest = name.partition(".")
+    value = getattr(config, head)
+    if rest:
+        return dataclasses.replace(config, **{head: changed(value, rest)})
+    new = "p" if name in ("root", "cache") else other_value(value)
+    return dataclasses.replace(config, **{head: new})
+
+
+PATHS = {"run", "data.train", "data.dev", "data.test", "data.root", "data.cache"}
+LIMITS = {"max_steps", "max_epochs", "max_minutes", "max_bad_steps", "patience"}
+REPORTS = {"log_every", "validate_every", "save_every", "keep", "reset_optimizer", "tensorboard"}
+MAY_CHANGE = {"device", "precision", *(f"training.{name}" for name in LIMITS | REPORTS)}
+
+
+@pytest.mark.parametrize("name", every_option(Config()))
+def test_each_difference_is_named(name: str) -> None:
+    new = changed(Config(), name)
+    assert new != Config()
+    found = differences(Config(), new)
+    refused, allowed = ([line.split(":")[0] for line in lines] for lines in (found.refused, found.allowed))
+    may_change = name in MAY_CHANGE or name.startswith("search.")
+    assert allowed == ([name] if may_change else [])
+    assert refused == ([] if may_change or name in PATHS else [name])
+
+
+def test_an_optimizer_that_begins_anew_may_have_other_options() -> None:
+    new = Config(
+        optim=OptimConfig(learning_rate=1.0),
+        seed=2,
+        training=TrainingConfig(reset_optimizer=True),
+        precision=Precision.fp32,
+    )
+    found = differences(Config(), new)
+    assert found.refused == ["seed: 1 -> 2"]
+    assert found.allowed == [
+        "precision: auto -> fp32",
+        "optim.learning_rate: 0.002 -> 1.0",
+        "training.reset_optimizer: False -> True",
+    ]
+
+
+def test_differences_on_paper() -> None:
+    old = Config(model=ModelConfig(cell=Cell.lstm, layers=2), data=DataConfig(corpus=Corpus.files, train=FILES))
+    new = Config(
+        model=ModelConfig(cell=Cell.gru, layers=3), data=DataConfig(corpus=Corpus.files, train=["/else/a.ko", "b"])
+    )
+    assert differences(old, old) == Differences([], [])
+    assert differences(old, new).refused == [
+        "model.cell: lstm -> gru",
+        "model.layers: 2 -> 3",
+    ]
+
+
+def test_a_run_starts_from_another_at_its_beginning_or_never() -> None:
+    with_it, without = Config(init_from="/here/old"), Config()
+    assert differences(with_it, Config(init_from="elsewhere/new")) == Differences([], [])
+    assert differences(without, with_it) == Differences(["init_from: None -> /here/old"], [])
+    assert differences(with_it, without) == Differences(["init_from: /here/old -> None"], [])
+
+
+def test_a_moved_corpus_is_no_difference(tmp_path: Path) -> None:
+    old = Config(data=DataConfig(corpus=Corpus.files, train=["/here/a.ko", "/here/a.en"]))
+    save_config(old, tmp_path / "config.yaml")
+    new = Config(data=DataConfig(corpus=Corpus.files, train=["/there/a.ko", "/there/a.en"]))
+    assert differences(load_config(tmp_path / "config.yaml"), new) == Differences([], [])
