@@ -17,7 +17,7 @@ from s2s.config.decoding import check_gives_one
 from s2s.config.options import Options, option
 from s2s.config.search import SearchConfig
 from s2s.config.training import DEVICE_HELP, Device
-from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
+from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError, DataError
 from s2s.files import write_text
@@ -114,7 +114,7 @@ def _rows(config: AttentionConfig) -> Iterator[tuple[str, str | None]]:
         yield config.text, config.target
         return
     with open_input(Path(config.input) if config.input else None) as given:
-        for window in filter(None, read_windows(given)):
+        for window in filter(None, read_blocks(given)):
             for number, line in enumerate(window.lines, window.first_line):
                 source, tab, target = decode(line, number).partition("\t")
                 yield source, target if tab else None
