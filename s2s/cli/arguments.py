@@ -1,7 +1,6 @@
 """What is typed after `s2s COMMAND`: flags and OPTION=VALUE, checked in s2s's own words before Hydra composes them."""
 
 import argparse
-import dataclasses
 import difflib
 import enum
 import re
@@ -17,7 +16,8 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
 from s2s.cli.commands import Command
-from s2s.cli.composition import choices_of, default_choices, option_fields
+from s2s.cli.composition import choices_of, default_choices, is_group, option_fields
+from s2s.config.options import Options
 from s2s.errors import ConfigError
 
 HELP_WIDTH = 100
@@ -75,7 +75,7 @@ def quote_text(argument: str) -> str:
     return f'{name}="{text}"'
 
 
-def check_words(words: Sequence[str], name: str, options: type, *, is_sweep: bool) -> None:
+def check_words(words: Sequence[str], name: str, options: type[Options], *, is_sweep: bool) -> None:
     """Ensure that every word is OPTION=VALUE, or GROUP=CHOICE, for an option or group that a command has.
 
     Raises:
@@ -87,6 +87,7 @@ def check_words(words: Sequence[str], name: str, options: type, *, is_sweep: boo
     for word, following in zip(words, [*words[1:], ""], strict=False):
         key, equals, value = word.lstrip("-+~").partition("=")
         if equals and key.startswith(("hydra.", "hydra/")):
+            _parsed(word)
             continue
         nearest = _nearest(key.replace("-", "_"), known)
         if not key or not equals or word[0] in "-+~":
@@ -107,7 +108,7 @@ def check_words(words: Sequence[str], name: str, options: type, *, is_sweep: boo
                 )
         elif key in groups and not isinstance(override.value(), str | list | dict):
             raise ConfigError(f"{word}: expected one of {', '.join(choices_of(key))}")
-        elif key not in groups and dataclasses.is_dataclass(type_of[key]) and not isinstance(override.value(), dict):
+        elif key not in groups and is_group(type_of[key]) and not isinstance(override.value(), dict):
             example = next(option for option in type_of if option.startswith(f"{key}."))
             raise ConfigError(f"{word}: {key} is a group of options, such as {example}=VALUE")
 
@@ -129,7 +130,7 @@ def _nearest(word: str, options: Iterable[str]) -> str | None:
     return option_of[near[0]] if near else None
 
 
-def explain(error: Exception, options: type) -> str:
+def explain(error: Exception, options: type[Options]) -> str:
     """Say in a line what Hydra could not compose."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, choice = error.missing_cfg_file.rpartition("/")

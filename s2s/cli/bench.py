@@ -27,6 +27,7 @@ class BenchTask(enum.Enum):
 class BenchConfig(Config):
     """Options of `bench`: those of training, plus what and how much to measure."""
 
+    run: str = option("runs/bench", "decode: folder of a trained run")
     measure: BenchTask = option(BenchTask.train, "train or decode; may be the first word: s2s bench decode")
     cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells to measure, instead of model.cell")
     precisions: list[Precision] = option([Precision.fp32, Precision.bf16], "instead of precision")

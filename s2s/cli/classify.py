@@ -12,8 +12,7 @@ import numpy as np
 from s2s.cli.commands import Command
 from s2s.config.options import Options, option
 from s2s.config.training import DEVICE_HELP, Device
-from s2s.data.text.corpus import paths_of
-from s2s.data.text.parallel_text import Files, read_pairs
+from s2s.data.text.parallel_text import Files, paths_of, read_pairs
 from s2s.data.vocabulary.labels import classes_of
 from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
 from s2s.decoding.text_classifier import TextClassifier

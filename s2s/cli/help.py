@@ -1,13 +1,13 @@
 """What `s2s COMMAND --help` prints."""
 
 import dataclasses
-import enum
 import textwrap
 from typing import Any
 
 from s2s.cli.arguments import HELP_WIDTH, flag_parser
 from s2s.cli.commands import LINE_OF, Command
 from s2s.cli.composition import choices_of, default_choices, option_fields
+from s2s.config.options import as_argument
 
 _NAME_WIDTH = 34
 
@@ -44,7 +44,5 @@ def _range(item: "dataclasses.Field[Any]") -> str:
 
 def _shown(default: Any) -> str:
     """A default in brackets, where there is one."""
-    value = default.name if isinstance(default, enum.Enum) else default
-    if value in (None, "", "???") or value is dataclasses.MISSING:
-        return ""
-    return f" [{str(value).lower() if isinstance(value, bool) else value}]"
+    is_left_out = default in (None, "", "???") or default is dataclasses.MISSING
+    return "" if is_left_out else f" [{as_argument(default)}]"
