@@ -61,9 +61,7 @@ class SearchConfig(Options):
         0.0, "shortest translation, in multiples of the source's pieces without `</s>`", low=0
     )
     max_length: int | None = option(
-        None,
-        "longest translation, in pieces with `</s>`; left out: only the next two options limit it",
-        low=1,
+        None, "longest translation, in pieces with `</s>`; left out: only the next two options limit it", low=1
     )
     max_length_factor: float = option(
         2.0, "longest translation: factor * pieces of the source (or of a prefix, if more) + max_length_offset", low=0
@@ -83,11 +81,7 @@ class SearchConfig(Options):
     )
     top_k: int = option(0, "sample: draw from the k likeliest tokens; 0: from all", low=0, only=[Strategy.sample])
     top_p: float = option(
-        1.0,
-        "sample: draw from the fewest likeliest tokens with this probability together",
-        low=0,
-        high=1,
-        only=[Strategy.sample],
+        1.0, "sample: draw from the fewest tokens with this probability together", low=0, high=1, only=[Strategy.sample]
     )
     seed: int = option(1, "sample: the same seed and line number give the same samples", low=0, only=[Strategy.sample])
     max_source_pieces: int = option(512, "longer source lines are cut, with a warning", low=1)
@@ -131,7 +125,7 @@ class SearchConfig(Options):
             raise ConfigError(f"{both[0]} must not occur (search.avoid) and must occur (search.must); leave one out")
 
     def _check_groups(self) -> None:
-        """Those of diverse beam search."""
+        """The groups of diverse beam search."""
         if self.diverse_groups == 1 and self.diversity_strength != SearchConfig.diversity_strength:
             raise ConfigError(
                 f"search.diversity_strength={self.diversity_strength:g} is for search.diverse_groups of 2 and more"
