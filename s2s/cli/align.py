@@ -14,10 +14,10 @@ from s2s.config.options import option
 from s2s.data.text.parallel_text import Pair
 from s2s.data.word_alignment import Link, format_pharaoh
 from s2s.decoding.forced_decoding import ForcedDecoder
-from s2s.decoding.streaming.input_pairs import read_pair_windows
+from s2s.decoding.streaming.input_pairs import read_pair_blocks
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError, DataError
-from s2s.evaluation.alignment import AlignmentScores, Gold, alignment_scores, diagonal_links, read_gold
+from s2s.evaluation.alignment import AlignmentScores, GoldLinks, alignment_scores, diagonal_links, read_gold
 from s2s.evaluation.attention_aligner import AttentionAligner
 
 _logger = logging.getLogger(__name__)
@@ -76,14 +76,14 @@ def _aligned(config: AlignConfig) -> Iterator[list[Aligned]]:
     if config.hypotheses is not None:
         yield [Aligned(None, sorted(gold.sure | gold.possible)) for gold in read_gold(Path(config.hypotheses))]
     elif config.diagonal:
-        for _, pairs in read_pair_windows(config.data.test):
+        for _, pairs in read_pair_blocks(config.data.test):
             yield [Aligned(pair, diagonal_links(*_lengths(pair))) for pair in pairs]
     else:
         assert config.run is not None
         translator = Translator.load(config.run, device=config.device)
         decoder = ForcedDecoder(translator, batch_tokens=config.batch_tokens, max_pieces=config.max_pieces)
         aligner = AttentionAligner(decoder, config.threshold)
-        for number, pairs in read_pair_windows(config.data.test):
+        for number, pairs in read_pair_blocks(config.data.test):
             links = aligner.links(pairs, first_line=number)
             yield [Aligned(pair, found) for pair, found in zip(pairs, links, strict=True)]
 
@@ -103,7 +103,7 @@ def _score(config: AlignConfig, path: Path) -> AlignmentScores:
     return alignment_scores((set(aligned.links) for aligned in all_aligned), golds)
 
 
-def _check_inside(gold: Gold, pair: Pair, place: str) -> None:
+def _check_inside(gold: GoldLinks, pair: Pair, place: str) -> None:
     """See that gold links are about these sentences.
 
     Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from s2s.analysis.attention import WordAttention, attention_of_pairs, check_looks, piece_pairs
+from s2s.analysis.attention import WordAttention, attention_of_pairs, check_has_attention, piece_pairs
 from s2s.analysis.pages.attention_page import attention_page
 from s2s.analysis.plots.attention_heat_map import plot_attention
 from s2s.analysis.plots.figure import require_matplotlib
@@ -17,7 +17,7 @@ from s2s.config.decoding import check_gives_one
 from s2s.config.options import Options, option
 from s2s.config.search import SearchConfig
 from s2s.config.training import DEVICE_HELP, Device
-from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
+from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError, DataError
 from s2s.files import write_text
@@ -79,7 +79,7 @@ class AttentionConfig(Options):
 def attention(config: AttentionConfig) -> None:
     """Draw the sentences and print the names of the files; or print the six steps of one step."""
     translator = Translator.load(config.run, search=config.search, device=config.device, batch_size=config.batch_size)
-    check_looks(translator, config.run)
+    check_has_attention(translator, config.run)
     if config.step is not None:
         assert config.text is not None
         [pair] = piece_pairs(translator, [config.text], [config.target])
@@ -114,7 +114,7 @@ def _rows(config: AttentionConfig) -> Iterator[tuple[str, str | None]]:
         yield config.text, config.target
         return
     with open_input(Path(config.input) if config.input else None) as given:
-        for window in filter(None, read_windows(given)):
+        for window in filter(None, read_blocks(given)):
             for number, line in enumerate(window.lines, window.first_line):
                 source, tab, target = decode(line, number).partition("\t")
                 yield source, target if tab else None

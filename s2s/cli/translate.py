@@ -17,10 +17,10 @@ from s2s.config.decoding import Column, EnsembleMean, OutputFormat, TranslatingC
 from s2s.config.options import as_argument, flatten, option
 from s2s.config.search import Strategy
 from s2s.data.text.parallel_text import sha256_of
-from s2s.decoding.streaming.input_lines import WINDOW_BYTES, open_input, read_windows
+from s2s.decoding.streaming.input_lines import BLOCK_BYTES, open_input, read_blocks
 from s2s.decoding.streaming.line_translator import load_lines
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
-from s2s.decoding.streaming.resumable_output import MadeOf, ResumableOutput, join
+from s2s.decoding.streaming.resumable_output import ResumableOutput, Settings, join
 from s2s.device import choose_device
 from s2s.distributed import Ranks, connected, local_rank
 from s2s.errors import ConfigError, OutputError
@@ -84,18 +84,18 @@ def translate(config: TranslateConfig) -> None:
         if choose_device(config.device).type == "cuda":
             torch.cuda.set_device(local_rank())
         crew = stack.enter_context(_crew(config, ranks))
-        windows = read_windows(stack.enter_context(open_input(Path(config.input) if config.input else None)))
+        blocks = read_blocks(stack.enter_context(open_input(Path(config.input) if config.input else None)))
         if config.output is None:
-            for _, content in crew.translated(windows):
+            for _, content in crew.translate(blocks):
                 sys.stdout.buffer.write(content)
                 sys.stdout.buffer.flush()
             return
         output = Path(config.output)
-        part = stack.enter_context(ResumableOutput.opened(output, ranks.rank, ranks.size, _made_of(config)))
-        for window, content in crew.translated(part.to_do(windows)):
-            part.add(window, content)
-        if len(set(ranks.gather(part.whole))) > 1:
-            raise OutputError(f"input={config.input} changed while it was read: remove {part.path} and its like")
+        shard = stack.enter_context(ResumableOutput.open(output, ranks.rank, ranks.size, _made_of(config)))
+        for block, content in crew.translate(shard.remaining(blocks)):
+            shard.add(block, content)
+        if len(set(ranks.gather(shard.whole_input))) > 1:
+            raise OutputError(f"input={config.input} changed while it was read: remove {shard.path} and its like")
         ranks.from_first(partial(join, output, ranks.size))
 
 
@@ -134,17 +134,17 @@ def _crew(config: TranslateConfig, ranks: Ranks) -> ParallelTranslator:
         ),
         num_workers,
         num_threads=None if "OMP_NUM_THREADS" in os.environ else max(1, all_cores() // num_workers),
-        enough_bytes=WINDOW_BYTES // 2 if config.workers is None else 0,
+        enough_bytes=BLOCK_BYTES // 2 if config.workers is None else 0,
     )
 
 
-def _made_of(config: TranslateConfig) -> MadeOf:
+def _made_of(config: TranslateConfig) -> Settings:
     """What decides the text."""
     runs = [RunFolder.existing(run) for run in config.runs]
     subwords = sorted(set(runs[0].subwords(load_config(runs[0].config).subwords.shared)))
     return {
         "s2s": version("s2s"),
-        "window_bytes": WINDOW_BYTES,
+        "window_bytes": BLOCK_BYTES,
         "weights": [sha256_of(best_path(run)) for run in runs],
         "ensemble": config.ensemble.name,
         "subwords": [sha256_of(path) for path in subwords],

@@ -43,7 +43,7 @@ class CleanText:
     """What `write_clean_text` has written.
 
     Attributes:
-        name: of its folder, which tells it apart from all other texts.
+        name: of its folder, made of all that the text depends on.
         chunks: files of the training pairs.
         num_train: pairs in all chunks.
         held_out: the pairs of dev and test.
