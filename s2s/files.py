@@ -43,7 +43,7 @@ def replacing(destination: Path) -> Iterator[BinaryIO]:
 def new_folder(destination: Path) -> Iterator[Path]:
     """A folder to fill that becomes `destination` when the block ends well, and vanishes when it does not.
 
-    The files in it are flushed by whoever writes them. A killed process leaves its part beside, under another name.
+    Its files are to be flushed as they are written. A killed process leaves its part beside, under another name.
 
     Raises:
         OSError: the folder cannot be written, or `destination` is there and is not an empty folder.
@@ -64,8 +64,11 @@ def _part(destination: Path) -> Path:
     return destination.with_name(f"{destination.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
 
 
-def lock(handle: int) -> bool:
+def lock(handle: int, *, wait: bool = False) -> bool:
     """Keep other processes from locking an open file or folder; the lock dies with its owner.
+
+    Args:
+        wait: until nobody else holds it.
 
     Returns:
         False where the file system has no locks (NFS, which several machines share, locks no folders).
@@ -74,7 +77,7 @@ def lock(handle: int) -> bool:
         BlockingIOError: another process holds it.
     """
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
     except OSError as error:
@@ -85,7 +88,7 @@ def lock(handle: int) -> bool:
 
 
 def flush(path: Path) -> None:
-    """See that what was written to a file, or renamed in a folder, is on the disk."""
+    """Ensure that what was written to a file, or renamed in a folder, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

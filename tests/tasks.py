@@ -4,6 +4,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +50,22 @@ def build_and_wait(root: str, started: str) -> None:
     Cache(Path(root)).entry("text", {"text": "abc", "seed": 1}, build)
 
 
-FIRST_CHUNK = 30
+@dataclass(frozen=True)
+class FewPhrases:
+    """Reads 100 pairs of the phrasebook, in chunks of 30 or 40, of which some come again."""
 
+    key: dict[str, Any]
+    given_splits: tuple[()] = ()
+    num_distinct: int = 100
 
-def sift_few_phrases(folder: Path, num_pairs: int, seed: int, is_reversed: bool, rules: Any, number: int) -> Any:
-    """As `prepare` sifts the phrasebook, but in small chunks."""
-    from s2s.config.data import Split
-    from s2s.data.phrasebook.generate import distinct_pairs
-    from s2s.data.text import corpus
+    def chunks(self) -> Iterable[int]:
+        return count()
 
-    pairs = distinct_pairs(Split.train, FIRST_CHUNK if number == 0 else 40, seed, stream=number)
-    return corpus._sift_chunk(folder, number, corpus._turned(pairs, is_reversed), rules, None)
+    def read_chunk(self, chunk: int) -> list[Any]:
+        from s2s.config.data import Split
+        from s2s.data.phrasebook.generate import distinct_pairs
+
+        return [pair[:2] for pair in distinct_pairs(Split.train, 40 if chunk else 30, 1, stream=chunk)]
+
+    def read_split(self, split: Any) -> list[Any]:
+        raise AssertionError("it has none")

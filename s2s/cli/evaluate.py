@@ -22,7 +22,7 @@ from s2s.errors import ConfigError
 from s2s.evaluation.score_table import Scored, score_table
 from s2s.evaluation.scores import mean_loss_nats
 from s2s.evaluation.significance import Resampling
-from s2s.evaluation.systems import scored, scoring_translator, with_evidence
+from s2s.evaluation.systems import scored, with_evidence
 from s2s.evaluation.testsets import ScoredText, scored_text
 from s2s.files import write_lines
 from s2s.models.model import perplexity
@@ -54,7 +54,7 @@ def evaluate(config: EvaluateConfig) -> None:
 def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
     """Loss, and the scores of greedy search and of the search that was chosen."""
     output = Path(config.output) if config.output else run.path / "evaluation"
-    translator = scoring_translator(run, config.search, config.device, config.precision)
+    translator = _load(config, run)
     loss_nats = _loss_nats(translator, text)
     _logger.info("%d lines, loss %.3f nats, perplexity %.2f", len(text.sources), loss_nats, perplexity(loss_nats))
     systems = []
@@ -75,7 +75,7 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
     for number, run in enumerate(runs, start=1):
         folder = f"{number}-{run.path.resolve().name}"
         output = Path(config.output) / folder if config.output else run.path / "evaluation"
-        translator = scoring_translator(run, config.search, config.device, config.precision)
+        translator = _load(config, run)
         systems.append(_kept(scored(str(run.path), translator, text), output))
         _logger.info("%s: BLEU %.2f", run.path, systems[-1].scores["bleu"])
     num_samples = {
@@ -88,6 +88,12 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
     _logger.info("%s", score_table("run", systems))
     rows = [{"run": system.name, **system.as_json()} for system in systems]
     return {"lines": len(text.sources), "search": search, "runs": rows}
+
+
+def _load(config: EvaluateConfig, run: RunFolder) -> Translator:
+    return Translator.load(
+        run.path, search=config.search, device=config.device, precision=config.precision, batch_size=config.batch_size
+    )
 
 
 def _searches(chosen: SearchConfig) -> list[SearchConfig]:

@@ -15,7 +15,7 @@ from s2s.config.training import Task
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError, DataError, RunError
 from s2s.evaluation.significance import Resampling
-from s2s.evaluation.systems import scored, scoring_translator, with_evidence
+from s2s.evaluation.systems import scored, with_evidence
 from s2s.evaluation.testsets import ScoredText, own_text, scored_text
 from s2s.files import write_text
 from s2s.runs.folder import RunFolder
@@ -96,7 +96,13 @@ def _ready(
     told, ready = list(stories), []
     for index, run in enumerate(runs):
         try:
-            translator = scoring_translator(run, config.search, config.device, config.precision)
+            translator = Translator.load(
+                run.path,
+                search=config.search,
+                device=config.device,
+                precision=config.precision,
+                batch_size=config.batch_size,
+            )
             ready.append(_Ready(index, translator, shared or own_text([run])))
         except (RunError, DataError) as error:  # no weights yet, a damaged text: the page shows what there is
             _logger.warning("warning: %s is not scored: %s", run.path, error)

@@ -1,19 +1,26 @@
-"""The road from a choice of data to what a model trains on: text, pieces, ids.
+"""From a choice of data to what a model trains on: read, clean, split, learn the vocabulary, encode.
 
-Text is worked on in chunks, by all cores, and what comes of it is kept in a cache: the clean text, the subwords learnt
-from it, and the ids. The result depends neither on the number of cores nor on whether it came from the cache.
+Each stage is a function that writes into a folder, and the folder is kept in a cache. The text is worked on in chunks,
+by all cores; the result depends neither on their number nor on whether it came from the cache.
 """
 
+import hashlib
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
-from s2s.config.data import DataConfig, SubwordsConfig
-from s2s.data.encode import _encoded
-from s2s.data.text.corpus import build_corpus, paths_of
-from s2s.data.text.parallel_text import Pair
+from s2s.config.data import Corpus, DataConfig, Split, SubwordsConfig
+from s2s.data.cache import Cache
+from s2s.data.encode import encode_text, open_ids
+from s2s.data.text.clean_text import CleanText, write_clean_text
+from s2s.data.text.cleaning import build_cleaning_rules
+from s2s.data.text.corpus_reader import CorpusReader
+from s2s.data.text.download import cache_folder
+from s2s.data.text.parallel_text import Pair, paths_of
 from s2s.data.token_store import TokenStore
 from s2s.data.vocabulary.labels import Labels, classes_of
-from s2s.data.vocabulary.learn import Vocabularies, _learnt
-from s2s.data.vocabulary.subwords import Subwords
+from s2s.data.vocabulary.learn import Vocabularies, learn_vocabularies, load_learnt
+from s2s.data.vocabulary.subwords import VERSION, Subwords
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ def prepare(
     max_pieces: int,
     given: Vocabularies | None = None,
 ) -> Prepared:
-    """Get the pairs, learn subwords, and encode the training text; or find all that in the cache.
+    """Read the pairs, clean and split them, learn subwords, and encode the training text; or find it in the cache.
 
     Args:
         seed: of what is generated or held out.
@@ -64,22 +71,57 @@ def prepare(
             within max_pieces; the text is too small to learn from; a text has a label that the given ones, or those
             of the training text, do not have; or the cache cannot be written.
     """
-    corpus = build_corpus(config, seed)
-    notes = list(corpus.notes)
+    cache = Cache(cache_folder(config.cache) / "prepared")
+    text = build_clean_text(config, seed, cache)
+    dev, test = text.held_out[Split.dev], text.held_out[Split.test]
+    notes = list(text.notes)
+
+    is_labelled = config.corpus is Corpus.labelled
     if given is None:
-        source, target, learnt_notes = _learnt(config, subwords, corpus)
-        notes += learnt_notes
-    else:
-        source, target = given
+        key: dict[str, Any] = {
+            "text": text.name,
+            "library": VERSION,
+            "kind": subwords.kind.name,
+            "shared": "labelled" if is_labelled else subwords.shared,
+            "vocabulary_size": subwords.vocabulary_size,
+            "character_coverage": subwords.character_coverage,
+        }
+        learnt = cache.entry("subwords", key, learn_vocabularies, text, subwords, is_labelled)
+        given = load_learnt(learnt.path, is_labelled, subwords.shared)
+        notes += learnt.facts["notes"]
+    source, target = given
     if isinstance(target, Labels):  # now, and not after hours of training
-        for pairs, files in ((corpus.dev, config.dev), (corpus.test, config.test)):
+        for pairs, files in ((dev, config.dev), (test, config.test)):
             classes_of(pairs, target, paths_of(files) if files else None)
-    train_source, train_target, facts = _encoded(corpus, source, target, max_pieces)
-    if facts["num_dropped"]:
-        what = "texts without a piece" if isinstance(target, Labels) else f"pairs longer than training.{max_pieces=}"
-        notes.append(f"left out {facts['num_dropped']} {what}")
-    if facts["num_cut"]:
-        notes.append(f"cut {facts['num_cut']} texts to training.{max_pieces=}")
-    return Prepared(
-        train_source, train_target, corpus.dev, corpus.test, source, target, corpus.num_train, corpus.sha256, notes
-    )
+
+    models = [hashlib.sha256(side.model).hexdigest() for side in given]
+    key = {"text": text.name, "library": VERSION, "models": models, "max_pieces": max_pieces}
+    ids = cache.entry("ids", key, encode_text, text, source, target, max_pieces)
+    train_source, train_target = open_ids(ids.path, ids.facts)
+    if ids.facts["num_dropped"]:
+        what = "texts without a piece" if is_labelled else f"pairs longer than training.{max_pieces=}"
+        notes.append(f"left out {ids.facts['num_dropped']} {what}")
+    if ids.facts["num_cut"]:
+        notes.append(f"cut {ids.facts['num_cut']} texts to training.{max_pieces=}")
+    return Prepared(train_source, train_target, dev, test, source, target, text.num_train, ids.facts["sha256"], notes)
+
+
+def build_clean_text(config: DataConfig, seed: int, cache: Cache) -> CleanText:
+    """Read the pairs, clean those for training, and cut dev and test out of them where they are not given.
+
+    Raises:
+        DataError: as in `prepare`.
+    """
+    # Each corpus is read by the module of its name.
+    reader: CorpusReader = import_module(f"s2s.data.corpora.{config.corpus.name}").build_reader(config, seed)
+    rules = build_cleaning_rules(config)
+    sizes = {Split.dev: config.dev_share or config.dev_pairs, Split.test: config.test_pairs}
+    cut = {split: size for split, size in sizes.items() if split not in reader.given_splits}
+    key = {
+        "corpus": reader.key,
+        "clean": rules and vars(rules),
+        "cut": {"seed": seed, **{split.name: size for split, size in cut.items()}} if cut else None,
+    }
+    entry = cache.entry("text", key, write_clean_text, reader, rules, cut, seed)
+    with cache.checked():
+        return CleanText.open(entry.path, entry.facts)

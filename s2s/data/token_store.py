@@ -9,7 +9,7 @@ import mmap
 import os
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,8 +88,7 @@ def build_shard(sentences: Sequence[Sequence[int]], vocabulary_size: int) -> Sha
     offsets = np.zeros(len(sentences) + 1, dtype=np.int64)
     np.cumsum([len(sentence) for sentence in sentences], out=offsets[1:])
     kind = np.uint16 if vocabulary_size <= 2**16 else np.int32
-    flat = (index for sentence in sentences for index in sentence)
-    return Shard(np.fromiter(flat, dtype=kind, count=int(offsets[-1])), offsets)
+    return Shard(np.fromiter(chain.from_iterable(sentences), dtype=kind, count=int(offsets[-1])), offsets)
 
 
 def join_shards(shards: Sequence[Shard]) -> Shard:

@@ -1,12 +1,12 @@
-"""Minimum Bayes risk decoding: of many translations of a line, the one that is most like all of them.
+"""Minimum Bayes risk decoding: of many translations of a line, the one that is most similar to all of them.
 
-The likeliest translation may be an odd one, whereas what the model holds possible agrees on much (Eikema and Aziz 2020,
-"Is MAP Decoding All You Need?"). Let u(h, r) say how good the translation h would be if r were the reference. Chosen is
+The likeliest translation may be unlike most others that the model finds likely (Eikema and Aziz 2020, "Is MAP Decoding
+All You Need?"). Let the utility u(h, r) be how good the translation h would be if r were the reference. The choice is
 
     argmax over h of  sum over r of  p(r) u(h, r),
 
 where both h and r run through the candidates: samples of the model, each with the same p, or an n-best list, each with
-its own. Utilities are sentence scores with sacrebleu's settings, counted here for all pairs of candidates at once.
+its own. Utilities are sentence scores with sacrebleu's settings, computed here for all pairs of candidates at once.
 
 N different texts, O orders of n-grams, G different n-grams of one order.
 """
@@ -39,7 +39,7 @@ def expected_utilities(
         candidates: at least one; those that are equal are compared only once.
         utility: `chrf_utility` or `bleu_utility`.
         weights: how probable each candidate is, up to a common factor: at least 0, not all 0. None: all alike, which is
-            right for samples, where the probable ones come more than once.
+            right for samples, where the probable ones occur more than once.
 
     Returns:
         A number for each candidate, 0 to 100.
@@ -53,7 +53,7 @@ def expected_utilities(
         weight_of[text] = weight_of.get(text, 0.0) + weight
     texts, total = list(weight_of), math.fsum(weight_of.values())
     weights_N = np.array(list(weight_of.values()))
-    # fsum, since the order of the candidates must not decide between equals.
+    # fsum, so that the order of the candidates cannot decide between equals.
     means = {text: math.fsum(row_N * weights_N) / total for text, row_N in zip(texts, utility(texts), strict=True)}
     return [means[text] for text in candidates]
 
@@ -105,7 +105,7 @@ def _count(ngrams: Sequence["Counter[str]"]) -> tuple[Counts, Counts]:
     """Count the n-grams of one order.
 
     Args:
-        ngrams: how often each comes in each text.
+        ngrams: how often each occurs in each text.
 
     Returns:
         How many n-grams each text shares with each other one (N, N), and how many it has (N).

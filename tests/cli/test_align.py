@@ -9,7 +9,7 @@ import pytest
 from processes import Caller, run_command
 from s2s.config.data import Corpus, DataConfig, Split
 from s2s.data.phrasebook.write_files import write_phrasebook
-from s2s.data.text.corpus import build_corpus
+from small_corpora import cleaned
 from tiny_runs import filled
 
 ROWS = [("하나 둘 셋", "three two one"), ("", ""), ("", "one"), ("넷", ""), ("다섯", "five"), ("x \u2603 \u200b", "☃")]
@@ -102,7 +102,7 @@ def test_the_phrasebook_writes_the_gold_of_a_runs_test_set(tmp_path: Path, call_
     source, target, gold = write_phrasebook(tmp_path, Split.test, 40, 7, alignments=True)
     config = DataConfig(corpus=Corpus.phrasebook, train_pairs=50, dev_pairs=5, test_pairs=40, cache=str(tmp_path))
     texts = [path.read_text(encoding="utf-8").splitlines() for path in (source, target)]
-    assert build_corpus(config, seed=7).test == list(zip(*texts, strict=True))
+    assert cleaned(config, seed=7).test == list(zip(*texts, strict=True))
     ended = call_command("align", "diagonal=true", f"data.test=[{source},{target}]", f"gold={gold}")
     assert 0.5 < json.loads(ended.out)["aer"] < 0.95
 

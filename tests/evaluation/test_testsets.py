@@ -9,7 +9,7 @@ import pytest
 from sacrebleu import DATASETS
 from sacrebleu.dataset.plain_text import PlainTextDataset
 
-from s2s.data.text.download import default_cache
+from s2s.data.text.download import cache_folder
 from s2s.errors import ConfigError, DataError, Interrupted
 from s2s.evaluation import testsets
 from s2s.evaluation.testsets import ScoredText, file_text, named_text, own_text
@@ -107,7 +107,7 @@ def test_a_named_test_set_is_fetched_once(cache: Path, tmp_path: Path, monkeypat
     archive.unlink()
     assert named_text("tiny/dev", "en-de") == expected
     assert (cache / "tiny/dev/tiny_dev.en-de.src").is_file()
-    assert not (default_cache() / "tiny").exists()
+    assert not (cache_folder() / "tiny").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""TODO: say what s2s.data.phrasebook.clauses is."""
+"""Clauses: who does what, which split each combination belongs to, and the combinations of a split, for drawing."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -10,9 +10,7 @@ from zlib import crc32
 from s2s.config.data import Split
 from s2s.data.phrasebook import lexicon
 from s2s.data.phrasebook.lexicon import GROUP, LISTENER, Adjective, Noun, Verb, rows, words
-from s2s.data.phrasebook.phrases import WEATHER_FORMS, Phrase, _korean_forms, linked, pronoun_phrase
-
-# --- Clauses: who does what, and the split it belongs to -------------------------------------------------------------
+from s2s.data.phrasebook.phrases import WEATHER_FORMS, Phrase, aligned, korean_forms, pronoun_phrase
 
 
 class Clause(NamedTuple):
@@ -100,7 +98,7 @@ def _locations() -> Iterator[Location]:
     things = [noun for noun in nouns.values() if noun.tags & tags]
     for relation, english, names in rows(lexicon.LOCATIONS):
         for name, thing in product(names.split(), things):
-            phrase = linked(f"x {relation}에", english)
+            phrase = aligned(f"x {relation}에", english)
             key = f"{thing.korean}+{relation}+{name}"
             yield Location(thing, nouns[name], phrase, key)
 
@@ -201,7 +199,7 @@ class Grammar:
         for state, actions in rows(lexicon.REASONS):
             explained = _by_subject(_among(plain, actions))
             for description in self.descriptions.get(adjectives[state], []):
-                if explained.get(description.subject) and pronoun_phrase(description.subject):
+                if explained.get(description.subject) and pronoun_phrase(description.subject).english:
                     self.reasons.append((description, explained[description.subject]))
         self.weather = [
             (*_weather_phrases(korean, english), _by_verb(_among(plain, actions)))
@@ -234,17 +232,14 @@ def _weather_phrases(korean: str, english: str) -> tuple[dict[str, Phrase], str]
     """What the weather does, by form, and the Korean word it is known by."""
     name, predicate_ = korean.split()
     lemma, _, irregular = predicate_.partition("/")
-    forms = _korean_forms(lemma[:-1], irregular)
+    forms = korean_forms(lemma[:-1], irregular)
     present = {"rain": "rains", "snow": "snows", "be": "is"}
     past = {"rain": "rained", "snow": "snowed", "be": "was"}
     phrases = {}
     for form, korean_template, english_template in rows(WEATHER_FORMS):
         text = english_template.format(past=english.format_map(past), present=english.format_map(present))
-        phrases[form] = linked(f"{name} {korean_template.format_map(forms)}", text)
+        phrases[form] = aligned(f"{name} {korean_template.format_map(forms)}", text)
     return phrases, name
-
-
-# --- The public functions --------------------------------------------------------------------------------------------
 
 
 @cache

@@ -91,7 +91,7 @@ bridge c 개: 다리 bridge
 """
 
 # Places: TAGS PREPOSITION: Korean English; ... The preposition translates 에서; a bare place is "the library".
-# "=" marks a name and "~" a place without article (at home, to school; "go home" is settled in `phrasebook`).
+# "=" marks a name and "~" a place without article (at home, to school; `phrases.place_phrase` makes "go home").
 PLACES = """
 home at: 집 ~home
 study,hall,town at: 도서관 library
@@ -409,6 +409,10 @@ ANTONYMS = (
 무겁다 가볍다; 부지런하다 게으르다; 행복하다 외롭다; 비싸다 쉽다"
 )
 
+# Tags of things that have an owner.
+POSSESSED = "book dictionary mail poem text clothes shoes hat eyewear bag jewelry key umbrella device furniture box \
+dishware knife gift picture car bike pet plan appointment problem"
+
 # Acts that one person may well do one after the other.
 THEMES = """
 먹다 마시다 요리하다 굽다 만들다 주문하다 자르다 붓다 씻다
@@ -598,7 +602,7 @@ def _crowd(korean: str, english: str, kind: str, number: str) -> Noun:
     return Noun(korean, words, words, kind, frozenset(), number=number)
 
 
-# 저 and 우리 change before particles; `phrasebook.subject_phrase` knows how. The listener is never said.
+# 저 and 우리 change before particles; `phrases.subject_phrase` does it. The listener is never said.
 SPEAKER, GROUP = _crowd("저", "I", "pronoun", "I"), _crowd("우리", "we", "pronoun", "we")
 LISTENER = _crowd("당신", "you", "pronoun", "you")
 CROWDS = (
@@ -649,8 +653,9 @@ def _adjective(row: list[str], nouns: dict[str, Noun], by_tag: dict[str, list[No
     return Adjective(lemma, stem, attributive, irregular, english, _selected(described, nouns, by_tag), value)
 
 
-def load() -> Lexicon:
-    """Parse the tables (a few milliseconds)."""
+@cache
+def words() -> Lexicon:
+    """The lexicon, parsed when first needed (a few milliseconds)."""
     people = [_person(*entry) for entry in _groups(PEOPLE)]
     entries = [_thing(*entry) for entry in _groups(NOUNS)] + [_place(*entry) for entry in _groups(PLACES)] + people
     nouns = {noun.korean: noun for noun in entries}
@@ -670,9 +675,3 @@ def load() -> Lexicon:
         for noun in adjective.nouns:
             attributes[noun] = (*attributes.get(noun, ()), adjective)
     return Lexicon(nouns, (SPEAKER, GROUP, *people, *CROWDS), verbs, adjectives, attributes)
-
-
-@cache
-def words() -> Lexicon:
-    """The lexicon, parsed when first needed."""
-    return load()

@@ -1,4 +1,4 @@
-"""TODO: say what s2s.data.phrasebook.phrases is."""
+"""Phrases in both languages at once: predicates in all their forms, noun phrases, and how phrases are combined."""
 
 from functools import cache
 from typing import NamedTuple
@@ -17,19 +17,19 @@ from s2s.data.phrasebook.lexicon import SPEAKER, Adjective, Noun, Verb, add_ing,
 
 
 class Phrase(NamedTuple):
+    """Words of both languages; (i, j) in the alignment joins Korean word i and English word j, counted from 0."""
+
     korean: tuple[str, ...]
     english: tuple[str, ...]
-    links: tuple[tuple[int, int], ...]
+    alignment: tuple[tuple[int, int], ...]
 
 
-EMPTY = Phrase((), (), ())
-
-# English pieces without Korean words of their own link to those of another phrase: the auxiliary v and the conjunction
-# c to the verb V, the copula a and the conjunction b to the adjective A, the repeated subject s to the subject S.
-LINKED_TO = {"v": "V", "c": "V", "a": "A", "b": "A", "w": "W", "d": "W", "s": "S"}
+# English words without Korean words of their own are aligned with those of another phrase: the auxiliary v and the
+# conjunction c with the verb V, the copula a and the conjunction b with the adjective A, the repeated subject s with S.
+ALIGNED_WITH = {"v": "V", "c": "V", "a": "A", "b": "A", "w": "W", "d": "W", "s": "S"}
 
 
-def weave(phrases: dict[str, Phrase], korean_order: str, english_order: str) -> Phrase:
+def combine(phrases: dict[str, Phrase], korean_order: str, english_order: str) -> Phrase:
     """Put phrases together in the order of each language.
 
     Letters without a phrase are skipped, so that one rule serves with and without its optional phrases. A comma in the
@@ -37,7 +37,7 @@ def weave(phrases: dict[str, Phrase], korean_order: str, english_order: str) -> 
     """
     korean: list[str] = []
     english: list[str] = []
-    links: list[tuple[int, int]] = []
+    alignment: list[tuple[int, int]] = []
     start_of = {}
     for letter in korean_order:
         if letter in phrases:
@@ -46,25 +46,25 @@ def weave(phrases: dict[str, Phrase], korean_order: str, english_order: str) -> 
     for letter in english_order:
         if letter in phrases:
             phrase = phrases[letter]
-            start_i, start_j = start_of[LINKED_TO.get(letter, letter)], len(english)
+            start_i, start_j = start_of[ALIGNED_WITH.get(letter, letter)], len(english)
             english += phrase.english
-            links += [(start_i + i, start_j + j) for i, j in phrase.links]
+            alignment += [(start_i + i, start_j + j) for i, j in phrase.alignment]
         elif letter == "," and english:
             english[-1] += ","
-    return Phrase(tuple(korean), tuple(english), tuple(links))
+    return Phrase(tuple(korean), tuple(english), tuple(alignment))
 
 
-def linked(korean: str, english: str) -> Phrase:
-    """Read a phrase from text: "every:0 week:01" links each English word to the Korean words after its colon."""
+def aligned(korean: str, english: str) -> Phrase:
+    """Parse a phrase: "every:0 week:01" aligns each English word with the Korean words after its colon."""
     words = [word.partition(":") for word in english.split()]
-    links = tuple((int(i), j) for j, (_, _, positions) in enumerate(words) for i in positions)
-    return Phrase(tuple(korean.split()), tuple(word for word, _, _ in words), links)
+    alignment = tuple((int(i), j) for j, (_, _, positions) in enumerate(words) for i in positions)
+    return Phrase(tuple(korean.split()), tuple(word for word, _, _ in words), alignment)
 
 
 # --- Predicates: verbs and adjectives in all their forms -------------------------------------------------------------
 
-# Korean | auxiliary | main verb | conjunction. Hangul in braces is a form of the verb (`_korean_forms`), English in
-# braces one of `_english_forms`; digits say which Korean words an English word belongs to.
+# Korean | auxiliary | main verb | conjunction. Hangul in braces is a form of the verb (`korean_forms`), English in
+# braces one of `english_forms`; digits say which Korean words an English word belongs to.
 VERB_FORMS = """
 present      | {해}요              |                 | {s}:0                   |
 past         | {했}어요            |                 | {ed}:0                  |
@@ -136,14 +136,14 @@ PRONOUNS = {"I": "I", "we": "we", "they": "they"}
 
 
 class Predicate(NamedTuple):
-    """A verb or adjective in one form: the main part has the Korean words, the others only English ones."""
+    """A verb or adjective in one form: the main part has the Korean words, the others English ones or none."""
 
     main: Phrase
-    auxiliary: Phrase | None
-    conjunction: Phrase | None
+    auxiliary: Phrase
+    conjunction: Phrase
 
 
-def _korean_forms(stem: str, irregular: str) -> dict[str, str]:
+def korean_forms(stem: str, irregular: str) -> dict[str, str]:
     """The forms that endings are attached to, each named by that form of 하다."""
     return {
         "하": stem,
@@ -157,8 +157,8 @@ def _korean_forms(stem: str, irregular: str) -> dict[str, str]:
     }
 
 
-def _english_forms(base: tuple[str, ...], past: tuple[str, ...], number: str) -> dict[str, str]:
-    """The agreeing forms; several words share the links that follow, so they are joined here and split in `linked`."""
+def english_forms(base: tuple[str, ...], past: tuple[str, ...], number: str) -> dict[str, str]:
+    """The agreeing forms; words that share their alignment are joined here, and `_fill` splits them."""
     head, *rest = base
     is_third = number == "it"
     am, was = BE[number]
@@ -187,7 +187,7 @@ FORMS = {
 
 
 def _fill(template: str, forms: dict[str, str]) -> str:
-    """Fill in the forms; each word of a form of several words ("listen to") gets the links written after it."""
+    """Fill in the forms; each word of a form of several words ("listen to") gets the alignment written after it."""
     filled = []
     for word in template.split():
         text, _, positions = word.partition(":")
@@ -205,11 +205,11 @@ def predicate(word: Verb | Adjective, form: str, number: str = "it") -> Predicat
         kind = "have" if "own" in word.flags else "unknown" if "unknown" in word.flags else "verb"
         base, past = word.base, word.past
     korean, auxiliary, main, conjunction = FORMS[kind][form]
-    english = _english_forms(base, past, number)
+    english = english_forms(base, past, number)
     return Predicate(
-        linked(korean.format_map(_korean_forms(word.stem, word.irregular)), _fill(main, english)),
-        linked("", _fill(auxiliary, english)) if auxiliary else None,
-        linked("", conjunction) if conjunction else None,
+        aligned(korean.format_map(korean_forms(word.stem, word.irregular)), _fill(main, english)),
+        aligned("", _fill(auxiliary, english)),
+        aligned("", conjunction),
     )
 
 
@@ -284,25 +284,25 @@ def counted_phrase(noun: Noun, number: str, particle: str = "을") -> Phrase:
     korean, english = number.split()
     last = with_particle(noun.counter, particle)
     if not noun.measure:
-        return linked(
+        return aligned(
             f"{noun.korean} {korean} {last}", f"{english}:1 " + " ".join(f"{word}:02" for word in noun.plural)
         )
     things = " ".join(f"{word}:0" for word in (noun.plural if noun.kind == "p" else noun.english))
-    return linked(f"{noun.korean} {korean} {last}", f"{english}:1 {add_s(noun.measure)}:2 of:2 {things}")
+    return aligned(f"{noun.korean} {korean} {last}", f"{english}:1 {add_s(noun.measure)}:2 of:2 {things}")
 
 
 @cache
 def subject_phrase(noun: Noun, particle: str = "은") -> Phrase:
     """저는, 제가 = I; 의사는 = the doctor; 어머니가 = my mother; 가방은 (never bare) is `noun_phrase`'s."""
     if noun is SPEAKER and particle == "이":
-        return linked("제가", "I:0")
+        return aligned("제가", "I:0")
     return noun_phrase(noun, particle, is_definite=True)
 
 
-def pronoun_phrase(noun: Noun) -> Phrase | None:
-    """The subject again, where English needs it and Korean leaves it out; None where Korean hides the gender."""
+def pronoun_phrase(noun: Noun) -> Phrase:
+    """The subject again, where English needs it and Korean leaves it out; empty where Korean hides the gender."""
     word = noun.kind if noun.kind in {"he", "she"} else PRONOUNS.get(noun.number)
-    return linked("", f"{word}:0") if word else None
+    return aligned("", f"{word}:0" if word else "")
 
 
 @cache

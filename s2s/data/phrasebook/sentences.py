@@ -1,15 +1,15 @@
 """The built-in Korean-English parallel corpus: generated from a grammar, with gold word alignments, without a download.
 
-How the grammar works. A phrase is a piece of both languages at once: its Korean words, its English words, and links
-between them. `weave` puts phrases together and is given both orders, one letter a phrase; that is all that makes a
+How the grammar works. A phrase is a piece of both languages at once: its Korean words, its English words, and
+their alignment. `combine` puts phrases together and is given both orders, one letter a phrase; that is all that makes a
 rule synchronous. For the statement 저는 어제 도서관에서 책을 읽었어요. the phrases are
 
     S  저는 = I     T  어제 = yesterday     P  도서관에서 = at the library     O  책을 = a book     V  읽었어요 = read
 
-    weave(phrases, "STPOV", "SVOPT") gives "저는 어제 도서관에서 책을 읽었어요." and
-    "I read a book at the library yesterday." with the links 0-0 3-2 3-3 2-4 2-5 2-6 1-7 4-1.
+    combine(phrases, "STPOV", "SVOPT") gives "저는 어제 도서관에서 책을 읽었어요." and
+    "I read a book at the library yesterday." with the alignment 0-0 3-2 3-3 2-4 2-5 2-6 1-7 4-1.
 
-A link (i, j) joins Korean word i and English word j, zero-based, counting words between spaces. Articles and
+A pair i-j joins Korean word i and English word j, zero-based, counting words between spaces. Articles and
 prepositions belong to their noun's word, auxiliaries to the Korean word that carries their sense.
 
 The English is a function of the Korean. A bare noun is "a book" (a person or a place as subject or place is "the"),
@@ -20,7 +20,8 @@ combination into one split for ever, and a sentence's clauses all lie in its spl
 clauses that no train sentence ever held, and no sentence is in two splits. Adverbials, the weather, possessors and
 attributes are no part of a combination.
 
-The words are in `phrasebook_lexicon.py`, inflection is in `hangul.py`.
+The words are in `lexicon.py`, inflection is in `hangul.py`, phrases are in `phrases.py`, and the combinations of each
+split are in `clauses.py`.
 """
 
 import random
@@ -34,27 +35,26 @@ from s2s.data.phrasebook.hangul import final_consonant, with_particle
 from s2s.data.phrasebook.lexicon import GROUP, SPEAKER, Adjective, Noun, Verb, article, rows, words
 from s2s.data.phrasebook.phrases import (
     BE,
-    EMPTY,
     MINE,
     THAT,
     THIS,
     Phrase,
+    aligned,
+    combine,
     counted_phrase,
-    linked,
     noun_phrase,
     place_phrase,
     possessor,
     predicate,
     pronoun_phrase,
     subject_phrase,
-    weave,
 )
 
 T = TypeVar("T")
 
 
 class AlignedPair(NamedTuple):
-    """A sentence in both languages; links are zero-based over words, sorted by Korean word."""
+    """A sentence in both languages; its alignment is zero-based over words, sorted by Korean word."""
 
     source: str
     target: str
@@ -64,8 +64,8 @@ class AlignedPair(NamedTuple):
 
 # --- Sentences: every kind is a rule with both orders ----------------------------------------------------------------
 
-SentenceDraft = tuple[Phrase, str, tuple[str, ...]] | None
-"""A sentence without capital, its final mark and its combinations; None where the draw led nowhere."""
+Sentence = tuple[Phrase, str, tuple[str, ...]]
+"""A sentence without capital, its final mark and its combinations."""
 TENSES = ["past"] * 8 + ["present"] * 6 + ["future"] * 4 + ["not_past"] * 2 + ["not_present"] * 2 + ["not_future"]
 TENSES += ["can", "cannot", "must", "must", "had_to", "now", "now", "was", "want", "want", "wanted"]
 LIMITED = {
@@ -79,36 +79,6 @@ LIMITED = {
     "feel": ["past", "past", "was", "now", "not_past"],
     "plain": [tense for tense in TENSES if tense not in {"now", "was"}],
 }
-POSSESSED = set(
-    [
-        "book",
-        "dictionary",
-        "mail",
-        "poem",
-        "text",
-        "clothes",
-        "shoes",
-        "hat",
-        "eyewear",
-        "bag",
-        "jewelry",
-        "key",
-        "umbrella",
-        "device",
-        "furniture",
-        "box",
-        "dishware",
-        "knife",
-        "gift",
-        "picture",
-        "car",
-        "bike",
-        "pet",
-        "plan",
-        "appointment",
-        "problem",
-    ]
-)
 
 
 def _tenses_of(verb: Verb) -> list[str]:
@@ -122,17 +92,17 @@ def _time_phrases() -> dict[str, list[Phrase]]:
     """The adverbials of time that go with each tense."""
     hours = [hour.strip().split() for hour in lexicon.HOURS.split(";")]
     days = [day.strip().split() for day in lexicon.DAYS.split(";")]
-    at = [linked(f"{korean} 시에", f"at:1 {english}:0 o'clock:1") for korean, english in hours]
-    on = [linked(f"{korean}에", f"on:0 {english}:0") for korean, english in days]
+    at = [aligned(f"{korean} 시에", f"at:1 {english}:0 o'clock:1") for korean, english in hours]
+    on = [aligned(f"{korean}에", f"on:0 {english}:0") for korean, english in days]
     past, future, present = (
-        [linked(korean, english) for korean, english in rows(table)]
+        [aligned(korean, english) for korean, english in rows(table)]
         for table in (lexicon.TIMES_PAST, lexicon.TIMES_FUTURE, lexicon.TIMES_PRESENT)
     )
-    past_at = [linked(f"어제 {ko} 시에", f"at:2 {en}:1 o'clock:2 yesterday:0") for ko, en in hours]
-    future_at = [linked(f"내일 {ko} 시에", f"at:2 {en}:1 o'clock:2 tomorrow:0") for ko, en in hours]
-    now = [linked("지금", "now:0")]
+    past_at = [aligned(f"어제 {ko} 시에", f"at:2 {en}:1 o'clock:2 yesterday:0") for ko, en in hours]
+    future_at = [aligned(f"내일 {ko} 시에", f"at:2 {en}:1 o'clock:2 tomorrow:0") for ko, en in hours]
+    now = [aligned("지금", "now:0")]
     far_past, far_future = (
-        [linked(korean, english) for korean, english in rows(table)]
+        [aligned(korean, english) for korean, english in rows(table)]
         for table in (lexicon.TIMES_FAR_PAST, lexicon.TIMES_FAR_FUTURE)
     )
     return {
@@ -162,11 +132,12 @@ TIME_OF = {
 }
 RELATIVE_FORMS = ("past", "past", "past", "not_past", "future", "must")
 PASSING_STATES = set(lexicon.PASSING_STATES.split())
+POSSESSED = set(lexicon.POSSESSED.split())
 ANTONYMS = [set(pair.split()) for pair in lexicon.ANTONYMS.split(";")]
-TOGETHER, ALONE = linked("같이", "together:0"), linked("혼자", "alone:0")
+TOGETHER, ALONE = aligned("같이", "together:0"), aligned("혼자", "alone:0")
 
 
-class Writer:
+class SentenceGenerator:
     """Draws sentences of one split from one stream of random numbers."""
 
     def __init__(self, grammar: Grammar, seed: str) -> None:
@@ -174,7 +145,7 @@ class Writer:
         self.random = random.Random(seed).random
         lexis = words()
         self.times = _time_phrases()
-        self.frequencies = [linked(korean, english) for korean, english in rows(lexicon.FREQUENCIES)]
+        self.frequencies = [aligned(korean, english) for korean, english in rows(lexicon.FREQUENCIES)]
         self.manners = _manners()
         self.numbers = [number.strip() for number in lexicon.NUMBERS.split(";")]
         self.owners = [SPEAKER] * 12 + [p for p in lexis.people if p.kind in {"name", "he", "she"}]
@@ -182,8 +153,8 @@ class Writer:
         self.attributes = lexis.attributes
         self.degrees = {value: _degrees(cell) for value, cell in lexicon.DEGREES.items()}
         self.days = {
-            "past": [linked(korean, english) for korean, english in rows(lexicon.TIMES_PAST)],
-            "future": [linked(korean, english) for korean, english in rows(lexicon.TIMES_FUTURE)],
+            "past": [aligned(korean, english) for korean, english in rows(lexicon.TIMES_PAST)],
+            "future": [aligned(korean, english) for korean, english in rows(lexicon.TIMES_FUTURE)],
         }
         self.scenes = [grammar.themes[0], grammar.themes[1], grammar.themes[4]]
 
@@ -196,7 +167,7 @@ class Writer:
     # Noun phrases
 
     def object_(self, clause: Clause) -> Phrase | None:
-        """The complement of a clause, dressed at random."""
+        """The complement of a clause, perhaps modified."""
         verb, noun = clause.verb, clause.complement
         if noun is None:
             return None
@@ -208,9 +179,9 @@ class Writer:
         particle = verb.particle
         if noun.kind not in {"c", "m", "p", "t", "place", "role"} or self.chance(0.5):
             return noun_phrase(noun, particle, is_generic=is_generic)
-        return self.dressed(clause, noun, particle, is_generic)
+        return self.modified(clause, noun, particle, is_generic)
 
-    def dressed(self, clause: Clause, noun: Noun, particle: str, is_generic: bool) -> Phrase:
+    def modified(self, clause: Clause, noun: Noun, particle: str, is_generic: bool) -> Phrase:
         """The noun with a modifier, an attribute or a number."""
         verb = clause.verb
         is_owning = "own" in verb.flags
@@ -250,10 +221,7 @@ class Writer:
         subject = clause.subject
         inflected = predicate(clause.verb, form, subject.number)
         phrases = {"S": subject_phrase(subject, subject_particle), "V": inflected.main}
-        if inflected.auxiliary:
-            phrases["v"] = inflected.auxiliary
-        if inflected.conjunction:
-            phrases["c"] = inflected.conjunction
+        phrases |= {"v": inflected.auxiliary, "c": inflected.conjunction}
         if (complement := self.object_(clause)) is not None:
             phrases["P" if clause.verb.particle == "-" else "O"] = complement
         if "give" in clause.verb.flags:
@@ -300,7 +268,7 @@ class Writer:
 
     # Simple sentences
 
-    def statement(self) -> SentenceDraft:
+    def statement(self) -> Sentence | None:
         """저는 어제 도서관에서 책을 읽었어요. = I read a book at the library yesterday."""
         clause = self.pick(self.pick(self.grammar.statements))
         form = self.pick(_tenses_of(clause.verb))
@@ -309,10 +277,10 @@ class Writer:
         self.add_company(phrases, clause)
         self.add_time(phrases, clause, form)
         if "T" in phrases and form in {"past", "future"} and self.chance(0.15):
-            return weave(phrases, "TSFWPROMV", "T,SvFVORMWP"), ".", (clause.combination,)
-        return weave(phrases, "STFWPROMV", "SvFVORMWPT"), ".", (clause.combination,)
+            return combine(phrases, "TSFWPROMV", "T,SvFVORMWP"), ".", (clause.combination,)
+        return combine(phrases, "STFWPROMV", "SvFVORMWPT"), ".", (clause.combination,)
 
-    def question(self) -> SentenceDraft:
+    def question(self) -> Sentence | None:
         """민수는 어제 책을 읽었어요? = Did Minsu read a book yesterday?"""
         clause = self.pick(self.pick(self.grammar.questions))
         form, time = self.question_form(clause)
@@ -320,7 +288,7 @@ class Writer:
         self.add_company(phrases, clause)
         if self.chance(0.6):
             phrases["T"] = self.time(time, clause.verb)
-        return weave(phrases, "STFWPROMV", "vSFVORMWPT"), "?", (clause.combination,)
+        return combine(phrases, "STFWPROMV", "vSFVORMWPT"), "?", (clause.combination,)
 
     def question_form(self, clause: Clause) -> tuple[str, str]:
         forms = [("ask_past", "past"), ("ask_past", "past"), ("future", "future")]
@@ -328,27 +296,27 @@ class Writer:
             forms += [("ask_present", "present"), ("can", "future")]
         return self.pick(forms)
 
-    def where(self) -> SentenceDraft:
+    def where(self) -> Sentence | None:
         """민수는 어디에서 책을 읽었어요? = Where did Minsu read a book?"""
         clause = self.pick(self.pick(self.grammar.where if self.chance(0.5) else self.grammar.placed))
         form, time = self.question_form(clause)
         phrases = self.core(clause, form)
         particle = "에서" if clause.verb.places or clause.verb.particle == "-" else clause.verb.particle
-        phrases["Q"] = linked(f"{with_particle('어디', particle)}", "where:0")
+        phrases["Q"] = aligned(f"{with_particle('어디', particle)}", "where:0")
         if clause.complement is WHERE:
             phrases.pop("O", phrases.pop("P", None))
         if self.chance(0.4):
             phrases["T"] = self.time(time, clause.verb)
-        return weave(phrases, "STQROV", "QvSVORT"), "?", (clause.combination,)
+        return combine(phrases, "STQROV", "QvSVORT"), "?", (clause.combination,)
 
-    def when(self) -> SentenceDraft:
+    def when(self) -> Sentence | None:
         """민수는 언제 도서관에 갔어요? = When did Minsu go to the library?"""
         clause = self.pick(self.pick(self.grammar.questions))
         form = self.pick(("ask_past", "ask_past", "future"))
-        phrases = self.core(clause, form) | {"Q": linked("언제", "when:0")}
-        return weave(phrases, "SQPROV", "QvSVORP"), "?", (clause.combination,)
+        phrases = self.core(clause, form) | {"Q": aligned("언제", "when:0")}
+        return combine(phrases, "SQPROV", "QvSVORP"), "?", (clause.combination,)
 
-    def what(self) -> SentenceDraft:
+    def what(self) -> Sentence | None:
         """민수는 시장에서 무엇을 샀어요? = What did Minsu buy at the market? 누구를 is "who"."""
         clause = self.pick(self.pick(self.grammar.what))
         form, time = self.question_form(clause)
@@ -356,23 +324,23 @@ class Writer:
         phrases = self.core(clause, form)
         self.add_company(phrases, clause)
         assert clause.complement
-        phrases["O"] = linked(with_particle(clause.complement.korean, "을"), f"{clause.complement.english[0]}:0")
+        phrases["O"] = aligned(with_particle(clause.complement.korean, "을"), f"{clause.complement.english[0]}:0")
         phrases.pop("M", None)
         if self.chance(0.5):
             phrases["T"] = self.time(time, clause.verb)
-        return weave(phrases, "STWPROV", "OvSVRWPT"), "?", (clause.combination,)
+        return combine(phrases, "STWPROV", "OvSVRWPT"), "?", (clause.combination,)
 
-    def who(self) -> SentenceDraft:
+    def who(self) -> Sentence | None:
         """누가 어제 우유를 마셨어요? = Who drank milk yesterday?"""
         clause = self.pick(self.pick(self.grammar.who))
         form = self.pick(("past", "past", "future") if "plain" in clause.verb.flags else ("past", "past", "now"))
         phrases = self.core(clause, form)
-        phrases["S"] = linked("누가", "who:0")
+        phrases["S"] = aligned("누가", "who:0")
         self.add_company(phrases, clause)
         self.add_time(phrases, clause, form)
-        return weave(phrases, "STWPROMV", "SvVORMWPT"), "?", (clause.combination,)
+        return combine(phrases, "STWPROMV", "SvVORMWPT"), "?", (clause.combination,)
 
-    def request(self) -> SentenceDraft:
+    def request(self) -> Sentence | None:
         """이 창문을 닫아 주세요. = Please close this window."""
         clause = self.pick(self.pick(self.grammar.requests))
         phrases = self.core(clause, "please")
@@ -383,9 +351,9 @@ class Writer:
         if self.chance(0.2):
             phrases["T"] = self.pick(self.days["future"])
         phrases = {letter: phrase for letter, phrase in phrases.items() if letter not in "SW"}
-        return weave(phrases, "TPROMV", "vVORMPT"), ".", (clause.combination,)
+        return combine(phrases, "TPROMV", "vVORMPT"), ".", (clause.combination,)
 
-    def proposal(self) -> SentenceDraft:
+    def proposal(self) -> Sentence | None:
         """내일 같이 영화를 볼까요? = Shall we watch a movie together tomorrow?"""
         clause = self.pick(self.pick(self.grammar.proposals))
         phrases = self.core(clause, "shall")
@@ -395,7 +363,7 @@ class Writer:
             phrases["W"] = TOGETHER
         if self.chance(0.6):
             phrases["T"] = self.time("future", clause.verb)
-        return weave(phrases, "TWPROV", "vVORWPT"), "?", (clause.combination,)
+        return combine(phrases, "TWPROV", "vVORWPT"), "?", (clause.combination,)
 
     # Descriptions
 
@@ -408,7 +376,7 @@ class Writer:
             return noun_phrase(noun, particle, possessor(self.pick(self.owners)))
         return noun_phrase(noun, particle, self.pick((THIS, THAT)))
 
-    def description(self) -> SentenceDraft:
+    def description(self) -> Sentence | None:
         """그 가방은 아주 비싸요. = That bag is very expensive."""
         item = self.pick(self.pick(self.grammar.all_descriptions))
         form = self.pick(("present", "present", "present", "not_present", "past", "ask_present"))
@@ -416,16 +384,16 @@ class Writer:
             form = "present"
         inflected = predicate(item.adjective, form, item.subject.number)
         phrases = {"S": self.described_subject(item.subject), "A": inflected.main}
-        phrases["a"] = inflected.auxiliary or EMPTY
+        phrases["a"] = inflected.auxiliary
         if not form.startswith("not") and self.chance(0.4):
             phrases["D"] = self.degree(item.adjective)
         order, mark = ("aSDA", "?") if form == "ask_present" else ("SaDA", ".")
-        return weave(phrases, "SDA", order), mark, (item.combination,)
+        return combine(phrases, "SDA", order), mark, (item.combination,)
 
     def degree(self, adjective: Adjective) -> Phrase:
         return self.pick(self.degrees["-" if adjective.value == "-" else "+"])
 
-    def two_qualities(self) -> SentenceDraft:
+    def two_qualities(self) -> Sentence | None:
         """이 가방은 비싸지만 예뻐요. = This bag is expensive but pretty."""
         first = self.pick(self.pick(self.grammar.all_descriptions))
         second = self.pick(self.grammar.described[first.subject])
@@ -440,8 +408,6 @@ class Writer:
         else:
             return None
         inflected = predicate(first.adjective, form, first.subject.number)
-        assert inflected.auxiliary
-        assert inflected.conjunction
         phrases = {
             "S": self.described_subject(first.subject),
             "A": inflected.main,
@@ -449,9 +415,9 @@ class Writer:
             "b": inflected.conjunction,
             "V": predicate(second.adjective, "present").main,
         }
-        return weave(phrases, "SAV", "SaAbV"), ".", (first.combination, second.combination)
+        return combine(phrases, "SAV", "SaAbV"), ".", (first.combination, second.combination)
 
-    def identity(self) -> SentenceDraft:
+    def identity(self) -> Sentence | None:
         """민수는 의사예요. = Minsu is a doctor."""
         item = self.pick(self.grammar.identities)
         number = item.subject.number
@@ -466,13 +432,13 @@ class Writer:
                 (with_particle(role, "이") + " 아니에요", am, "not:1"),
             )
         )
-        link = ":1" if tail else ":0"
+        position = ":1" if tail else ":0"
         article_ = article(item.noun.english[0])
         noun = " ".join(f"{word}:0" for word in (article_, *item.noun.english))
-        phrases = {"S": subject, "V": linked(korean, f"{english}{link} {tail} {noun}")}
-        return weave(phrases, "SV", "SV"), ".", (item.combination,)
+        phrases = {"S": subject, "V": aligned(korean, f"{english}{position} {tail} {noun}")}
+        return combine(phrases, "SV", "SV"), ".", (item.combination,)
 
-    def location(self) -> SentenceDraft:
+    def location(self) -> Sentence | None:
         """책상 위에 책이 있어요. = There is a book on the desk."""
         item = self.pick(self.grammar.locations)
         thing = item.thing
@@ -488,10 +454,13 @@ class Writer:
         place = Phrase(
             (item.furniture.korean, item.relation.korean[1]),
             (*item.relation.english, "the", *item.furniture.english),
-            (*item.relation.links, *((0, len(item.relation.english) + j) for j in range(1 + len(owner.english) - 1))),
+            (
+                *item.relation.alignment,
+                *((0, len(item.relation.english) + j) for j in range(1 + len(owner.english) - 1)),
+            ),
         )
-        phrases = {"P": place, "S": subject, "V": linked(korean, f"there:0 {be}:0")}
-        return weave(phrases, "PSV", "VSP"), ".", (item.combination,)
+        phrases = {"P": place, "S": subject, "V": aligned(korean, f"there:0 {be}:0")}
+        return combine(phrases, "PSV", "VSP"), ".", (item.combination,)
 
     # Sentences of two clauses
 
@@ -502,22 +471,21 @@ class Writer:
         form = "that_present" if "stative" in clause.verb.flags else form
         inflected = predicate(clause.verb, form, clause.subject.number)
         plural = noun.kind == "p"
-        head = linked(
+        head = aligned(
             with_particle(noun.korean, particle),
             " ".join(f"{w}:0" for w in ("the", *(noun.plural if plural else noun.english))),
         )
         phrases = {"S": subject_phrase(clause.subject, "이"), "V": inflected.main, "N": head}
-        phrases["c"] = inflected.conjunction or EMPTY
-        phrases["v"] = inflected.auxiliary or EMPTY
+        phrases |= {"v": inflected.auxiliary, "c": inflected.conjunction}
         if "give" in clause.verb.flags:
             phrases["R"] = noun_phrase(self.other(clause.subject), "에게", preposition="to")
         if "stative" not in clause.verb.flags:
             self.add_place(phrases, clause.verb, 0.3)
             if self.chance(0.5):
                 phrases["T"] = self.time("past" if form == "that_past" else "future", clause.verb)
-        return weave(phrases, "STPRVN", "NcSvVRPT")
+        return combine(phrases, "STPRVN", "NcSvVRPT")
 
-    def relative_object(self) -> SentenceDraft:
+    def relative_object(self) -> Sentence | None:
         """민수는 제가 어제 산 책을 읽었어요. = Minsu read the book that I bought yesterday."""
         inner = self.pick(self.pick(self.grammar.got))
         outers = self.grammar.kept.get(inner.complement or WHAT)
@@ -530,10 +498,10 @@ class Writer:
         when = "that_future" if form in {"future", "must"} and self.chance(0.5) else "that_past"
         inflected = predicate(outer.verb, form, outer.subject.number)
         phrases = {"S": subject_phrase(outer.subject), "O": self.relative(inner, "을", when), "V": inflected.main}
-        phrases["v"] = inflected.auxiliary or EMPTY
-        return weave(phrases, "SROV", "SvVOR"), ".", (inner.combination, outer.combination)
+        phrases["v"] = inflected.auxiliary
+        return combine(phrases, "SROV", "SvVOR"), ".", (inner.combination, outer.combination)
 
-    def relative_subject(self) -> SentenceDraft:
+    def relative_subject(self) -> Sentence | None:
         """제가 어제 산 가방은 비싸요. = The bag that I bought yesterday is expensive."""
         inner = self.pick(self.pick(self.grammar.got))
         items = self.grammar.described.get(inner.complement or WHAT)
@@ -543,12 +511,12 @@ class Writer:
         form = self.pick(("present", "present", "past", "not_present"))
         inflected = predicate(item.adjective, form, item.subject.number)
         when = "that_future" if form == "present" and self.chance(0.2) else "that_past"
-        phrases = {"S": self.relative(inner, "은", when), "A": inflected.main, "a": inflected.auxiliary or EMPTY}
+        phrases = {"S": self.relative(inner, "은", when), "A": inflected.main, "a": inflected.auxiliary}
         if form != "not_present" and self.chance(0.3):
             phrases["D"] = self.degree(item.adjective)
-        return weave(phrases, "SDA", "SaDA"), ".", (inner.combination, item.combination)
+        return combine(phrases, "SDA", "SaDA"), ".", (inner.combination, item.combination)
 
-    def relative_person(self) -> SentenceDraft:
+    def relative_person(self) -> Sentence | None:
         """책을 읽는 학생은 아주 똑똑해요. = The student who reads a book is very smart."""
         inner = self.pick(self.pick(self.grammar.doings))
         items = self.grammar.described.get(inner.subject)
@@ -562,12 +530,12 @@ class Writer:
         self.add_place(inner_phrases, inner.verb, 0.4)
         if form == "who_past" and self.chance(0.5):
             inner_phrases["T"] = self.time("past", inner.verb)
-        subject = weave(inner_phrases, "TPROVN", "NcvVORPT")
+        subject = combine(inner_phrases, "TPROVN", "NcvVORPT")
         inflected = predicate(item.adjective, "present", item.subject.number)
-        phrases = {"S": subject, "A": inflected.main, "a": inflected.auxiliary or EMPTY}
+        phrases = {"S": subject, "A": inflected.main, "a": inflected.auxiliary}
         if self.chance(0.3):
             phrases["D"] = self.degree(item.adjective)
-        return weave(phrases, "SDA", "SaDA"), ".", (inner.combination, item.combination)
+        return combine(phrases, "SDA", "SaDA"), ".", (inner.combination, item.combination)
 
     def two_acts(self) -> tuple[Clause, Clause] | None:
         """Two different acts of one person."""
@@ -585,14 +553,14 @@ class Writer:
         b = self.core(second, second_form)
         self.add_place(b, second.verb, 0.25)
         inner = "VORPc" if first_form.startswith("and") else "cVORP"
-        phrases = {"S": b["S"], "1": weave(a, "PROV", inner), "2": weave(b, "PROV", "vVORP")}
+        phrases = {"S": b["S"], "1": combine(a, "PROV", inner), "2": combine(b, "PROV", "vVORP")}
         tense = "past" if "past" in (first_form + second_form) else "present"
         tense = "future" if second_form == "future" else tense
         if self.chance(0.4):
             phrases["T"] = self.time(tense, first.verb, second.verb)
-        return weave(phrases, *orders)
+        return combine(phrases, *orders)
 
-    def and_then(self) -> SentenceDraft:
+    def and_then(self) -> Sentence | None:
         """민수는 빵을 먹고 우유를 마셨어요. = Minsu ate bread and drank milk."""
         acts = self.two_acts()
         if not acts:
@@ -601,7 +569,7 @@ class Writer:
         phrase = self.joined(*acts, *forms, ("ST12", "S12T"))
         return phrase, ".", (acts[0].combination, acts[1].combination)
 
-    def before_or_after(self) -> SentenceDraft:
+    def before_or_after(self) -> Sentence | None:
         """민수는 빵을 먹은 후에 우유를 마셨어요. = Minsu drank milk after eating bread."""
         acts = self.two_acts()
         if not acts:
@@ -610,7 +578,7 @@ class Writer:
         phrase = self.joined(*acts, form, self.pick(("past", "past", "future")), ("ST12", "S21T"))
         return phrase, ".", (acts[0].combination, acts[1].combination)
 
-    def meanwhile(self) -> SentenceDraft:
+    def meanwhile(self) -> Sentence | None:
         """민수는 음악을 들으면서 책을 읽었어요. = Minsu read a book while listening to music."""
         backgrounds, others = self.pick(self.grammar.meanwhile)
         first = self.pick(self.pick(backgrounds))
@@ -621,7 +589,7 @@ class Writer:
         phrase = self.joined(first, second, "while", self.pick(("past", "past", "present")), ("ST12", "S21T"))
         return phrase, ".", (first.combination, second.combination)
 
-    def errand(self) -> SentenceDraft:
+    def errand(self) -> Sentence | None:
         """민수는 책을 사러 시장에 갔어요. = Minsu went to the market to buy a book."""
         trip = self.pick(self.grammar.trips)
         groups = self.grammar.errands.get(trip.subject)
@@ -633,26 +601,26 @@ class Writer:
         form = self.pick(("past", "past", "past", "future", "present"))
         first, second = self.core(act, "errand"), self.core(trip, form)
         first.pop("P", None)
-        phrases = {"S": second["S"], "1": weave(first, "ROV", "cVOR"), "2": weave(second, "OV", "vVO")}
+        phrases = {"S": second["S"], "1": combine(first, "ROV", "cVOR"), "2": combine(second, "OV", "vVO")}
         if self.chance(0.5):
             phrases["T"] = self.time(TIME_OF[form], trip.verb)
-        return weave(phrases, "ST12", "S21T"), ".", (act.combination, trip.combination)
+        return combine(phrases, "ST12", "S21T"), ".", (act.combination, trip.combination)
 
-    def because(self) -> SentenceDraft:
+    def because(self) -> Sentence | None:
         """저는 피곤해서 집에서 쉬었어요. = I rested at home because I was tired."""
         state, groups = self.pick(self.grammar.reasons)
         clause = self.pick(self.pick(groups))
         number = state.subject.number
         reason = predicate(state.adjective, "because_past", number)
         phrases = self.core(clause, "past")
-        phrases |= {"A": reason.main, "a": reason.auxiliary or EMPTY, "b": reason.conjunction or EMPTY}
-        phrases["s"] = pronoun_phrase(clause.subject) or EMPTY
+        phrases |= {"A": reason.main, "a": reason.auxiliary, "b": reason.conjunction}
+        phrases["s"] = pronoun_phrase(clause.subject)
         self.add_place(phrases, clause.verb, 0.3)
         if self.chance(0.3):
             phrases["T"] = self.time("past", clause.verb)
-        return weave(phrases, "STAPROV", "SVORPTbsaA"), ".", (state.combination, clause.combination)
+        return combine(phrases, "STAPROV", "SVORPTbsaA"), ".", (state.combination, clause.combination)
 
-    def weather(self) -> SentenceDraft:
+    def weather(self) -> Sentence | None:
         """비가 와서 저는 집에서 쉬었어요. = Because it rained, I rested at home."""
         forms, _, groups = self.pick(self.grammar.weather)
         clause = self.pick(self.pick(groups))
@@ -661,9 +629,9 @@ class Writer:
         self.add_place(phrases, clause.verb, 0.3)
         if self.chance(0.4):
             phrases["T"] = self.pick(self.days[form])
-        return weave(phrases, "TBSPROV", "BT,SvVORP"), ".", (clause.combination,)
+        return combine(phrases, "TBSPROV", "BT,SvVORP"), ".", (clause.combination,)
 
-    def when_clause(self) -> SentenceDraft:
+    def when_clause(self) -> Sentence | None:
         """제가 집에 돌아왔을 때 민수는 책을 읽고 있었어요. = When I came back home, Minsu was reading a book."""
         first = self.pick(self.pick(self.grammar.arrivals))
         groups = self.pick(self.scenes)
@@ -673,10 +641,10 @@ class Writer:
         arrival = self.core(first, "when_past", "이")
         phrases = self.core(second, "was")
         self.add_place(phrases, second.verb, 0.25)
-        phrases["B"] = weave(arrival, "SPOV", "cSVOP")
-        return weave(phrases, "BSPROV", "B,SvVORP"), ".", (first.combination, second.combination)
+        phrases["B"] = combine(arrival, "SPOV", "cSVOP")
+        return combine(phrases, "BSPROV", "B,SvVORP"), ".", (first.combination, second.combination)
 
-    def contrast(self) -> SentenceDraft:
+    def contrast(self) -> Sentence | None:
         """저는 커피를 마셨지만 민수는 주스를 마셨어요. = I drank coffee, but Minsu drank juice."""
         group = self.pick(self.grammar.contrasts)
         first, second = self.pick(group), self.pick(group)
@@ -685,12 +653,12 @@ class Writer:
         start, form = self.pick((("but_past", "past"), ("but_past", "past"), ("but_present", "present")))
         a, b = self.core(first, start), self.core(second, form)
         a["O"], b["O"] = bare_object(first), bare_object(second)
-        phrases = {"1": weave(a, "SPROV", "SVORP,c"), "2": weave(b, "SPROV", "SVORP")}
+        phrases = {"1": combine(a, "SPROV", "SVORP,c"), "2": combine(b, "SPROV", "SVORP")}
         if self.chance(0.3):
             phrases["T"] = self.time(form, first.verb)
-        return weave(phrases, "T12", "T,12"), ".", (first.combination, second.combination)
+        return combine(phrases, "T12", "T,12"), ".", (first.combination, second.combination)
 
-    def tastes(self) -> SentenceDraft:
+    def tastes(self) -> Sentence | None:
         """저는 사과는 좋아하지만 빵은 싫어해요. = I like apples but hate bread."""
         first = self.pick(self.pick(self.grammar.tastes))
         dislikes = self.grammar.dislikes.get(first.subject)
@@ -701,15 +669,15 @@ class Writer:
             return None
         a, b = self.core(first, "but_present"), self.core(second, "present")
         a["O"], b["O"] = bare_object(first, "은"), bare_object(second, "은")
-        phrases = {"S": a["S"], "1": weave(a, "OV", "VOc"), "2": weave(b, "OV", "VO")}
-        return weave(phrases, "S12", "S12"), ".", (first.combination, second.combination)
+        phrases = {"S": a["S"], "1": combine(a, "OV", "VOc"), "2": combine(b, "OV", "VO")}
+        return combine(phrases, "S12", "S12"), ".", (first.combination, second.combination)
 
     def draw(self) -> AlignedPair:
-        """Draw kinds until one succeeds."""
+        """Draw a sentence: kinds of sentences until one succeeds."""
         while True:
-            draft = self.pick(KINDS)(self)
-            if draft is not None:
-                return _finished(*draft)
+            sentence = self.pick(KINDS)(self)  # None where the draw led nowhere
+            if sentence is not None:
+                return _finish(*sentence)
 
 
 def bare_object(clause: Clause, particle: str = "을") -> Phrase:
@@ -727,48 +695,48 @@ def _domain(clause: Clause) -> int:
 
 
 def _degrees(cell: str) -> list[Phrase]:
-    return [linked(*degree.strip().split(maxsplit=1)) for degree in cell.split(";")]
+    return [aligned(*degree.strip().split(maxsplit=1)) for degree in cell.split(";")]
 
 
 def _manners() -> dict[str, list[Phrase]]:
     manners: dict[str, list[Phrase]] = {}
     for korean, english, lemmas in rows(lexicon.MANNERS):
         for lemma in lemmas.split():
-            manners.setdefault(lemma, []).append(linked(korean, english))
+            manners.setdefault(lemma, []).append(aligned(korean, english))
     return manners
 
 
-def _finished(phrase: Phrase, mark: str, combinations: tuple[str, ...]) -> AlignedPair:
+def _finish(phrase: Phrase, mark: str, combinations: tuple[str, ...]) -> AlignedPair:
     """Join the words, capitalise the English, set the mark at both ends."""
     source, target = " ".join(phrase.korean) + mark, " ".join(phrase.english) + mark
-    return AlignedPair(source, target[0].upper() + target[1:], tuple(sorted(phrase.links)), combinations)
+    return AlignedPair(source, target[0].upper() + target[1:], tuple(sorted(phrase.alignment)), combinations)
 
 
 # How often each kind of sentence is tried; those after `two_qualities` have two clauses.
-WEIGHTS: dict[Callable[[Writer], SentenceDraft], int] = {
-    Writer.statement: 105,
-    Writer.question: 12,
-    Writer.where: 7,
-    Writer.when: 6,
-    Writer.what: 6,
-    Writer.who: 6,
-    Writer.request: 7,
-    Writer.proposal: 6,
-    Writer.description: 34,
-    Writer.identity: 7,
-    Writer.location: 12,
-    Writer.two_qualities: 12,
-    Writer.relative_object: 44,
-    Writer.relative_subject: 14,
-    Writer.relative_person: 8,
-    Writer.and_then: 19,
-    Writer.before_or_after: 12,
-    Writer.meanwhile: 8,
-    Writer.errand: 30,
-    Writer.because: 10,
-    Writer.weather: 9,
-    Writer.when_clause: 9,
-    Writer.contrast: 12,
-    Writer.tastes: 6,
+WEIGHTS: dict[Callable[[SentenceGenerator], Sentence | None], int] = {
+    SentenceGenerator.statement: 105,
+    SentenceGenerator.question: 12,
+    SentenceGenerator.where: 7,
+    SentenceGenerator.when: 6,
+    SentenceGenerator.what: 6,
+    SentenceGenerator.who: 6,
+    SentenceGenerator.request: 7,
+    SentenceGenerator.proposal: 6,
+    SentenceGenerator.description: 34,
+    SentenceGenerator.identity: 7,
+    SentenceGenerator.location: 12,
+    SentenceGenerator.two_qualities: 12,
+    SentenceGenerator.relative_object: 44,
+    SentenceGenerator.relative_subject: 14,
+    SentenceGenerator.relative_person: 8,
+    SentenceGenerator.and_then: 19,
+    SentenceGenerator.before_or_after: 12,
+    SentenceGenerator.meanwhile: 8,
+    SentenceGenerator.errand: 30,
+    SentenceGenerator.because: 10,
+    SentenceGenerator.weather: 9,
+    SentenceGenerator.when_clause: 9,
+    SentenceGenerator.contrast: 12,
+    SentenceGenerator.tastes: 6,
 }
 KINDS = [kind for kind, weight in WEIGHTS.items() for _ in range(weight)]

@@ -1,4 +1,4 @@
-"""TODO: say what s2s.data.text.download is."""
+"""Downloads: a file that is complete and has the right sha256, or is not there."""
 
 import hashlib
 import http.client
@@ -6,19 +6,17 @@ import os
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from tqdm import tqdm
 
-from s2s.data.text.parallel_text import CHUNK_BYTES, sha256_of
+from s2s.data.text.parallel_text import BUFFER_BYTES, sha256_of
 from s2s.errors import DataError
 from s2s.files import replacing
 
-# ----------------------------------------------------------------------------------------------------------------------
-# From the network to a file
 
-
-class FetchError(Exception):
+class DownloadError(Exception):
     """One try at a download failed; `is_transient` says that another try may succeed."""
 
     def __init__(self, reason: str, is_transient: bool) -> None:
@@ -47,14 +45,15 @@ def download(
     Raises:
         DataError: the last try failed, or the file cannot be written.
     """
-    if has_sha256(destination, sha256):
-        return destination
+    with suppress(DataError):  # it is absent or unreadable; writing it will show what is wrong
+        if sha256_of(destination) == sha256:
+            return destination
     reason = ""
     for num_failed in range(num_tries):
         try:
-            fetch_once(url, sha256, destination, timeout_s)
+            _try_download(url, sha256, destination, timeout_s)
             return destination
-        except FetchError as error:
+        except DownloadError as error:
             reason = f"{error} (try {num_failed + 1} of {num_tries})"
             if not error.is_transient:
                 break
@@ -67,32 +66,23 @@ def download(
     )
 
 
-def has_sha256(path: Path, sha256: str) -> bool:
-    """Whether `path` is a readable file with this sha256 (64 hex digits, lower case)."""
-    try:
-        return sha256_of(path) == sha256
-    except DataError:  # absent or unreadable: writing the new file will tell what is wrong
-        return False
-
-
-def fetch_once(url: str, sha256: str, destination: Path, timeout_s: float) -> None:
+def _try_download(url: str, sha256: str, destination: Path, timeout_s: float) -> None:
     digest = hashlib.sha256()
     try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
         with replacing(destination) as file:
-            for chunk in stream_url(url, timeout_s):
+            for chunk in _read_url(url, timeout_s):
                 file.write(chunk)
                 digest.update(chunk)
             if digest.hexdigest() != sha256:
-                raise FetchError(f"expected sha256 {sha256}, got {digest.hexdigest()}", is_transient=False)
-    except OSError as error:  # of the disk: those of the network have become FetchError
+                raise DownloadError(f"expected sha256 {sha256}, got {digest.hexdigest()}", is_transient=False)
+    except OSError as error:  # of the disk: those of the network have become DownloadError
         raise DataError(
             f"could not write {destination}: {error.strerror}\nMake room, or choose another folder with S2S_CACHE=DIR."
         ) from error
 
 
-def stream_url(url: str, timeout_s: float) -> Iterator[bytes]:
-    """Yield the body in chunks, with a progress bar when stderr is a terminal; all that fails is a FetchError."""
+def _read_url(url: str, timeout_s: float) -> Iterator[bytes]:
+    """Yield the body in chunks, with a progress bar when stderr is a terminal; all that fails is a DownloadError."""
     try:
         with urllib.request.urlopen(url, timeout=timeout_s) as response:
             length = response.headers.get("Content-Length")
@@ -101,28 +91,29 @@ def stream_url(url: str, timeout_s: float) -> Iterator[bytes]:
             # disable=None: a bar on a terminal only.
             with tqdm(total=num_expected, desc=name, unit="B", unit_scale=True, leave=False, disable=None) as bar:
                 num_bytes = 0
-                while chunk := response.read(CHUNK_BYTES):
+                while chunk := response.read(BUFFER_BYTES):
                     num_bytes += len(chunk)
                     bar.update(len(chunk))
                     yield chunk
             # http.client does not complain when a connection ends early.
             if num_expected is not None and num_bytes < num_expected:
-                raise FetchError(f"got {num_bytes:,} of {num_expected:,} bytes", is_transient=True)
+                raise DownloadError(f"got {num_bytes:,} of {num_expected:,} bytes", is_transient=True)
     except urllib.error.HTTPError as error:
         error.close()
         is_transient = error.code == 429 or error.code >= 500
-        raise FetchError(f"HTTP {error.code} {error.reason}", is_transient) from error
+        raise DownloadError(f"HTTP {error.code} {error.reason}", is_transient) from error
     except (ValueError, http.client.InvalidURL) as error:
-        raise FetchError(f"not a usable address ({error})", is_transient=False) from error
+        raise DownloadError(f"not a usable address ({error})", is_transient=False) from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)  # URLError wraps what went wrong
-        raise FetchError(str(reason) or type(error).__name__, is_transient=True) from error
+        raise DownloadError(str(reason) or type(error).__name__, is_transient=True) from error
 
 
-def default_cache() -> Path:
-    """Where downloads are kept: $S2S_CACHE, else $XDG_CACHE_HOME/s2s, else ~/.cache/s2s; empty counts as unset."""
-    if cache := os.environ.get("S2S_CACHE"):
-        return Path(cache)
-    if cache := os.environ.get("XDG_CACHE_HOME"):
-        return Path(cache) / "s2s"
-    return Path.home() / ".cache" / "s2s"
+def cache_folder(name: str | None = None) -> Path:
+    """Where downloads and prepared text are kept: `name`, else $S2S_CACHE, $XDG_CACHE_HOME/s2s, or ~/.cache/s2s.
+
+    What is empty counts as unset.
+    """
+    if folder := name or os.environ.get("S2S_CACHE"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "s2s"

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from textwrap import shorten
 
+from s2s.data.text.cleaning import normalize_spaces
 from s2s.data.text.parallel_text import Files, Pair
 from s2s.errors import DataError, RunError
 
-_MOST_LABELS = 1000
+_MAX_LABELS = 1000
 """More of them are no labels: most likely the two files, or columns, were given the wrong way round."""
 
 
@@ -28,16 +29,16 @@ class Labels:
         """The classes of these labels, in which white space counts as little as in any other text.
 
         Raises:
-            DataError: there are none, or fewer or more than can be told apart; or one is blank.
+            DataError: there are none, or too few or too many; or one is blank.
         """
-        names = sorted({_tidy(label) for label in found})
-        if not 2 <= len(names) <= _MOST_LABELS:
+        names = sorted({normalize_spaces(label) for label in found})
+        if not 2 <= len(names) <= _MAX_LABELS:
             raise DataError(
-                f"expected from 2 to {_MOST_LABELS} different labels, found {len(names):,}; the text comes first and "
+                f"expected from 2 to {_MAX_LABELS} different labels, found {len(names):,}; the text comes first and "
                 "the label second: data.train=[TEXT_FILE,LABEL_FILE]"
             )
         if not names[0]:
-            raise DataError("expected a label for each text, found a blank one; mend the files")
+            raise DataError("expected a label for each text, found a blank one; fix the files")
         return cls("".join(f"{name}\n" for name in names).encode())
 
     @classmethod
@@ -62,28 +63,28 @@ class Labels:
         """The names, by id, as `Subwords` gives its pieces."""
         return list(self.names)
 
-    def ids(self, labels: Sequence[str], place: Callable[[int], str]) -> list[int]:
+    def resample(self, rows: Sequence[Sequence[int]], *, alpha: float, seed: int) -> Sequence[Sequence[int]]:
+        """The same rows: a label is not text that could be cut into other pieces."""
+        return rows
+
+    def ids(self, labels: Sequence[str], locate: Callable[[int], str]) -> list[int]:
         """The class of each label.
 
         Args:
-            place: names the place of a label, given its index, where it is none of the names.
+            locate: says where the label of an index stands, for the error.
 
         Raises:
-            DataError: a label is none of the names; the first one, with its place.
+            DataError: a label is unknown; the first one, with where it stands.
         """
-        tidied = [_tidy(label) for label in labels]
-        for index, label in enumerate(tidied):
+        names = [normalize_spaces(label) for label in labels]
+        for index, label in enumerate(names):
             if label not in self._ids:
                 known = ", ".join(self.names[:10]) + ", ..." * (len(self) > 10)
                 raise DataError(
-                    f"{place(index)}: expected one of the labels {known}, found {label!r}, which the run has not "
-                    "learnt; mend the file, or train a new run with text that has this label"
+                    f"{locate(index)}: expected one of the labels {known}, found {label!r}, which the run has not "
+                    "learnt; fix the file, or train a new run with text that has this label"
                 )
-        return [self._ids[label] for label in tidied]
-
-
-def _tidy(label: str) -> str:
-    return " ".join(label.split())
+        return [self._ids[label] for label in names]
 
 
 def classes_of(pairs: Sequence[Pair], labels: Labels, files: Files | None) -> list[int]:
@@ -93,12 +94,12 @@ def classes_of(pairs: Sequence[Pair], labels: Labels, files: Files | None) -> li
         files: those that hold the pairs, line by line; None where pairs come from the cleaned training text.
 
     Raises:
-        DataError: a label is none of these; the first one, with its file and line, or its text.
+        DataError: a label is unknown; the first one, with its file and line, or its text.
     """
 
-    def place(index: int) -> str:
+    def locate(index: int) -> str:
         if files is None:
             return f"data.train, at the text {shorten(pairs[index].source, 60)!r}"
         return f"{files[1] or files[0]}, line {index + 1}"
 
-    return labels.ids([pair.target for pair in pairs], place)
+    return labels.ids([pair.target for pair in pairs], locate)

@@ -1,8 +1,7 @@
-"""Cutting words into pieces at random: by probability for a unigram model, by leaving out merges for BPE.
+"""Subword regularization: words segmented at random, by probability (unigram) or with merges left out (BPE-dropout).
 
 sentencepiece can do both, but newer versions mix numbers of the process into the seed, so that a run that goes on in
-another process would not read what the unbroken run reads. Python's own generator gives the same
-numbers everywhere.
+another process would not read what the unbroken run reads. Python's own generator gives the same numbers everywhere.
 """
 
 import math
@@ -12,21 +11,21 @@ from itertools import accumulate, pairwise
 from random import Random
 from typing import Protocol
 
-_MOST_WORDS = 100_000  # whose tables are kept: some 100 MB
+_MAX_WORDS = 100_000  # whose tables are kept: some 100 MB
 
 
-class Cutter(Protocol):
-    """Cuts a word (text without spaces, save "▁" at its start) at random."""
+class Segmenter(Protocol):
+    """Segments a word (text without spaces, save "▁" at its start) at random."""
 
-    def cut(self, word: str, random: Random) -> list[str]:
+    def segment(self, word: str, random: Random) -> list[str]:
         """The pieces, which together are the word; none where the known pieces cannot make it up."""
 
 
-class UnigramCutter:
-    """A cut is as likely as the product of its pieces' probabilities, to the power of alpha (Kudo 2018, section 3.2).
+class UnigramSegmenter:
+    """Draws by the product of the pieces' probabilities, to the power of alpha (Kudo 2018, section 3.2).
 
-    All cuts there are can come out, not only the best N. What leads to each place in a word depends on the word alone
-    and is kept, since most words come again.
+    All segmentations there are can come out, not only the best N. What leads to each position in a word depends on the
+    word alone and is kept, since most words come again.
     """
 
     def __init__(self, log_probabilities: Mapping[str, float], alpha: float) -> None:
@@ -35,11 +34,11 @@ class UnigramCutter:
         self.longest = max(map(len, log_probabilities))
         self._tables: dict[str, list[tuple[list[int], list[float]]]] = {}
 
-    def cut(self, word: str, random: Random) -> list[str]:
-        """From the end to the start: draw the last piece, then the last of what is left (forward-filtering)."""
+    def segment(self, word: str, random: Random) -> list[str]:
+        """Draw the last piece, then the last of what is left, to the start (forward-filtering, backward-sampling)."""
         table = self._tables.get(word)
         if table is None:
-            if len(self._tables) >= _MOST_WORDS:
+            if len(self._tables) >= _MAX_WORDS:
                 self._tables.clear()
             table = self._tables[word] = self._table(word)
         pieces, end = [], len(word)
@@ -74,28 +73,28 @@ def _log_sum(log_weights: list[float]) -> float:
     return highest + math.log(sum(math.exp(each - highest) for each in log_weights)) if log_weights else -math.inf
 
 
-class BPECutter:
-    """Merges as BPE does, but in every round each possible merge is left out with probability alpha.
+class BPESegmenter:
+    """Merges as BPE does, but in every round each possible merge is left out with probability alpha (BPE-dropout).
 
-    Provilkov et al. 2020, algorithm 1 (BPE-dropout): a merge left out in one round can be made in the next; the word is
-    done when a round has none left.
+    Provilkov et al. 2020, algorithm 1: a merge left out in one round can be made in the next; the word is done when a
+    round has none left.
     """
 
     def __init__(self, priorities: Mapping[str, float], alpha: float) -> None:
         self.alpha = alpha
         self.priorities = priorities
 
-    def cut(self, word: str, random: Random) -> list[str]:
-        """From characters upwards; of the merges of a round the one of highest priority, leftmost first, is made."""
+    def segment(self, word: str, random: Random) -> list[str]:
+        """Start from the characters; of the merges of a round the one of highest priority, leftmost first, is made."""
         pieces = list(word)
         while True:
             pairs = (first + second for first, second in pairwise(pieces))
             merges = [
-                (self.priorities[pair], -place)
-                for place, pair in enumerate(pairs)
+                (self.priorities[pair], -position)
+                for position, pair in enumerate(pairs)
                 if pair in self.priorities and random.random() >= self.alpha
             ]
             if not merges:
                 return pieces if all(piece in self.priorities for piece in pieces) else []
-            place = -max(merges)[1]
-            pieces[place : place + 2] = [pieces[place] + pieces[place + 1]]
+            position = -max(merges)[1]
+            pieces[position : position + 2] = [pieces[position] + pieces[position + 1]]

@@ -10,7 +10,7 @@ from random import Random
 import sentencepiece
 
 from s2s.config.data import SubwordKind
-from s2s.data.vocabulary.subword_regularization import BPECutter, Cutter, UnigramCutter
+from s2s.data.vocabulary.subword_regularization import BPESegmenter, Segmenter, UnigramSegmenter
 from s2s.errors import DataError, RunError
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
@@ -22,7 +22,7 @@ VERSION = str(sentencepiece.__version__)
 _TOO_MANY_PIECES = re.compile(r"Please set it to a value <= (\d+)")
 _TOO_FEW_PIECES = re.compile(r"required_chars\. \d+ vs (\d+)")
 _WORD = re.compile("▁?[^▁]+|▁")
-_MOST_TRAINING_LINES = 1_000_000
+_MAX_TRAINING_LINES = 1_000_000
 
 
 class Subwords:
@@ -35,7 +35,7 @@ class Subwords:
     def __init__(self, model: bytes) -> None:
         self.model = model
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        self._cutters: dict[float, Cutter] = {}
+        self._segmenters: dict[float, Segmenter] = {}
 
     @classmethod
     def load(cls, path: Path) -> "Subwords":
@@ -61,15 +61,15 @@ class Subwords:
         return ids
 
     def resample(self, rows: Sequence[Sequence[int]], *, alpha: float, seed: int) -> list[list[int]]:
-        """Cut encoded sentences anew, at random: the same text in other pieces.
+        """Segment encoded sentences anew, at random: the same text in other pieces.
 
         A function of its arguments, whatever was called before and in whatever thread. Rows whose text does not lead
-        back to them (they hold an unknown character, or were not cut by `encode`) are kept as they are.
+        back to them (they hold an unknown character, or did not come from `encode`) are kept as they are.
 
         Args:
             rows: ids of sentences, without special ids.
-            alpha: unigram: a cut is as likely as its probability ** alpha (Kudo 2018, section 3.2, over all cuts);
-                bpe: share of merges left out (Provilkov et al. 2020, algorithm 1).
+            alpha: unigram: a segmentation is drawn with its probability ** alpha (Kudo 2018, section 3.2, over all of
+                them); bpe: share of merges left out (Provilkov et al. 2020, algorithm 1).
             seed: any whole number.
 
         Returns:
@@ -77,37 +77,36 @@ class Subwords:
         """
         before = [[int(index) for index in row] for row in rows]
         again = self.encode([self.decode(row) for row in before])
-        cutter, random = self._cutter(alpha), Random(str(seed))  # of an int, the sign would not count
+        segmenter, random = self._segmenter(alpha), Random(str(seed))  # of an int, the sign would not count
         return [
-            (row == same and UNK not in row and self._cut(row, cutter, random)) or row
+            (row == same and UNK not in row and self._segment(row, segmenter, random)) or row
             for row, same in zip(before, again, strict=True)
         ]
 
-    def _cut(self, row: list[int], cutter: Cutter, random: Random) -> list[int]:
-        """A row in other pieces; empty where it cannot be cut."""
-        words = _WORD.findall("".join(self.pieces(row)))
-        cuts = [cutter.cut(word, random) for word in words]
-        return [self._ids[piece] for cut in cuts for piece in cut] if all(cuts) else []
+    def _segment(self, row: list[int], segmenter: Segmenter, random: Random) -> list[int]:
+        """A row in other pieces; empty where there are none."""
+        words = [segmenter.segment(word, random) for word in _WORD.findall("".join(self.pieces(row)))]
+        return [self._ids[piece] for word in words for piece in word] if all(words) else []
 
     @cached_property
     def _ids(self) -> dict[str, int]:
         """Ids of the pieces, without the special ones."""
         return {self._processor.id_to_piece(index): index for index in range(EOS + 1, len(self))}
 
-    def _cutter(self, alpha: float) -> Cutter:
-        if alpha not in self._cutters:
+    def _segmenter(self, alpha: float) -> Segmenter:
+        if alpha not in self._segmenters:
             scores = {piece: float(self._processor.get_score(index)) for piece, index in self._ids.items()}
             # Scores are log probabilities of pieces, or for BPE 0, -1, -2 ... in the order of the merges.
             is_bpe = list(scores.values()) == [-rank for rank in range(len(scores))]
-            self._cutters[alpha] = BPECutter(scores, alpha) if is_bpe else UnigramCutter(scores, alpha)
-        return self._cutters[alpha]
+            self._segmenters[alpha] = BPESegmenter(scores, alpha) if is_bpe else UnigramSegmenter(scores, alpha)
+        return self._segmenters[alpha]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces as text; "▁" (U+2581) stands for the space before a word."""
         return [self._processor.id_to_piece(int(index)) for index in ids]
 
     def surfaces(self, line: str) -> list[str]:
-        """The pieces of `encode` as they stand in a line: unknown ones are its own characters, not `<unk>`."""
+        """The pieces of `encode` as text; unknown ones are the line's own characters, not `<unk>`."""
         pieces: list[str] = self._processor.encode(line, out_type=str)
         return pieces
 
@@ -134,8 +133,8 @@ def _one_line(text: str) -> str:
 
 
 def sample_stride(num_lines: int) -> int:
-    """Of so many lines of training text, each how-manyth is looked at."""
-    return max(1, -(-num_lines // _MOST_TRAINING_LINES))
+    """The n of "every n-th line" that keeps the training text of the subwords within a million lines."""
+    return max(1, -(-num_lines // _MAX_TRAINING_LINES))
 
 
 def train_subwords(
@@ -143,7 +142,7 @@ def train_subwords(
 ) -> tuple[Subwords, str | None]:
     """Learn pieces from training text; the same lines and options give the same model, byte for byte.
 
-    Of more than a million lines, a million at equal distances are looked at.
+    Of more than a million lines, every n-th is looked at.
 
     Returns:
         The subwords, and a message where the vocabulary had to be smaller than asked.

@@ -5,7 +5,7 @@ import pytest
 
 from s2s.config.data import Split
 from s2s.data.phrasebook.clauses import split_of
-from s2s.data.phrasebook.generate import distinct_pairs, generate, num_possible_pairs
+from s2s.data.phrasebook.generate import distinct_pairs, generate
 from s2s.data.phrasebook.hangul import (
     infinitive,
     past_stem,
@@ -17,14 +17,14 @@ from s2s.data.phrasebook.hangul import (
 from s2s.data.phrasebook.lexicon import add_ed, add_ing, add_s, article, words
 from s2s.data.phrasebook.phrases import (
     THAT,
+    aligned,
+    combine,
     counted_phrase,
-    linked,
     noun_phrase,
     place_phrase,
     possessor,
     predicate,
     subject_phrase,
-    weave,
 )
 from s2s.data.phrasebook.sentences import SPEAKER, AlignedPair
 
@@ -130,31 +130,31 @@ def test_predicates(lemma: str, form: str, korean: str, english: str) -> None:
     assert " ".join((*(auxiliary.english if auxiliary else ()), *main.english)) == english
 
 
-def test_weave_gives_both_orders() -> None:
+def test_phrases_are_combined_in_both_orders() -> None:
     """The example at the top of the module."""
     nouns = words().nouns
     verb = next(verb for verb in words().verbs if verb.lemma == "읽다")
     phrases = {
         "S": subject_phrase(SPEAKER),
-        "T": linked("어제", "yesterday:0"),
+        "T": aligned("어제", "yesterday:0"),
         "P": place_phrase(nouns["도서관"], "at"),
         "O": noun_phrase(nouns["책"]),
         "V": predicate(verb, "past", "I").main,
     }
-    phrase = weave(phrases, "STPOV", "SVOPT")
+    phrase = combine(phrases, "STPOV", "SVOPT")
     assert " ".join(phrase.korean) == "저는 어제 도서관에서 책을 읽었어요"
     assert " ".join(phrase.english) == "I read a book at the library yesterday"
-    assert set(phrase.links) == {(0, 0), (4, 1), (3, 2), (3, 3), (2, 4), (2, 5), (2, 6), (1, 7)}
+    assert set(phrase.alignment) == {(0, 0), (4, 1), (3, 2), (3, 3), (2, 4), (2, 5), (2, 6), (1, 7)}
 
 
 def test_noun_phrases() -> None:
     nouns = words().nouns
     counted = counted_phrase(nouns["커피"], "두 two")
     assert (counted.korean, counted.english) == (("커피", "두", "잔을"), ("two", "cups", "of", "coffee"))
-    assert counted.links == ((1, 0), (2, 1), (2, 2), (0, 3))
+    assert counted.alignment == ((1, 0), (2, 1), (2, 2), (0, 3))
     hers = noun_phrase(nouns["바지"], "이", possessor(nouns["어머니"]))
     assert (hers.korean, hers.english) == (("어머니의", "바지가"), ("my", "mother's", "pants"))
-    assert hers.links == ((0, 0), (0, 1), (1, 2))
+    assert hers.alignment == ((0, 0), (0, 1), (1, 2))
     assert noun_phrase(nouns["바지"], "을", THAT).english == ("those", "pants")
     assert place_phrase(nouns["집"], "to", "에").english == ("home",)
     assert place_phrase(nouns["집"], "at").english == ("at", "home")
@@ -224,7 +224,3 @@ def test_distinct_pairs() -> None:
     assert len(found) == len({pair.source for pair in found}) == 2_000
     assert distinct_pairs(Split.test, 0, 1) == []
     assert distinct_pairs(Split.test, 100, 1) == found[:100]
-
-
-def test_more_than_ten_million_pairs() -> None:
-    assert num_possible_pairs() > 10_000_000

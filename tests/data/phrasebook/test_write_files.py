@@ -8,8 +8,8 @@ from s2s.config.data import Corpus, DataConfig, Split
 from s2s.data.phrasebook import generate as phrasebook
 from s2s.data.phrasebook import write_files
 from s2s.data.phrasebook.write_files import write_phrasebook
-from s2s.data.text.corpus import build_corpus
 from s2s.errors import DataError
+from small_corpora import cleaned
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_files_of_many_chunks_are_the_phrasebook_too(tmp_path: Path) -> None:
     ko, en = texts(write_phrasebook(tmp_path, Split.train, 900, 3, alignments=False))
     assert len(set(ko)) == len(ko) == len(en) == 900
     config = DataConfig(corpus=Corpus.phrasebook, train_pairs=900, dev_pairs=5, test_pairs=5, cache=str(tmp_path))
-    assert list(build_corpus(config, seed=3).train()) == list(zip(ko, en, strict=True))
+    assert cleaned(config, seed=3).train == list(zip(ko, en, strict=True))
     shorter = texts(write_phrasebook(tmp_path, Split.train, 700, 3, alignments=False))
     assert shorter == [ko[:700], en[:700]]
     assert texts(write_phrasebook(tmp_path, Split.train, 900, 4, alignments=False))[0] != ko
@@ -48,7 +48,7 @@ def test_files_of_many_chunks_are_the_phrasebook_too(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("small_chunks")
 def test_more_pairs_than_there_are_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_files, "chunk", lambda *_: phrasebook.distinct_pairs(Split.test, 40, 1))
+    monkeypatch.setattr(write_files, "generate_chunk", lambda *_: phrasebook.distinct_pairs(Split.test, 40, 1))
     with pytest.raises(DataError, match="expected 99 different pairs, but there is hardly a new one after 40"):
         write_phrasebook(tmp_path, Split.test, 99, 1, alignments=True)
     assert list(tmp_path.iterdir()) == []

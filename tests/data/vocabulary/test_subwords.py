@@ -176,7 +176,7 @@ def test_a_vocabulary_too_small_for_the_characters_is_refused(kind: SubwordKind)
 
 def test_of_very_many_lines_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here five at most: every second of nine."""
-    monkeypatch.setattr("s2s.data.vocabulary.subwords._MOST_TRAINING_LINES", 5)
+    monkeypatch.setattr("s2s.data.vocabulary.subwords._MAX_TRAINING_LINES", 5)
     nine = [f"{TEXT[0]} {letter * 3}" for letter in "abcdefghi"]
     found, _ = trained(SubwordKind.unigram, nine, vocabulary_size=1000)
     assert all(UNK not in found.encode([letter])[0] for letter in "acegi")

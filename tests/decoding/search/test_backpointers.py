@@ -6,22 +6,22 @@ import numpy as np
 import torch
 
 from s2s.data.vocabulary.subwords import EOS
-from s2s.decoding.search.backpointers import Path, Position, read_attention, read_paths
+from s2s.decoding.search.backpointers import Backpointers, Path, read_attention, read_paths
 
 NO = -math.inf
-FIRST = Position(
+FIRST = Backpointers(
     sentences_B=np.array([0, 1]),
     origin_BK=np.array([[0, 0], [0, 0]]),
-    word_BK=np.array([[8, EOS], [EOS, 9]]),
+    token_BK=np.array([[8, EOS], [EOS, 9]]),
     log_probability_BK=np.array([[-1.0, -2.0], [-3.0, -4.0]]),
     total_BK=np.array([[-1.0, -2.0], [-3.0, -4.0]]),
     score_BK=np.array([[NO, -0.7], [-0.5, NO]]),
     attention_BKS=torch.tensor([[[0.5, 0.5, 0.0]], [[0.0, 0.0, 1.0]]]),
 )
-SECOND = Position(
+SECOND = Backpointers(
     sentences_B=np.array([1]),
     origin_BK=np.array([[1, 1]]),
-    word_BK=np.array([[7, 8]]),
+    token_BK=np.array([[7, 8]]),
     log_probability_BK=np.array([[-0.25, -5.0]]),
     total_BK=np.array([[-4.25, -9.0]]),
     score_BK=np.array([[-0.25, NO]]),
@@ -41,5 +41,5 @@ def test_paths_lead_back_to_the_beginning() -> None:
 
 def test_attention_is_that_of_the_beam_before() -> None:
     paths = [path for each in read_paths([FIRST, SECOND], 2) for path in each]
-    looks = [look.tolist() for look in read_attention([FIRST, SECOND], paths) if look is not None]
-    assert looks == [[[0.5, 0.5, 0.0]], [[0.0, 0.0, 1.0], [0.0, 0.75, 0.25]], [[0.0, 0.0, 1.0]]]
+    attention = [each.tolist() for each in read_attention([FIRST, SECOND], paths) if each is not None]
+    assert attention == [[[0.5, 0.5, 0.0]], [[0.0, 0.0, 1.0], [0.0, 0.75, 0.25]], [[0.0, 0.0, 1.0]]]

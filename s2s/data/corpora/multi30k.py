@@ -1,10 +1,12 @@
-"""TODO: say what s2s.data.text.multi30k is."""
+"""`data=multi30k`: image captions in English, German, French and Czech, from a folder or downloaded."""
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from s2s.data.text.download import download
+from s2s.config.data import DataConfig, Split
+from s2s.data.text.corpus_reader import TextFiles
+from s2s.data.text.download import cache_folder, download
 from s2s.errors import DataError
 
 MULTI30K_URL = (
@@ -26,15 +28,19 @@ MULTI30K = {
     "test_2016_flickr.fr.gz": "6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90",
     "test_2016_flickr.cs.gz": "200a4a74cc9560f051924abb9803be008d1908d77f747e9141aeb86dfd2797f1",
 }
+_NAMES = {Split.train: "train", Split.dev: "val", Split.test: "test_2016_flickr"}
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# Multi30k
+def build_reader(config: DataConfig, seed: int) -> TextFiles:
+    """The three splits of a pair of languages.
 
-
-def multi30k_file(language: str, split: str) -> str:
-    """The upstream name of one side of one split, such as train.en.gz."""
-    return f"{split}.{language}.gz"
+    Raises:
+        DataError: as in `multi30k_paths`.
+    """
+    root = Path(config.root) if config.root else None
+    languages = config.source_language, config.target_language
+    cache = cache_folder(config.cache)
+    return TextFiles({split: multi30k_paths(root, cache, name, *languages) for split, name in _NAMES.items()})
 
 
 def multi30k_paths(
@@ -47,36 +53,39 @@ def multi30k_paths(
 ) -> tuple[Path, Path]:
     """The source and the target file of a split: those under `root` or, where root is None, downloaded into `cache`.
 
+    Args:
+        split: as it is called upstream: train, val or test_2016_flickr.
+
     Raises:
         DataError: `root` lacks a file, Multi30k has no such file, or it cannot be downloaded.
     """
-    source, target = (multi30k_file(language, split) for language in (source_language, target_language))
+    source, target = (f"{split}.{language}.gz" for language in (source_language, target_language))
     if root is not None:
-        return find_under(root, source), find_under(root, target)
+        return _find_under(root, source), _find_under(root, target)
     folder = cache / "multi30k"
-    return multi30k_download(source, folder, base_url), multi30k_download(target, folder, base_url)
+    return _download(source, folder, base_url), _download(target, folder, base_url)
 
 
-def multi30k_download(name: str, folder: Path, base_url: str) -> Path:
+def _download(name: str, folder: Path, base_url: str) -> Path:
     if name not in MULTI30K:
-        raise DataError(f"expected a file of Multi30k, got {name}; it has {list_files(MULTI30K)}")
+        raise DataError(f"expected a file of Multi30k, got {name}; it has {_describe(MULTI30K)}")
     return download(f"{base_url}/{name}", MULTI30K[name], folder / name)
 
 
-def find_under(root: Path, name: str) -> Path:
+def _find_under(root: Path, name: str) -> Path:
     """The file `name`, which ends in .gz, or the same without .gz, in the folder `root`."""
     plain = name.removesuffix(".gz")
     for path in (root / name, root / plain):
         if path.is_file():
             return path
-    there = list_files(p.name for p in root.iterdir()) if root.is_dir() else "no such folder"
+    found = _describe(path.name for path in root.iterdir()) if root.is_dir() else "no such folder"
     raise DataError(
-        f"expected {name} or {plain} in {root}, found {there}\nCheck data.root, the languages and the split."
+        f"expected {name} or {plain} in {root}, found {found}\nCheck data.root, the languages and the split."
     )
 
 
-def list_files(names: Iterable[str]) -> str:
-    """Say in words which splits and languages a folder with these file names has."""
+def _describe(names: Iterable[str]) -> str:
+    """Which languages and splits files with these names hold."""
     pattern = re.compile(r"(train|val|test\w*)\.([a-z]{2,3})(?:\.gz)?")
     found = [match.groups() for match in map(pattern.fullmatch, names) if match]
     if not found:
