@@ -266,7 +266,7 @@ def _check_attention(search: SearchConfig, with_alignments: bool, has_attention:
     }.items():
         if value:
             raise ConfigError(
-                f"{name} asks where the model looks, which a run with model.attention=none does not do: leave it out"
+                f"{name} needs attention, which a run with model.attention=none does not have: leave it out"
             )
 
 
