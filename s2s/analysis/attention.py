@@ -43,7 +43,7 @@ class WordAttention:
     weights_JI: NDArray[np.floating[Any]]
 
 
-def check_looks(translator: Translator, name: object) -> None:
+def check_has_attention(translator: Translator, name: object) -> None:
     """Refuse a model that looks at nothing; `name` is its run, for the message.
 
     Raises:
@@ -118,7 +118,7 @@ def attention_of_pairs(
     return sentences
 
 
-def middling(sources: Sequence[str]) -> str:
+def medium_sentence(sources: Sequence[str]) -> str:
     """The first sentence of 6 to 9 words, which is long enough to show word order and short enough to read."""
     return next((source for source in sources if 6 <= len(source.split()) <= 9), sources[0])
 

@@ -23,14 +23,14 @@ _FIRST_LETTER = EOS + 1
 _FIRST_FILLER = _FIRST_LETTER + NUM_LETTERS
 
 
-def copying_batch(num_words: int, word_length: int, distance: int, generator: torch.Generator) -> Batch:
+def copy_batch(num_words: int, word_length: int, distance: int, generator: torch.Generator) -> Batch:
     """Random words to be copied across `distance` random fillers."""
     word_BK = torch.randint(_FIRST_LETTER, _FIRST_FILLER, (num_words, word_length), generator=generator)
     filler_BN = torch.randint(_FIRST_FILLER, _FIRST_FILLER + NUM_FILLERS, (num_words, distance), generator=generator)
     return pair_batch(torch.cat([word_BK, filler_BN], dim=1).tolist(), word_BK.tolist())
 
 
-def build_copyist(cell: Cell, score: AttentionScore, hidden_size: int) -> Seq2Seq:
+def build_copy_model(cell: Cell, score: AttentionScore, hidden_size: int) -> Seq2Seq:
     """The translation model, small, reading forwards only: what comes late is nearer to the end."""
     config = ModelConfig(
         cell=cell,
@@ -43,13 +43,13 @@ def build_copyist(cell: Cell, score: AttentionScore, hidden_size: int) -> Seq2Se
     return build_seq2seq(config, _FIRST_FILLER + NUM_FILLERS, _FIRST_FILLER)
 
 
-def teach(model: Seq2Seq, distance: int, *, word_length: int, steps: int, batch_size: int, seed: int) -> None:
+def train_to_copy(model: Seq2Seq, distance: int, *, word_length: int, steps: int, batch_size: int, seed: int) -> None:
     """Train a model to copy words across so many fillers."""
     generator = torch.Generator().manual_seed(seed)
 
     def losses() -> Iterator[Tensor]:
         for _ in range(steps):
-            batch = copying_batch(batch_size, word_length, distance, generator)
+            batch = copy_batch(batch_size, word_length, distance, generator)
             yield model.loss(batch).smoothed_nats / batch.num_tokens
 
     learn(model.train(), losses(), learning_rate=5e-3, max_grad_norm=1.0)

@@ -32,11 +32,11 @@ class Trace(enum.Enum):
     hidden = "hidden state"
 
 
-KEEPS = {Cell.lstm: Trace.forget, Cell.gru: Trace.update}
+KEEP_GATES = {Cell.lstm: Trace.forget, Cell.gru: Trace.update}
 """The gate that says which share of the state a step keeps."""
 
 
-class UnitMemory(NamedTuple):
+class UnitHalfLife(NamedTuple):
     """How well a unit remembers.
 
     Attributes:
@@ -75,7 +75,7 @@ def named_gates(cell: RecurrentCell, input_BI: Tensor, hidden_BH: Tensor) -> dic
     return {Trace.update: update_gate, Trace.reset: reset_gate}
 
 
-def memories(kept: Iterable[Tensor]) -> list[UnitMemory]:
+def half_lives(kept: Iterable[Tensor]) -> list[UnitHalfLife]:
     """How well each unit remembers, by mean gate, the largest first.
 
     Args:
@@ -85,13 +85,13 @@ def memories(kept: Iterable[Tensor]) -> list[UnitMemory]:
     means_H = gates_NH.mean(dim=0).tolist()
     logs_H = gates_NH.log().mean(dim=0).tolist()
     units = [
-        UnitMemory(unit, mean, math.log(0.5) / log if log < 0 else math.inf)
+        UnitHalfLife(unit, mean, math.log(0.5) / log if log < 0 else math.inf)
         for unit, (mean, log) in enumerate(zip(means_H, logs_H, strict=True))
     ]
     return sorted(units, key=lambda memory: -memory.mean_gate)
 
 
-def extremes(units: Sequence[UnitMemory], number: int) -> list[UnitMemory]:
+def extremes(units: Sequence[UnitHalfLife], number: int) -> list[UnitHalfLife]:
     """So many of the first units and of the last ones, in their order; all of them where there are no more."""
     return list(units) if len(units) <= 2 * number else [*units[:number], *units[-number:]]
 

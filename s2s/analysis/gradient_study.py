@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from s2s.analysis.gradients import Curves, LanguageModel, Start, joined, measure, measure_layer, scaled, windows
+from s2s.analysis.gradients import Curves, LanguageModel, WeightInit, joined, measure, measure_layer, scaled, windows
 from s2s.analysis.learning import learn
-from s2s.analysis.run_comparison import find_translators, short_names
+from s2s.analysis.run_comparison import find_translation_runs, short_names
 from s2s.config.data import Split, SubwordKind
 from s2s.config.model import Cell
 from s2s.data.phrasebook.generate import distinct_pairs
@@ -92,8 +92,8 @@ def _situations(
 ) -> Iterator[tuple[str, LanguageModel]]:
     """A model in each of the situations in which it is looked at."""
     torch.manual_seed(seed)
-    yield "at first: torch's own weights", LanguageModel(cell, num_pieces, hidden_size, Start.uniform)
-    model = LanguageModel(cell, num_pieces, hidden_size, Start.orthogonal)
+    yield "at first: torch's own weights", LanguageModel(cell, num_pieces, hidden_size, WeightInit.uniform)
+    model = LanguageModel(cell, num_pieces, hidden_size, WeightInit.orthogonal)
     yield "at first: orthogonal recurrent weights", model
     yield f"at first: orthogonal weights times {scale:g}", scaled(model, scale)
     losses = (model.loss_nats(window_BS) for window_BS in batches)
@@ -116,11 +116,11 @@ def measure_runs(
     """Measure the first encoder layer of each run, reading forwards through the sentences of its own test set.
 
     Args:
-        folders: see `find_translators`.
+        folders: see `find_translation_runs`.
         lengths: of the sequences, in pieces.
         num_batches: measured at each length.
     """
-    runs = find_translators(folders)
+    runs = find_translation_runs(folders)
     return [
         _measure_run(run, name, lengths, num_batches, batch_size, seed)
         for run, name in zip(runs, short_names(runs), strict=True)

@@ -26,7 +26,7 @@ from s2s.models.fused import Layer, recurrent_layer, run_layer, unfused, uniform
 Norms = NDArray[np.float64]
 
 
-class Start(enum.Enum):
+class WeightInit(enum.Enum):
     """How the recurrent layer's weights begin; the LSTM's forget bias is 1 either way."""
 
     uniform = "uniform"
@@ -71,12 +71,12 @@ class Gradients(NamedTuple):
 class LanguageModel(nn.Module):
     """A language model of one recurrent layer: after every piece it says which one comes next."""
 
-    def __init__(self, kind: Cell, vocabulary_size: int, size: int, start: Start) -> None:
+    def __init__(self, kind: Cell, vocabulary_size: int, size: int, init: WeightInit) -> None:
         """A model with new random weights; `size` units in the embedding and in the layer."""
         super().__init__()
         self.kind = kind
         self.embedding = build_embedding(vocabulary_size, size)
-        self.layer = new_layer(kind, size, size, start)
+        self.layer = new_layer(kind, size, size, init)
         self.output = nn.Linear(size, vocabulary_size)
 
     def loss_nats(self, window_BS: Tensor) -> Tensor:
@@ -85,9 +85,9 @@ class LanguageModel(nn.Module):
         return nn.functional.cross_entropy(self.output(states_BSH).flatten(0, 1), window_BS[:, 1:].flatten())
 
 
-def new_layer(kind: Cell, input_size: int, hidden_size: int, start: Start) -> Layer:
+def new_layer(kind: Cell, input_size: int, hidden_size: int, init: WeightInit) -> Layer:
     """A recurrent layer with new random weights."""
-    if start is Start.orthogonal:
+    if init is WeightInit.orthogonal:
         return recurrent_layer(kind, input_size, hidden_size)
     layer = uniform_layer(kind, input_size, hidden_size)
     if kind is Cell.lstm:

@@ -23,7 +23,7 @@ MEASURES = (*(name for measures in MEASURES_OF.values() for name in measures.tes
 
 
 @dataclass(frozen=True)
-class Result:
+class RunResult:
     """What came of one run.
 
     Attributes:
@@ -84,7 +84,7 @@ def _paths(folders: object) -> list[Path]:
     return [Path(str(name)) for name in (folders if isinstance(folders, list) else [folders])]
 
 
-def find_translators(folders: object) -> list[RunFolder]:
+def find_translation_runs(folders: object) -> list[RunFolder]:
     """Those of these runs that have learnt to translate, at least one.
 
     A run that was named itself must be such a one. Of those that were found below a folder, classifiers, runs without
@@ -128,7 +128,7 @@ def short_names(runs: Sequence[RunFolder]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(run.path) for run in runs]
 
 
-def read_result(run: RunFolder) -> Result:
+def read_result(run: RunFolder) -> RunResult:
     """What a run folder tells of its run.
 
     Raises:
@@ -145,23 +145,23 @@ def read_result(run: RunFolder) -> Result:
         measures |= {"dev_loss_nats": min(losses)} if losses else {}
         measures |= {"minutes": rows[-1]["elapsed_s"] / 60} if rows else {}
         step = max([row["step"] for row in rows] + [step_of(path) for path in checkpoints(run)], default=0)
-        return Result(run.path, flatten(config), step, measures, signatures, bool(test))
+        return RunResult(run.path, flatten(config), step, measures, signatures, bool(test))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{run.path}: expected the scores and metrics of a run, but they cannot be read: {error!r}"
         ) from error
 
 
-def differing(results: Sequence[Result]) -> list[str]:
+def differing(results: Sequence[RunResult]) -> list[str]:
     """The names of the options that are not the same in all results, the seed among them; in their order."""
     names = results[0].options if results else ()
     return [name for name in names if any(result.options[name] != results[0].options[name] for result in results)]
 
 
-def compare(results: Sequence[Result]) -> list[SeedGroup]:
+def compare(results: Sequence[RunResult]) -> list[SeedGroup]:
     """A row for each combination of the options that differ between the results, the seed left out; in their order."""
     names = [name for name in differing(results) if name != "seed"]
-    groups: dict[str, list[Result]] = {}
+    groups: dict[str, list[RunResult]] = {}
     for result in sorted(results, key=lambda result: [_rank(result.options[name]) for name in names]):
         groups.setdefault(repr([result.options[name] for name in names]), []).append(result)
     return [_row({name: group[0].options[name] for name in names}, group) for group in groups.values()]
@@ -172,7 +172,7 @@ def _rank(value: Any) -> tuple[int, float, str]:
     return (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, str(value))
 
 
-def _row(options: dict[str, Any], group: list[Result]) -> SeedGroup:
+def _row(options: dict[str, Any], group: list[RunResult]) -> SeedGroup:
     known = {name: [result.measures[name] for result in group if name in result.measures] for name in MEASURES}
     return SeedGroup(
         options,
@@ -182,7 +182,7 @@ def _row(options: dict[str, Any], group: list[Result]) -> SeedGroup:
     )
 
 
-def signatures(results: Iterable[Result]) -> dict[str, list[str]]:
+def signatures(results: Iterable[RunResult]) -> dict[str, list[str]]:
     """The different signatures of each score; more than one means that the scores must not be compared."""
     results = list(results)
     found = {name: {result.signatures[name] for result in results if name in result.signatures} for name in _SIGNED}

@@ -17,7 +17,7 @@ from s2s.decoding.forced_decoding import ForcedDecoder
 from s2s.decoding.streaming.input_pairs import read_pair_blocks
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError, DataError
-from s2s.evaluation.alignment import AlignmentScores, Gold, alignment_scores, diagonal_links, read_gold
+from s2s.evaluation.alignment import AlignmentScores, GoldLinks, alignment_scores, diagonal_links, read_gold
 from s2s.evaluation.attention_aligner import AttentionAligner
 
 _logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def _score(config: AlignConfig, path: Path) -> AlignmentScores:
     return alignment_scores((set(aligned.links) for aligned in all_aligned), golds)
 
 
-def _check_inside(gold: Gold, pair: Pair, place: str) -> None:
+def _check_inside(gold: GoldLinks, pair: Pair, place: str) -> None:
     """See that gold links are about these sentences.
 
     Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from s2s.analysis.attention import WordAttention, attention_of_pairs, check_looks, piece_pairs
+from s2s.analysis.attention import WordAttention, attention_of_pairs, check_has_attention, piece_pairs
 from s2s.analysis.pages.attention_page import attention_page
 from s2s.analysis.plots.attention_heat_map import plot_attention
 from s2s.analysis.plots.figure import require_matplotlib
@@ -79,7 +79,7 @@ class AttentionConfig(Options):
 def attention(config: AttentionConfig) -> None:
     """Draw the sentences and print the names of the files; or print the six steps of one step."""
     translator = Translator.load(config.run, search=config.search, device=config.device, batch_size=config.batch_size)
-    check_looks(translator, config.run)
+    check_has_attention(translator, config.run)
     if config.step is not None:
         assert config.text is not None
         [pair] = piece_pairs(translator, [config.text], [config.target])

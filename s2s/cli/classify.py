@@ -17,7 +17,7 @@ from s2s.data.vocabulary.labels import classes_of
 from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
 from s2s.decoding.text_classifier import TextClassifier
 from s2s.errors import ConfigError
-from s2s.evaluation.classification import judge
+from s2s.evaluation.classification import classification_scores
 from s2s.tasks.classification import draw_scores, log_scores, most_likely
 
 _logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def _score(classifier: TextClassifier, files: Files, folder: Path) -> None:
     pairs = list(read_pairs(*files))
     classes, names = classes_of(pairs, classifier.labels, files), classifier.labels.names
     rows = _rows(classifier, [pair.source for pair in pairs], first_line=1)
-    found = judge(classifier.log_probabilities(rows), np.array(classes))
+    found = classification_scores(classifier.log_probabilities(rows), np.array(classes))
     log_scores(found, names)
     json.dump({"lines": len(pairs), **found.as_json(names)}, sys.stdout, ensure_ascii=False)
     print(flush=True)

@@ -19,11 +19,11 @@ from s2s.data.encode import encode_pairs
 from s2s.data.text.parallel_text import Pair
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
-from s2s.evaluation.score_table import Scored, score_table
+from s2s.evaluation.score_table import ScoredSystem, score_table
 from s2s.evaluation.scores import mean_loss_nats
 from s2s.evaluation.significance import Resampling
-from s2s.evaluation.systems import scored, with_evidence
-from s2s.evaluation.testsets import ScoredText, scored_text
+from s2s.evaluation.systems import scored, with_significance
+from s2s.evaluation.testsets import ScoredText, read_scored_text
 from s2s.files import write_lines
 from s2s.models.model import perplexity
 from s2s.runs.folder import RunFolder
@@ -45,7 +45,7 @@ def evaluate(config: EvaluateConfig) -> None:
     runs = [RunFolder.existing(name) for name in config.runs]
     for run in runs:
         load_config(run.config, Task.translate)
-    text = scored_text(config.data.test, config.data.testset, config.data.language_pair, runs)
+    text = read_scored_text(config.data.test, config.data.testset, config.data.language_pair, runs)
     result = _look_at(config, runs[0], text) if len(runs) == 1 else _compare(config, runs, text)
     json.dump(result, sys.stdout, ensure_ascii=False)
     print()
@@ -63,7 +63,7 @@ def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[s
     significance = config.significance
     if significance.confidence:
         num_samples = {Resampling.bootstrap: significance.bootstrap_samples}
-        systems = [with_evidence([system], text, num_samples, significance.seed)[0] for system in systems]
+        systems = [with_significance([system], text, num_samples, significance.seed)[0] for system in systems]
     _logger.info("%s", score_table("search", systems))
     found = {system.name: system.as_json() for system in systems}
     return {"lines": len(text.sources), "loss_nats": loss_nats, "perplexity": perplexity(loss_nats), **found}
@@ -82,7 +82,7 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
         Resampling.bootstrap: config.significance.bootstrap_samples,
         Resampling.randomization: config.significance.randomization_samples,
     }
-    systems = with_evidence(systems, text, num_samples, config.significance.seed)
+    systems = with_significance(systems, text, num_samples, config.significance.seed)
     search = config.search.strategy.name
     _logger.info("\n%d lines, search=%s; differences and p-values: from %s", len(text.sources), search, runs[0].path)
     _logger.info("%s", score_table("run", systems))
@@ -116,7 +116,7 @@ def _loss_nats(translator: Translator, text: ScoredText) -> float:
     return mean_loss_nats(translator.model, all_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
 
 
-def _kept(system: Scored, folder: Path) -> Scored:
+def _kept(system: ScoredSystem, folder: Path) -> ScoredSystem:
     """The same, with its translations written into a folder."""
     write_lines(folder / system.output, system.hypotheses)
     return system

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from s2s.analysis.gates import KEEPS, LayerReader, Trace, UnitMemory, extremes, memories
+from s2s.analysis.gates import KEEP_GATES, LayerReader, Trace, UnitHalfLife, extremes, half_lives
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
 from s2s.cli.commands import Command
@@ -73,8 +73,8 @@ def gates(config: GatesConfig) -> None:
     reader = _reader(config, model.cell, translator)
     source_S = _pieces(translator, config.text)
     found = reader.read(source_S)
-    keeps = KEEPS[model.cell]
-    units = memories(reader.read(_pieces(translator, text))[keeps] for text in texts)
+    keeps = KEEP_GATES[model.cell]
+    units = half_lives(reader.read(_pieces(translator, text))[keeps] for text in texts)
     drawn = _drawn(config, units)
     pieces = translator.source.pieces(source_S.tolist())
     rows = [[unit, f"{gate:.3f}", f"{life:.1f}"] for unit, gate, life in extremes(units, config.num_units)]
@@ -94,7 +94,7 @@ def _check(config: GatesConfig, run: RunFolder, model: ModelConfig) -> None:
         RunError: its cells have no gates.
         ConfigError: it has no such layer or direction.
     """
-    if model.cell not in KEEPS:
+    if model.cell not in KEEP_GATES:
         raise RunError(f"run={run.path} has plain RNN cells, which have no gates: expected an lstm or gru run")
     if config.layer > model.layers:
         raise ConfigError(f"layer={config.layer}: the encoder of {run.path} has layers 1 to {model.layers}")
@@ -135,7 +135,7 @@ def _pieces(translator: Translator, text: str) -> Tensor:
     return source_1S[0]
 
 
-def _drawn(config: GatesConfig, units: list[UnitMemory]) -> list[UnitMemory]:
+def _drawn(config: GatesConfig, units: list[UnitHalfLife]) -> list[UnitHalfLife]:
     """The units that were asked for, or those at both ends."""
     if not config.units:
         return extremes(units, config.num_units)
@@ -144,7 +144,7 @@ def _drawn(config: GatesConfig, units: list[UnitMemory]) -> list[UnitMemory]:
 
 
 def _draw(
-    config: GatesConfig, cell: Cell, found: dict[Trace, Tensor], drawn: list[UnitMemory], pieces: list[str]
+    config: GatesConfig, cell: Cell, found: dict[Trace, Tensor], drawn: list[UnitHalfLife], pieces: list[str]
 ) -> None:
     chosen = [memory.unit for memory in drawn]
     maps = [
@@ -158,13 +158,13 @@ def _draw(
         pieces,
         Path(config.output or ""),
         title=f"{cell.name}, encoder layer {config.layer} reading {config.direction.name}; in brackets the mean "
-        f"{KEEPS[cell].value}",
+        f"{KEEP_GATES[cell].value}",
         divided_after=config.num_units if is_divided else None,
     )
 
 
 def _result(
-    found: dict[Trace, Tensor], drawn: list[UnitMemory], pieces: list[str], units: list[UnitMemory]
+    found: dict[Trace, Tensor], drawn: list[UnitHalfLife], pieces: list[str], units: list[UnitHalfLife]
 ) -> dict[str, Any]:
     chosen = torch.tensor([memory.unit for memory in drawn])
     traces = {

@@ -11,7 +11,7 @@ from tabulate import tabulate
 from s2s.analysis.run_comparison import MEASURES, SeedGroup, compare, find_runs, read_result, signatures
 from s2s.cli.commands import Command
 from s2s.config.decoding import folder_list
-from s2s.config.options import Options, option
+from s2s.config.options import Options, as_argument, option
 from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
@@ -84,18 +84,11 @@ def _cells(rows: list[SeedGroup]) -> list[list[str]]:
         names += [name, f"{name}_sd"]
     table = [names]
     for row in rows:
-        cells = [_shown(row.options[name]) for name in options] + [str(row.num_runs)]
+        cells = [as_argument(row.options[name]) for name in options] + [str(row.num_runs)]
         for name in measures:
             cells += [_rounded(row.means.get(name), name), _rounded(row.deviations.get(name), name)]
         table.append(cells)
     return table
-
-
-def _shown(value: Any) -> str:
-    """An option as it is given on the command line."""
-    if isinstance(value, list):
-        return "[" + ",".join(map(str, value)) + "]"
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _rounded(value: float | None, measure: str) -> str:

@@ -9,15 +9,15 @@ from typing import Any
 
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
-from s2s.analysis.run_comparison import find_translators, short_names
+from s2s.analysis.run_comparison import find_translation_runs, short_names
 from s2s.cli.commands import Command
 from s2s.config.decoding import PICTURE_HELP, ScoringConfig, folder_list
 from s2s.config.options import check_ascending, option
 from s2s.decoding.translator import Translator
 from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
 from s2s.evaluation.scores import comparable_metrics
-from s2s.evaluation.significance import Evidence
-from s2s.evaluation.testsets import ScoredText, scored_text
+from s2s.evaluation.significance import Significance
+from s2s.evaluation.testsets import ScoredText, read_scored_text
 from s2s.runs.folder import RunFolder
 from s2s.text_tables import table
 
@@ -49,14 +49,14 @@ class GroupScore:
     """BLEU of one group, 0 to 100, and how sure it is."""
 
     bleu: float
-    evidence: Evidence
+    significance: Significance
 
     @property
     def interval(self) -> tuple[float, float]:
         """Where 95 % of the sets of sentences drawn from the group score."""
-        assert self.evidence.mean is not None
-        assert self.evidence.ci is not None
-        return self.evidence.mean - self.evidence.ci, self.evidence.mean + self.evidence.ci
+        assert self.significance.mean is not None
+        assert self.significance.ci is not None
+        return self.significance.mean - self.significance.ci, self.significance.mean + self.significance.ci
 
 
 Found = dict[str, list[GroupScore]]
@@ -67,8 +67,8 @@ def lengths(config: LengthsConfig) -> None:
     """Translate with each run and score by length: a table on stderr, one JSON object on stdout, and a picture."""
     if config.output is not None:
         check_drawable(Path(config.output))
-    runs = find_translators(config.runs)
-    text = scored_text(config.data.test, config.data.testset, config.data.language_pair, runs)
+    runs = find_translation_runs(config.runs)
+    text = read_scored_text(config.data.test, config.data.testset, config.data.language_pair, runs)
     edges = even_edges(text.sources) if config.edges is None else config.edges
     groups = length_groups(text.sources, edges)
     names = short_names(runs)
@@ -109,9 +109,9 @@ def _row(name: str, group: LengthGroup, score: GroupScore) -> dict[str, Any]:
         "lines": len(group.rows),
         "mean_words": round(group.mean_words, 2),
         "bleu": score.bleu,
-        "bleu_mean": score.evidence.mean,
-        "bleu_ci": score.evidence.ci,
-        "bleu_signature": score.evidence.signature,
+        "bleu_mean": score.significance.mean,
+        "bleu_ci": score.significance.ci,
+        "bleu_signature": score.significance.signature,
     }
 
 
@@ -120,9 +120,9 @@ def _print_table(found: Found, groups: list[LengthGroup]) -> None:
         ["words", *(group.name for group in groups)],
         ["lines", *(len(group.rows) for group in groups)],
     ]
-    rows += [[name, *(f"{score.bleu:.2f} ±{score.evidence.ci:4.1f}" for score in found[name])] for name in found]
+    rows += [[name, *(f"{score.bleu:.2f} ±{score.significance.ci:4.1f}" for score in found[name])] for name in found]
     _logger.info("BLEU by words of the source, with half the width of its 95%% interval\n%s", table(rows))
-    _logger.info("BLEU  %s", next(iter(found.values()))[0].evidence.signature)
+    _logger.info("BLEU  %s", next(iter(found.values()))[0].significance.signature)
 
 
 def _panel(found: Found, groups: list[LengthGroup]) -> Panel:

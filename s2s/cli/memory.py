@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from tqdm import tqdm
 
-from s2s.analysis.copy_task import accuracy, build_copyist, copying_batch, teach
+from s2s.analysis.copy_task import accuracy, build_copy_model, copy_batch, train_to_copy
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.cli.commands import Command
@@ -52,7 +52,7 @@ class MemoryConfig(Options):
             raise ConfigError("cells and attention_cells are both empty: name at least one cell")
 
 
-class Copyist(NamedTuple):
+class ModelKind(NamedTuple):
     """A kind of model."""
 
     cell: Cell
@@ -64,7 +64,7 @@ class Copyist(NamedTuple):
         return self.cell.name if self.score is AttentionScore.none else f"{self.cell.name} with attention"
 
 
-Found = dict[Copyist, list[list[float]]]
+Found = dict[ModelKind, list[list[float]]]
 """For each distance the accuracies, one a seed."""
 
 
@@ -72,8 +72,8 @@ def memory(config: MemoryConfig) -> None:
     """Train and test a model for each kind, distance and seed: table on stderr, JSON on stdout, and a picture."""
     if config.output is not None:
         check_drawable(Path(config.output))
-    kinds = [Copyist(cell, AttentionScore.none) for cell in config.cells]
-    kinds += [Copyist(cell, AttentionScore.dot) for cell in config.attention_cells]
+    kinds = [ModelKind(cell, AttentionScore.none) for cell in config.cells]
+    kinds += [ModelKind(cell, AttentionScore.dot) for cell in config.attention_cells]
     found = _measure(kinds, config)
     _print_table(found, config.distances)
     rows = [
@@ -88,7 +88,7 @@ def memory(config: MemoryConfig) -> None:
         _logger.info("drawn in %s", config.output)
 
 
-def _measure(kinds: list[Copyist], config: MemoryConfig) -> Found:
+def _measure(kinds: list[ModelKind], config: MemoryConfig) -> Found:
     found: Found = {kind: [[] for _ in config.distances] for kind in kinds}
     choices = list(product(kinds, range(len(config.distances)), range(1, config.seeds + 1)))
     for kind, index, seed in tqdm(choices, desc="training", unit="model", disable=None):
@@ -96,13 +96,13 @@ def _measure(kinds: list[Copyist], config: MemoryConfig) -> Found:
     return found
 
 
-def _measure_one(kind: Copyist, distance: int, seed: int, config: MemoryConfig) -> float:
+def _measure_one(kind: ModelKind, distance: int, seed: int, config: MemoryConfig) -> float:
     torch.manual_seed(seed)
-    model = build_copyist(kind.cell, kind.score, config.hidden_size)
+    model = build_copy_model(kind.cell, kind.score, config.hidden_size)
     sizes = {"word_length": config.word_length, "steps": config.steps, "batch_size": config.batch_size}
-    teach(model, distance, **sizes, seed=seed)
+    train_to_copy(model, distance, **sizes, seed=seed)
     unseen = torch.Generator().manual_seed(_TEST_SEED)
-    return round(accuracy(model, copying_batch(_NUM_TEST_WORDS, config.word_length, distance, unseen)), 3)
+    return round(accuracy(model, copy_batch(_NUM_TEST_WORDS, config.word_length, distance, unseen)), 3)
 
 
 def _print_table(found: Found, distances: list[int]) -> None:

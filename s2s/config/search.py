@@ -31,6 +31,10 @@ class ExpectedUtility(enum.Enum):
     bleu = "bleu"
 
 
+SEVERAL = [Strategy.beam, Strategy.sample]
+"""The strategies that find several hypotheses, which a score ranks."""
+
+
 @dataclass
 class SearchConfig(Options):
     """How a translation is searched for."""
@@ -42,28 +46,16 @@ class SearchConfig(Options):
         "a score is the log probability over length ** p (average), ((5 + length) / 6) ** p (gnmt), or 1 (none)",
     )
     length_penalty: float = option(
-        1.0,
-        "exponent p of length_normalization",
-        low=0,
-        only=[LengthNormalization.average, LengthNormalization.gnmt],
+        1.0, "average, gnmt: the exponent p", low=0, only=[LengthNormalization.average, LengthNormalization.gnmt]
     )
-    word_reward: float = option(
-        0.0, "beam, sample: nats added to a score for each piece", low=0, only=[Strategy.beam, Strategy.sample]
-    )
+    word_reward: float = option(0.0, "beam, sample: nats added to a score for each piece", low=0, only=SEVERAL)
     coverage_penalty: float = option(
-        0.0,
-        "beam, sample: weight of a penalty for source pieces with little attention",
-        low=0,
-        only=[Strategy.beam, Strategy.sample],
+        0.0, "beam, sample: weight of a penalty for source pieces with little attention", low=0, only=SEVERAL
     )
     min_length: int = option(0, "shortest translation, in pieces without `</s>`", low=0)
-    min_length_factor: float = option(
-        0.0, "shortest translation, in multiples of the source's pieces without `</s>`", low=0
-    )
+    min_length_factor: float = option(0.0, "shortest translation over source, in pieces without `</s>`", low=0)
     max_length: int | None = option(
-        None,
-        "longest translation, in pieces with `</s>`; left out: only the next two options limit it",
-        low=1,
+        None, "longest translation, in pieces with `</s>`; left out: only the next two options limit it", low=1
     )
     max_length_factor: float = option(
         2.0, "longest translation: factor * pieces of the source (or of a prefix, if more) + max_length_offset", low=0
@@ -83,17 +75,11 @@ class SearchConfig(Options):
     )
     top_k: int = option(0, "sample: draw from the k likeliest tokens; 0: from all", low=0, only=[Strategy.sample])
     top_p: float = option(
-        1.0,
-        "sample: draw from the fewest likeliest tokens with this probability together",
-        low=0,
-        high=1,
-        only=[Strategy.sample],
+        1.0, "sample: draw from the fewest tokens with this probability together", low=0, high=1, only=[Strategy.sample]
     )
     seed: int = option(1, "sample: the same seed and line number give the same samples", low=0, only=[Strategy.sample])
     max_source_pieces: int = option(512, "longer source lines are cut, with a warning", low=1)
-    num_best: int = option(
-        1, "beam, sample: translations found for each line", low=1, only=[Strategy.beam, Strategy.sample]
-    )
+    num_best: int = option(1, "beam, sample: translations found for each line", low=1, only=SEVERAL)
     mbr: ExpectedUtility = option(
         ExpectedUtility.none, "none, or rank the num_best translations by their mean chrf or bleu against each other"
     )
@@ -131,7 +117,7 @@ class SearchConfig(Options):
             raise ConfigError(f"{both[0]} must not occur (search.avoid) and must occur (search.must); leave one out")
 
     def _check_groups(self) -> None:
-        """Those of diverse beam search."""
+        """The groups of diverse beam search."""
         if self.diverse_groups == 1 and self.diversity_strength != SearchConfig.diversity_strength:
             raise ConfigError(
                 f"search.diversity_strength={self.diversity_strength:g} is for search.diverse_groups of 2 and more"

@@ -15,7 +15,7 @@ from s2s.data.word_alignment import Link
 from s2s.errors import DataError
 
 
-class Gold(NamedTuple):
+class GoldLinks(NamedTuple):
     """The links that people gave to a sentence pair: those they were sure of, and those that are possible too."""
 
     sure: set[Link]
@@ -36,7 +36,7 @@ def diagonal_links(num_sources: int, num_targets: int) -> list[Link]:
     return [((2 * target + 1) * num_sources // (2 * num_targets), target) for target in range(num_targets)]
 
 
-def parse_pharaoh(line: str) -> Gold:
+def parse_pharaoh(line: str) -> GoldLinks:
     """Read the links of one sentence pair, such as "0-0 1-2 2p1": i-j is sure, ipj (or i?j) is possible.
 
     Source word i stands first, target word j second; both count from 0.
@@ -44,7 +44,7 @@ def parse_pharaoh(line: str) -> Gold:
     Raises:
         DataError: a link is written in another way.
     """
-    gold = Gold(set(), set())
+    gold = GoldLinks(set(), set())
     for text in line.split():
         match = _LINK.fullmatch(text)
         if match is None:
@@ -54,13 +54,13 @@ def parse_pharaoh(line: str) -> Gold:
     return gold
 
 
-def read_gold(path: Path) -> list[Gold]:
+def read_gold(path: Path) -> list[GoldLinks]:
     """Read a file of links, plain or .gz, a sentence pair a line; see `parse_pharaoh`.
 
     Raises:
         DataError: the file is missing, or a line is written in another way.
     """
-    golds: list[Gold] = []
+    golds: list[GoldLinks] = []
     for number, line in enumerate(read_lines(path), start=1):
         try:
             golds.append(parse_pharaoh(line))
@@ -110,7 +110,7 @@ class AlignmentScores:
         return 1 - (self.num_found_sure + self.num_found_possible) / (self.num_found + self.num_sure)
 
 
-def alignment_scores(predicted: Iterable[AbstractSet[Link]], golds: Iterable[Gold]) -> AlignmentScores:
+def alignment_scores(predicted: Iterable[AbstractSet[Link]], golds: Iterable[GoldLinks]) -> AlignmentScores:
     """Score the links of sentence pairs against gold links, in the same order; `possible` need not repeat `sure`.
 
     Raises:

@@ -70,7 +70,7 @@ class ClassificationScores:
         }
 
 
-def judge(log_probabilities_NC: Floats, class_N: Ids) -> ClassificationScores:
+def classification_scores(log_probabilities_NC: Floats, class_N: Ids) -> ClassificationScores:
     """Compare the likeliest class of each text, the first of equals, with its own; there must be a text."""
     num_classes = log_probabilities_NC.shape[1]
     given_N = log_probabilities_NC.argmax(axis=1)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from sacrebleu.metrics.base import Metric
 
-from s2s.evaluation.significance import Evidence, Resampling, resample
+from s2s.evaluation.significance import Resampling, Significance, resample
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ def intervals_by_length(
     num_samples: int,
     seed: int,
     labels: Mapping[str, str] = MappingProxyType({}),
-) -> list[Evidence]:
+) -> list[Significance]:
     """How sure each group's score is, by bootstrap resampling of its lines; options as `resample` has them."""
-    evidence = []
+    significance = []
     for group in groups:
         [found] = resample(
             Resampling.bootstrap,
@@ -100,8 +100,8 @@ def intervals_by_length(
             seed=seed,
             labels=labels,
         )
-        evidence.append(found["score"])
-    return evidence
+        significance.append(found["score"])
+    return significance
 
 
 def _chosen(group: LengthGroup, lines: Sequence[str]) -> list[str]:

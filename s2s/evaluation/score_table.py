@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from s2s.evaluation.scores import Scores
-from s2s.evaluation.significance import Evidence, Resampling
+from s2s.evaluation.significance import Resampling, Significance
 from s2s.text_tables import table
 
 _TITLES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredSystem:
     """A system and what came of it.
 
     Attributes:
@@ -22,7 +22,7 @@ class Scored:
         scores: see `corpus_scores`; `lowercased_bleu` among them.
         translation_s: seconds it took to translate.
         output: name of the file that holds the translations.
-        evidence: what each kind of resampling that was asked for says of each score.
+        significance: what each kind of resampling that was asked for says of each score.
     """
 
     name: str
@@ -30,21 +30,21 @@ class Scored:
     scores: Scores
     translation_s: float
     output: str
-    evidence: Mapping[Resampling, Mapping[str, Evidence]] = field(default_factory=dict)
+    significance: Mapping[Resampling, Mapping[str, Significance]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """All but its name and translations; what is not known is left out."""
-        evidence = {
+        significance = {
             method.name: {
                 name: {key: value for key, value in dataclasses.asdict(found).items() if value is not None}
                 for name, found in of_method.items()
             }
-            for method, of_method in self.evidence.items()
+            for method, of_method in self.significance.items()
         }
-        return {**self.scores, "translation_s": round(self.translation_s, 3), "output": self.output, **evidence}
+        return {**self.scores, "translation_s": round(self.translation_s, 3), "output": self.output, **significance}
 
 
-def score_table(title: str, systems: Sequence[Scored]) -> str:
+def score_table(title: str, systems: Sequence[ScoredSystem]) -> str:
     """A row a system, each after the first followed by how it differs from it; below them the signatures.
 
     Args:
@@ -66,22 +66,22 @@ def score_table(title: str, systems: Sequence[Scored]) -> str:
     )
 
 
-def _scores(system: Scored) -> list[str]:
+def _scores(system: ScoredSystem) -> list[str]:
     """A row of scores, with confidence intervals where they are known."""
-    intervals = system.evidence.get(Resampling.bootstrap, {})
+    intervals = system.significance.get(Resampling.bootstrap, {})
     cells = [f"{system.scores[name]:.2f}{_interval(intervals.get(name))}" for name in _TITLES]
     return [system.name, *cells, f"{system.translation_s:.2f}"]
 
 
-def _interval(evidence: Evidence | None) -> str:
-    if evidence is None or evidence.mean is None or evidence.ci is None:
+def _interval(significance: Significance | None) -> str:
+    if significance is None or significance.mean is None or significance.ci is None:
         return ""
-    return f" [{evidence.mean - evidence.ci:.2f}, {evidence.mean + evidence.ci:.2f}]"
+    return f" [{significance.mean - significance.ci:.2f}, {significance.mean + significance.ci:.2f}]"
 
 
-def _differences(baseline: Scored, system: Scored) -> list[list[str]]:
+def _differences(baseline: ScoredSystem, system: ScoredSystem) -> list[list[str]]:
     """Rows that compare a system to the baseline; none for the baseline itself, or where nothing was tested."""
-    tests = {method: [found[name].p_value for name in _TITLES] for method, found in system.evidence.items()}
+    tests = {method: [found[name].p_value for name in _TITLES] for method, found in system.significance.items()}
     tests = {method: p_values for method, p_values in tests.items() if None not in p_values}
     if not tests:
         return []

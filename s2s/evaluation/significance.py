@@ -30,7 +30,7 @@ class Resampling(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Significance:
     """What resampling says of one score of one system.
 
     Attributes:
@@ -56,7 +56,7 @@ def resample(
     num_samples: int,
     seed: int,
     labels: Mapping[str, str] = MappingProxyType({}),
-) -> list[dict[str, Evidence]]:
+) -> list[dict[str, Significance]]:
     """Ask of each system how sure its scores are, and whether they differ from those of the first.
 
     Args:
@@ -75,7 +75,7 @@ def resample(
         found = {
             name: _ask(method, systems, references, metric, num_samples, labels) for name, metric in metrics.items()
         }
-    return [{name: evidence[index] for name, evidence in found.items()} for index in range(len(systems))]
+    return [{name: significance[index] for name, significance in found.items()} for index in range(len(systems))]
 
 
 def _ask(
@@ -85,7 +85,7 @@ def _ask(
     metric: Metric,
     num_samples: int,
     labels: Mapping[str, str],
-) -> list[Evidence]:
+) -> list[Significance]:
     """What is known of one score of each system. Of two metrics of one kind, sacrebleu would keep only the last."""
     named = [(str(index), translations) for index, translations in enumerate(systems)]
     test = PairedTest(named, {"metric": metric}, references, test_type=method.value, n_samples=num_samples)
@@ -94,7 +94,8 @@ def _ask(
     results = [result for result in columns[kind] if isinstance(result, Result)]
     label = labelled(signature, labels)
     return [
-        Evidence(_rounded(result.mean), _rounded(result.ci), _p_value(result, results[0]), label) for result in results
+        Significance(_rounded(result.mean), _rounded(result.ci), _p_value(result, results[0]), label)
+        for result in results
     ]
 
 

@@ -41,7 +41,7 @@ class ScoredText:
     target_language: str = ""
 
 
-def scored_text(
+def read_scored_text(
     files: Sequence[str], testset: str | None, language_pair: str | None, runs: Sequence[RunFolder]
 ) -> ScoredText:
     """The text of two files, or one of sacrebleu's test sets, or else the test set that the runs share."""

@@ -20,7 +20,7 @@ from s2s.data.vocabulary.labels import Labels, classes_of
 from s2s.data.vocabulary.learn import Vocabularies
 from s2s.decoding.text_classifier import TextClassifier
 from s2s.errors import MissingExtraError
-from s2s.evaluation.classification import ClassificationScores, judge
+from s2s.evaluation.classification import ClassificationScores, classification_scores
 from s2s.models.classifier import build_classifier
 from s2s.models.model import Model
 from s2s.tasks.task import TrainingTask
@@ -55,7 +55,7 @@ class ClassificationTask(TrainingTask):
         classes = np.array(classes_of(dev, labels, self.run.text("dev")))
 
         def validate() -> Validation:
-            found = judge(classifier.log_probabilities(rows), classes)
+            found = classification_scores(classifier.log_probabilities(rows), classes)
             if not sys.stderr.isatty():
                 message = "validated: loss %.3f nats, accuracy %.2f, F1 %.2f"
                 _logger.info(message, found.loss_nats, found.accuracy, found.f1)
@@ -78,7 +78,7 @@ class ClassificationTask(TrainingTask):
             _logger.info("\n  text   %(text)s\n  label  %(label)s\n  given  %(given)s (%(probability)s)", sample)
         if num_cut := sum(len(row) > classifier.max_pieces for row in rows):
             _logger.info("\ncut %d texts of the test set to training.max_pieces=%d", num_cut, classifier.max_pieces)
-        found, names = judge(log_probabilities_NC, np.array(classes)), classifier.labels.names
+        found, names = classification_scores(log_probabilities_NC, np.array(classes)), classifier.labels.names
         log_scores(found, names)
         self.write_summary({"lines": len(test), **found.as_json(names)}, samples)
         draw_scores(found, names, run.path)  # last, so that an error in it loses nothing

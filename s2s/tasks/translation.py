@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from s2s.analysis.attention import attention_of_pairs, middling, piece_pairs
+from s2s.analysis.attention import attention_of_pairs, medium_sentence, piece_pairs
 from s2s.analysis.plots.attention_heat_map import plot_attention
 from s2s.config.search import SearchConfig, Strategy
 from s2s.data.batching import all_batches, pair_batch
@@ -87,7 +87,7 @@ def _draw_attention(run: RunFolder, translator: Translator, sources: list[str]) 
     """Draw the attention of one translated test sentence of medium length, if the model has attention."""
     if not translator.model.has_attention:
         return
-    source = middling(sources)
+    source = medium_sentence(sources)
     [sentence] = attention_of_pairs(translator, piece_pairs(translator, [source], [None]), has_ends=False)
     if sentence is None:
         _logger.info("no attention picture: the translation of “%s” is empty", source)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from browser import svg_texts
 from processes import Caller
-from s2s.analysis.copy_task import NUM_FILLERS, NUM_LETTERS, accuracy, build_copyist, copying_batch, teach
+from s2s.analysis.copy_task import NUM_FILLERS, NUM_LETTERS, accuracy, build_copy_model, copy_batch, train_to_copy
 from s2s.config.model import AttentionScore, Cell
 from s2s.data.vocabulary.subwords import BOS, EOS
 from s2s.errors import ConfigError
@@ -19,7 +19,7 @@ from tiny_runs import compose
 
 
 def batch_of(num_words: int, word_length: int, distance: int, seed: int = 1) -> Any:
-    return copying_batch(num_words, word_length, distance, torch.Generator().manual_seed(seed))
+    return copy_batch(num_words, word_length, distance, torch.Generator().manual_seed(seed))
 
 
 def test_a_word_is_read_before_the_fillers_and_then_spelt() -> None:
@@ -59,9 +59,9 @@ def test_a_word_counts_only_as_a_whole() -> None:
 @pytest.mark.parametrize("score", [AttentionScore.none, AttentionScore.dot])
 def test_every_kind_of_model_copies_across_one_filler(cell: Cell, score: AttentionScore) -> None:
     torch.manual_seed(1)
-    model, unseen = build_copyist(cell, score, 32), batch_of(100, 1, 1, seed=0)
+    model, unseen = build_copy_model(cell, score, 32), batch_of(100, 1, 1, seed=0)
     before = accuracy(model, unseen)
-    teach(model, 1, word_length=1, steps=250, batch_size=16, seed=1)
+    train_to_copy(model, 1, word_length=1, steps=250, batch_size=16, seed=1)
     assert before < 0.3
     assert accuracy(model, unseen) > 0.9
 
@@ -71,8 +71,8 @@ def test_attention_copies_where_a_plain_rnn_has_forgotten() -> None:
     found = {}
     for score in (AttentionScore.none, AttentionScore.dot):
         torch.manual_seed(1)
-        model = build_copyist(Cell.rnn, score, 64)
-        teach(model, 30, word_length=2, steps=300, batch_size=32, seed=1)
+        model = build_copy_model(Cell.rnn, score, 64)
+        train_to_copy(model, 30, word_length=2, steps=300, batch_size=32, seed=1)
         found[score] = accuracy(model, batch_of(500, 2, 30, seed=0))
     assert found[AttentionScore.none] < 0.1
     assert found[AttentionScore.dot] > 0.9

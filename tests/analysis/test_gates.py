@@ -11,7 +11,7 @@ from torch import nn
 
 from browser import svg_texts
 from processes import Caller
-from s2s.analysis.gates import KEEPS, LayerReader, Trace, UnitMemory, extremes, memories, named_gates, trace
+from s2s.analysis.gates import KEEP_GATES, LayerReader, Trace, UnitHalfLife, extremes, half_lives, named_gates, trace
 from s2s.config.model import Cell
 from s2s.data.vocabulary.subwords import Subwords
 from s2s.errors import ConfigError
@@ -52,8 +52,8 @@ def test_the_gate_that_keeps_the_state_does(kind: Cell) -> None:
         cell.bias_ih.data[1] = keep  # the second block in torch's order, for both
         state = tuple(torch.full((1, 1), 0.6, dtype=torch.float64) for _ in range(2 if kind is Cell.lstm else 1))
         gates = named_gates(cell, torch.zeros(1, 1, dtype=torch.float64), state[0])
-        assert next(iter(gates)) is KEEPS[kind]
-        assert gates[KEEPS[kind]].item() == pytest.approx(float(keep > 0))
+        assert next(iter(gates)) is KEEP_GATES[kind]
+        assert gates[KEEP_GATES[kind]].item() == pytest.approx(float(keep > 0))
         assert cell.step(torch.zeros(1, 1, dtype=torch.float64), state)[-1].item() == pytest.approx(expected)
 
 
@@ -66,15 +66,15 @@ def test_memory_on_paper() -> None:
     """A share of 1/2 a step is a half-life of 1; of 1/4 and then 1 too; of 2^-1/8 one of 8."""
     first = torch.tensor([[0.5, 0.25, 2**-0.125]])
     second = torch.tensor([[0.5, 1.0, 2**-0.125]])
-    found = memories([first, second])
+    found = half_lives([first, second])
     assert [memory.unit for memory in found] == [2, 1, 0]
     assert [memory.mean_gate for memory in found] == pytest.approx([2**-0.125, 0.625, 0.5])
     assert [memory.half_life for memory in found] == pytest.approx([8, 1, 1], rel=1e-5)
-    assert memories([torch.ones(2, 1)])[0].half_life == math.inf
+    assert half_lives([torch.ones(2, 1)])[0].half_life == math.inf
 
 
 def test_both_ends_of_the_units() -> None:
-    units = [UnitMemory(unit, 0.5, 1.0) for unit in (7, 3, 5, 1, 0)]
+    units = [UnitHalfLife(unit, 0.5, 1.0) for unit in (7, 3, 5, 1, 0)]
     assert [memory.unit for memory in extremes(units, 2)] == [7, 3, 1, 0]
     assert extremes(units, 3) == units
 

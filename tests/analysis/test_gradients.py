@@ -22,7 +22,7 @@ from processes import Caller
 from s2s.analysis.gradients import (
     LanguageModel,
     Quantity,
-    Start,
+    WeightInit,
     joined,
     measure,
     measure_layer,
@@ -132,20 +132,20 @@ def test_the_bound_is_for_the_plain_rnn_alone() -> None:
         vanishing_factors(CELLS[Cell.gru](I, H), torch.zeros(B, S, H))
 
 
-@pytest.mark.parametrize("start", Start)
+@pytest.mark.parametrize("start", WeightInit)
 @pytest.mark.parametrize("kind", Cell)
-def test_both_starts_have_a_forget_bias_of_1(kind: Cell, start: Start) -> None:
+def test_both_starts_have_a_forget_bias_of_1(kind: Cell, start: WeightInit) -> None:
     torch.manual_seed(3)
     weights = dict(new_layer(kind, I, H, start).named_parameters())
     bias = (weights["bias_ih_l0"] + weights["bias_hh_l0"]).detach()
     if kind is Cell.lstm:
         assert bias[H : 2 * H].tolist() == [1.0] * H
     is_orthogonal = torch.allclose(weights["weight_hh_l0"][:H] @ weights["weight_hh_l0"][:H].T, torch.eye(H), atol=1e-5)
-    assert is_orthogonal == (start is Start.orthogonal)
+    assert is_orthogonal == (start is WeightInit.orthogonal)
 
 
 def test_scaling_leaves_all_but_the_recurrent_weights() -> None:
-    model = LanguageModel(Cell.lstm, 11, H, Start.orthogonal)
+    model = LanguageModel(Cell.lstm, 11, H, WeightInit.orthogonal)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     after = scaled(model, 3.0).state_dict()
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
@@ -167,7 +167,7 @@ def text() -> tuple[list[Tensor], int]:
 
 
 def after_100_steps(
-    kind: Cell, start: Start, text: tuple[list[Tensor], int], scale: float = 1.0
+    kind: Cell, start: WeightInit, text: tuple[list[Tensor], int], scale: float = 1.0
 ) -> dict[Quantity, float]:
     """The largest norm of any batch, as a share of the one at the last position."""
     torch.manual_seed(1)
@@ -176,8 +176,10 @@ def after_100_steps(
     return {name: float((curve_NS[:, 100] / curves[Quantity.hidden][:, 0]).max()) for name, curve_NS in curves.items()}
 
 
-@pytest.mark.parametrize(("start", "orders"), [(Start.uniform, 12), (Start.orthogonal, 3)])
-def test_an_rnn_has_forgotten_what_an_lstm_has_not(text: tuple[list[Tensor], int], start: Start, orders: int) -> None:
+@pytest.mark.parametrize(("start", "orders"), [(WeightInit.uniform, 12), (WeightInit.orthogonal, 3)])
+def test_an_rnn_has_forgotten_what_an_lstm_has_not(
+    text: tuple[list[Tensor], int], start: WeightInit, orders: int
+) -> None:
     rnn, lstm = (after_100_steps(kind, start, text) for kind in (Cell.rnn, Cell.lstm))
     assert math.log10(rnn[Quantity.hidden] / lstm[Quantity.hidden]) < -orders
     assert math.log10(rnn[Quantity.hidden] / lstm[Quantity.cell]) < -orders
@@ -185,7 +187,7 @@ def test_an_rnn_has_forgotten_what_an_lstm_has_not(text: tuple[list[Tensor], int
 
 
 def test_an_rnn_explodes_where_its_weights_are_scaled_up(text: tuple[list[Tensor], int]) -> None:
-    rnn, gru = (after_100_steps(kind, Start.orthogonal, text, 2.0) for kind in (Cell.rnn, Cell.gru))
+    rnn, gru = (after_100_steps(kind, WeightInit.orthogonal, text, 2.0) for kind in (Cell.rnn, Cell.gru))
     assert rnn[Quantity.hidden] > 1e4
     assert rnn[Quantity.clipped] < 10
     assert gru[Quantity.hidden] < 1
@@ -193,7 +195,7 @@ def test_an_rnn_explodes_where_its_weights_are_scaled_up(text: tuple[list[Tensor
 
 def test_clipping_leaves_small_gradients(text: tuple[list[Tensor], int]) -> None:
     torch.manual_seed(1)
-    model = LanguageModel(Cell.gru, text[1], 8, Start.uniform)
+    model = LanguageModel(Cell.gru, text[1], 8, WeightInit.uniform)
     loose, tight = (measure(model, text[0], limit) for limit in (1e6, 1e-3))
     assert (loose[Quantity.clipped] == loose[Quantity.hidden]).all()
     assert (tight[Quantity.clipped] < tight[Quantity.hidden]).all()
@@ -250,7 +252,7 @@ def test_learning_takes_a_step_down_each_loss() -> None:
 def test_a_language_model_that_has_seen_the_answer_says_it(kind: Cell) -> None:
     """A circle of five pieces."""
     torch.manual_seed(1)
-    model, window_BS = LanguageModel(kind, 5, 16, Start.orthogonal), (torch.arange(13) % 5).expand(2, 13)
+    model, window_BS = LanguageModel(kind, 5, 16, WeightInit.orthogonal), (torch.arange(13) % 5).expand(2, 13)
     before = model.loss_nats(window_BS).item()
     learn(model, (model.loss_nats(window_BS) for _ in range(60)), learning_rate=0.02, max_grad_norm=1.0)
     assert model.loss_nats(window_BS).item() < 0.2 < before

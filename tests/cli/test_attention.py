@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from processes import Caller, run_command
-from s2s.analysis.attention import WordAttention, attention_of_pairs, check_looks, piece_pairs
+from s2s.analysis.attention import WordAttention, attention_of_pairs, check_has_attention, piece_pairs
 from s2s.cli.arguments import quote_text
 from s2s.config.search import SearchConfig, Strategy
 from s2s.data.vocabulary.words import merge_weights
@@ -79,7 +79,7 @@ def test_damaged_weights_are_an_error(tiny_run: Path) -> None:
 
 def test_a_model_without_attention_is_refused(blind_run: Path) -> None:
     with pytest.raises(RunError, match=r"run=here was trained with model\.attention=none: .* a run with attention"):
-        check_looks(Translator.load(blind_run), "here")
+        check_has_attention(Translator.load(blind_run), "here")
 
 
 @given(st.text(st.sampled_from(list("a책\"'\\${}:,=()[] \t\n!#%~@+|;.")) | st.characters(codec="utf-8"), max_size=12))

@@ -17,6 +17,7 @@ from processes import ROOT, Caller, environment, run_command
 from s2s.decoding.text_classifier import TextClassifier
 from s2s.runs.checkpoint import load_checkpoint, save_checkpoint, weights_path
 from s2s.runs.folder import RunFolder
+from s2s.runs.metrics import read_metrics
 from tiny_runs import write_labelled
 
 NAUGHTY = ["", " ", "\t\u3000 ", "하나 둘", "a\u2028b\u0085c\x0cd", "🙂" * 30, "\x00\x01", "하나 " * 400]
@@ -160,7 +161,7 @@ def test_a_translator_is_no_classifier(tiny_run: Path, call_command: Caller) -> 
 def test_runs_are_gathered_averaged_and_shown(labelled: Path, tmp_path: Path, call_command: Caller) -> None:
     table = call_command("gather", f"runs=[{labelled}]", "format=tsv").out.decode().splitlines()
     assert table[0].split("\t")[:5] == ["runs", "accuracy", "accuracy_sd", "f1", "f1_sd"]
-    points = json.loads(call_command("bench", "curve", f"run={labelled}").out)["points"]
+    points = [row for row in read_metrics(labelled / "metrics.jsonl") if row["kind"] == "dev"]
     assert [point["step"] for point in points] == [20, 40, 60, 80]
     assert 0 <= points[0]["accuracy"] <= points[-1]["accuracy"] <= 100
     assert call_command("average", f"run={labelled}", f"output={tmp_path / 'mean'}", "last=2").code == 0

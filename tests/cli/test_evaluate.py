@@ -77,9 +77,11 @@ def test_a_single_run_has_intervals_where_they_are_asked_for(runs: list[Path], c
     for search in ("greedy", "beam"):
         assert "bootstrap" not in plain[search]
         assert plain[search]["chrf"] == sure[search]["chrf"]
-        evidence = sure[search]["bootstrap"]["chrf"]
-        assert evidence.keys() == {"mean", "ci", "signature"}
-        assert evidence["mean"] - evidence["ci"] < sure[search]["chrf"] < evidence["mean"] + evidence["ci"]
+        significance = sure[search]["bootstrap"]["chrf"]
+        assert significance.keys() == {"mean", "ci", "signature"}
+        assert (
+            significance["mean"] - significance["ci"] < sure[search]["chrf"] < significance["mean"] + significance["ci"]
+        )
         assert plain[search]["lowercased_bleu_signature"].startswith("nrefs:1|case:lc|")
 
 

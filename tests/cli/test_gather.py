@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from processes import Caller
-from s2s.analysis.run_comparison import Result, compare, find_runs, read_result
+from s2s.analysis.run_comparison import RunResult, compare, find_runs, read_result
 from s2s.config.training import Config
 from s2s.errors import RunError
 from s2s.runs.folder import RunFolder
@@ -18,10 +18,10 @@ from tiny_runs import TINY, file_options
 SIGNATURE = "nrefs:1|case:mixed|version:2"
 
 
-def result(cell: str, seed: int, bleu: float, **options: Any) -> Result:
+def result(cell: str, seed: int, bleu: float, **options: Any) -> RunResult:
     measures = {"bleu": bleu, "chrf": 2 * bleu, "dev_loss_nats": bleu / 10, "minutes": 1.0}
     signatures = {"bleu": "b", "chrf": "c"}
-    return Result(Path("r"), {"seed": seed, "model.cell": cell, **options}, 9, measures, signatures, is_ended=True)
+    return RunResult(Path("r"), {"seed": seed, "model.cell": cell, **options}, 9, measures, signatures, is_ended=True)
 
 
 def write_run(path: Path, bleu: float | None, seed: int, hidden: int, signature: str = SIGNATURE) -> None:

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from s2s.data.vocabulary.words import merge_pieces, merge_weights, word_weights, words_of_pieces
 from s2s.data.word_alignment import Link, format_pharaoh, links_from_weights
 from s2s.errors import DataError
-from s2s.evaluation.alignment import AlignmentScores, Gold, alignment_scores, diagonal_links, parse_pharaoh, read_gold
+from s2s.evaluation.alignment import (
+    AlignmentScores,
+    GoldLinks,
+    alignment_scores,
+    diagonal_links,
+    parse_pharaoh,
+    read_gold,
+)
 
 SOURCE = ["▁책", "을", "▁읽", "었", "어요"]  # two words of 2 and 3 pieces
 TARGET = ["▁I", "▁re", "ad"]  # two words of 1 and 2 pieces
@@ -132,7 +139,7 @@ def test_gold_files_plain_and_gzip(tmp_path: Path) -> None:
     (tmp_path / "a.align").write_bytes(content)
     with gzip.open(tmp_path / "a.align.gz", "wb") as file:
         file.write(content)
-    expected = [Gold({(0, 0)}, {(1, 0)}), Gold(set(), set()), Gold({(2, 1)}, set())]
+    expected = [GoldLinks({(0, 0)}, {(1, 0)}), GoldLinks(set(), set()), GoldLinks({(2, 1)}, set())]
     assert read_gold(tmp_path / "a.align") == read_gold(tmp_path / "a.align.gz") == expected
     (tmp_path / "b.align").write_text("1-1\n1-2 x\n")
     with pytest.raises(DataError, match=r"b\.align, line 2: expected links such as .* got 'x'"):
@@ -141,8 +148,8 @@ def test_gold_files_plain_and_gzip(tmp_path: Path) -> None:
         read_gold(tmp_path / "nothing")
 
 
-def golds(*pairs: tuple[set[Link], set[Link]]) -> list[Gold]:
-    return [Gold(sure, possible) for sure, possible in pairs]
+def golds(*pairs: tuple[set[Link], set[Link]]) -> list[GoldLinks]:
+    return [GoldLinks(sure, possible) for sure, possible in pairs]
 
 
 def test_scores_on_paper() -> None:

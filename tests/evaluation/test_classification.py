@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2s.evaluation.classification import NUM_BINS, calibration_error, judge, reliability
+from s2s.evaluation.classification import NUM_BINS, calibration_error, classification_scores, reliability
 
 
 def log(*rows: list[float]) -> np.ndarray:
@@ -17,7 +17,7 @@ def log(*rows: list[float]) -> np.ndarray:
 def test_scores_on_paper() -> None:
     """Three classes of 2, 1 and 2 texts; given: 0, 1 | 1 | 0, 2."""
     probabilities = log([0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.1, 0.8, 0.1], [0.6, 0.1, 0.3], [0.2, 0.2, 0.6])
-    found = judge(probabilities, np.array([0, 0, 1, 2, 2]))
+    found = classification_scores(probabilities, np.array([0, 0, 1, 2, 2]))
     assert found.confusion_CC == [[1, 1, 0], [0, 1, 0], [1, 0, 1]]
     assert found.accuracy == pytest.approx(60)
     assert found.f1_C == pytest.approx([100 * 2 / 4, 100 * 2 / 3, 100 * 2 / 3])
@@ -36,20 +36,20 @@ def test_calibration_on_paper() -> None:
 
 
 def test_a_class_that_never_occurs_scores_nothing() -> None:
-    found = judge(log([0.9, 0.05, 0.05], [0.1, 0.8, 0.1]), np.array([0, 1]))
+    found = classification_scores(log([0.9, 0.05, 0.05], [0.1, 0.8, 0.1]), np.array([0, 1]))
     assert found.f1_C == [100, 100, 0]
     assert found.f1 == 100
 
 
 def test_a_class_that_occurs_on_one_side_only_counts() -> None:
     """The third class is given once and never true, the fourth neither."""
-    found = judge(log([0.9, 0.05, 0.03, 0.02], [0.1, 0.2, 0.6, 0.1]), np.array([0, 1]))
+    found = classification_scores(log([0.9, 0.05, 0.03, 0.02], [0.1, 0.2, 0.6, 0.1]), np.array([0, 1]))
     assert found.f1_C == [100, 0, 0, 0]
     assert found.f1 == pytest.approx(100 / 3)
 
 
 def test_json_has_names_and_filled_bins_only() -> None:
-    found = judge(log([0.9, 0.1], [0.2, 0.8]), np.array([0, 0])).as_json(["neg", "pos"])
+    found = classification_scores(log([0.9, 0.1], [0.2, 0.8]), np.array([0, 0])).as_json(["neg", "pos"])
     assert found["f1_by_label"] == {"neg": 66.67, "pos": 0.0}
     assert found["confusion"] == [[1, 1], [0, 0]]
     assert [(each["num_texts"], each["accuracy"]) for each in found["reliability"]] == [(1, 0.0), (1, 1.0)]

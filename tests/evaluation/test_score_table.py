@@ -2,9 +2,9 @@
 
 import json
 
-from s2s.evaluation.score_table import Scored, score_table
+from s2s.evaluation.score_table import ScoredSystem, score_table
 from s2s.evaluation.scores import Scores
-from s2s.evaluation.significance import Evidence, Resampling
+from s2s.evaluation.significance import Resampling, Significance
 
 
 def scores(bleu: float, chrf: float, ter: float, lowercased_bleu: float) -> Scores:
@@ -20,21 +20,26 @@ def scores(bleu: float, chrf: float, ter: float, lowercased_bleu: float) -> Scor
     }
 
 
-def evidence(mean: float | None, ci: float | None, p_value: float | None) -> dict[str, Evidence]:
-    return {name: Evidence(mean, ci, p_value, f"{name}|n:7") for name in ("bleu", "chrf", "ter")}
+def significance(mean: float | None, ci: float | None, p_value: float | None) -> dict[str, Significance]:
+    return {name: Significance(mean, ci, p_value, f"{name}|n:7") for name in ("bleu", "chrf", "ter")}
 
 
-BASELINE = Scored("runs/a", ["x"], scores(30.5, 50.25, 60, 31), 1.234567, "a.txt")
-SYSTEM = Scored("runs/long-name", ["y"], scores(29, 51, 60.5, 30), 12, "b.txt")
+BASELINE = ScoredSystem("runs/a", ["x"], scores(30.5, 50.25, 60, 31), 1.234567, "a.txt")
+SYSTEM = ScoredSystem("runs/long-name", ["y"], scores(29, 51, 60.5, 30), 12, "b.txt")
 TESTED = [
-    Scored("runs/a", ["x"], BASELINE.scores, 1.234567, "a.txt", {Resampling.bootstrap: evidence(30, 1.5, None)}),
-    Scored(
+    ScoredSystem(
+        "runs/a", ["x"], BASELINE.scores, 1.234567, "a.txt", {Resampling.bootstrap: significance(30, 1.5, None)}
+    ),
+    ScoredSystem(
         "runs/long-name",
         ["y"],
         SYSTEM.scores,
         12,
         "b.txt",
-        {Resampling.bootstrap: evidence(29.25, 2, 0.04321), Resampling.randomization: evidence(None, None, 0.5)},
+        {
+            Resampling.bootstrap: significance(29.25, 2, 0.04321),
+            Resampling.randomization: significance(None, None, 0.5),
+        },
     ),
 ]
 

@@ -89,7 +89,7 @@ def test_the_seed_decides() -> None:
     def means(seed: int) -> list[float | None]:
         metrics = comparable_metrics()
         [row] = resample(Resampling.bootstrap, [OTHER], [RIGHT], metrics, num_samples=100, seed=seed)
-        return [evidence.mean for evidence in row.values()]
+        return [significance.mean for significance in row.values()]
 
     assert means(5) == means(5) != means(6)
 

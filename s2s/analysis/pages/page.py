@@ -9,11 +9,14 @@ import importlib.util
 import io
 import logging
 import re
-from html import escape
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from s2s.analysis.plots.figure import korean_font
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from s2s.analysis.plots.figure import COLOURS, korean_font
 
 _logger = logging.getLogger(__name__)
 _HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
@@ -21,7 +24,7 @@ _HANGUL_RANGE = "U+1100-11FF, U+3130-318F, U+AC00-D7A3"  # the same for a style 
 _KOREAN_FAMILY = "Letters of this page"  # as page.css calls it
 
 
-def page(title: str, body: str, *scripts: str) -> str:
+def page(title: str, body: Markup, *scripts: str) -> str:
     """A whole HTML document.
 
     A policy in it lets the browser run these scripts and nothing else, and fetch nothing, whatever the body holds.
@@ -31,26 +34,35 @@ def page(title: str, body: str, *scripts: str) -> str:
         body: HTML, in which every text has been escaped.
         scripts: JavaScript, run after the body is there.
     """
-    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts) or "'none'"
-    policy = f"default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; script-src {hashes}"
-    parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<link rel="icon" href="data:,">',  # or the browser asks for one
-        f"<title>{escape(title)}</title>",
-        f"<style>\n{asset('page.css')}{_korean_face(body)}</style>",
-        "</head>",
-        "<body>",
-        body,
-        *(f"<script>{script}</script>" for script in scripts),
-        "</body>",
-        "</html>",
-    ]
-    return "\n".join(parts) + "\n"
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    return render(
+        "page.html",
+        title=title,
+        script_hashes=" ".join(f"'sha256-{digest}'" for digest in digests) or "'none'",
+        style=Markup(asset("page.css") + _korean_face(body)),
+        body=body,
+        scripts=map(Markup, scripts),
+    )
+
+
+def render(template: str, **values: object) -> Markup:
+    """HTML from a template beside this file; texts among the values are escaped."""
+    return Markup(environment().get_template(template).render(values))
+
+
+@cache
+def environment() -> Environment:
+    """Where templates are found, and what is the same for all of them."""
+    found = Environment(
+        loader=PackageLoader("s2s.analysis.pages", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    found.globals["COLOURS"] = COLOURS
+    return found
 
 
 def asset(name: str) -> str:
@@ -83,7 +95,7 @@ def _subset(font: Path, letters: str) -> bytes:
 
     options = subset.Options(flavor="woff", hinting=False, layout_features=[], ignore_missing_unicodes=True)
     options.drop_tables += ["TSI0", "TSI1", "TSI2", "TSI3", "TSI5"]  # the sources of its hinting
-    logging.getLogger("fontTools.subset").setLevel(logging.WARNING)  # it tells of every table that it looks at
+    logging.getLogger("fontTools.subset").setLevel(logging.WARNING)  # it logs every table that it looks at
     subsetter = subset.Subsetter(options)
     subsetter.populate(text=letters)
     content = io.BytesIO()
@@ -91,7 +103,3 @@ def _subset(font: Path, letters: str) -> bytes:
         subsetter.subset(loaded)
         subset.save_font(loaded, content, options)
     return content.getvalue()
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

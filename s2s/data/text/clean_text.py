@@ -43,7 +43,7 @@ class CleanText:
     """What `write_clean_text` has written.
 
     Attributes:
-        name: of its folder, which tells it apart from all other texts.
+        name: of its folder, made of all that the text depends on.
         chunks: files of the training pairs.
         num_train: pairs in all chunks.
         held_out: the pairs of dev and test.
@@ -187,11 +187,8 @@ def _cut_splits(
 ) -> dict[Split, bytes]:
     """Take dev and test out of the training chunks; returns their text."""
     ranks_N = np.concatenate(ranks)
-    num_dev, num_test = (
-        int(size) if size >= 1 or not size else max(1, round(size * len(ranks_N)))
-        for size in (cut.get(Split.dev, 0), cut.get(Split.test, 0))
-    )
-    splits_N = choose_splits(ranks_N, num_dev, num_test)
+    nums = {split: int(size) if size >= 1 else max(1, round(size * len(ranks_N))) for split, size in cut.items()}
+    splits_N = choose_splits(ranks_N, nums.get(Split.dev, 0), nums.get(Split.test, 0))
     splits_by_chunk = np.split(splits_N, np.cumsum([len(some) for some in ranks])[:-1])
     tasks = [task for task in zip(_chunk_files(folder), splits_by_chunk, strict=True) if task[1].any()]
     parts = list(workers.in_order(_cut_chunk, tasks))

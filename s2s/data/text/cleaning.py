@@ -24,7 +24,7 @@ Digests = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint8]
 T = TypeVar("T")
-_LEAST_NEW = 0.01  # share of a chunk; with less, whoever goes on generating will hardly come to an end
+_LEAST_NEW = 0.01  # share of a chunk; with less, going on would hardly come to an end
 
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ class Labels:
         """The classes of these labels, in which white space counts as little as in any other text.
 
         Raises:
-            DataError: there are none, or fewer or more than can be told apart; or one is blank.
+            DataError: there are none, or too few or too many; or one is blank.
         """
         names = sorted({normalize_spaces(label) for label in found})
         if not 2 <= len(names) <= _MAX_LABELS:

@@ -11,12 +11,13 @@ import pytest
 from browser import Tags, needs_chromium, opened
 from processes import Caller
 from s2s.analysis.attention import WordAttention
-from s2s.analysis.pages.report_page import RunStory, Said, TextResults, marked, report_page
-from s2s.analysis.run_comparison import Result
+from s2s.analysis.pages.report_page import marked, report_page
+from s2s.analysis.run_comparison import RunResult
+from s2s.analysis.run_report import ReportedRun, ReportedSystem, ReportedText
 from s2s.config.options import flatten
-from s2s.evaluation.score_table import Scored
+from s2s.evaluation.score_table import ScoredSystem
 from s2s.evaluation.scores import corpus_scores, lowercased_metric
-from s2s.evaluation.significance import Evidence, Resampling
+from s2s.evaluation.significance import Resampling, Significance
 from s2s.evaluation.testsets import ScoredText
 from s2s.runs.saved_config import load_config
 from s2s.tasks.train_run import train
@@ -26,7 +27,7 @@ MARKUP = '</dd><script>alert("1")</script><img src=x onerror=alert(1)>&amp;'
 QUICK = ["significance.randomization_samples=100", "significance.bootstrap_samples=100"]
 
 
-def story(name: str, blind: bool = False, **measures: float) -> RunStory:
+def run(name: str, blind: bool = False, **measures: float) -> ReportedRun:
     signatures = {"bleu": f"signature of {name}", "chrf": "of chrf"} if "bleu" in measures else {}
     options = {"task": "translate", "seed": 1, "data.root": name, "model.attention": "none" if blind else "dot"}
     metrics = [
@@ -34,33 +35,37 @@ def story(name: str, blind: bool = False, **measures: float) -> RunStory:
         {"step": 100, "kind": "dev", "loss_nats": None, "bleu": 12.25, "elapsed_s": 18.0},
         {"step": 200, "kind": "dev", "loss_nats": 2.5, "bleu": 11.0, "elapsed_s": 36.0},
     ]
-    return RunStory(name, Result(Path(name), options, 200, measures, signatures, bool(signatures)), metrics)
+    return ReportedRun(name, RunResult(Path(name), options, 200, measures, signatures, bool(signatures)), metrics)
 
 
-def said(run: int, name: str, hypotheses: list[str], p_value: float | None, attention: WordAttention | None) -> Said:
+def system(
+    index: int, name: str, hypotheses: list[str], p_value: float | None, attention: WordAttention | None
+) -> ReportedSystem:
     references = ["a b c d", "e f g h", "i j k l"]
     scores = corpus_scores(hypotheses, references) | corpus_scores(hypotheses, references, metrics=lowercased_metric())
-    evidence = {
-        Resampling.bootstrap: {key: Evidence(30.0, 1.5, None, "of bs") for key in ("bleu", "chrf", "ter")},
-        Resampling.randomization: {key: Evidence(None, None, p_value, "of ar") for key in ("bleu", "chrf", "ter")},
+    significance = {
+        Resampling.bootstrap: {key: Significance(30.0, 1.5, None, "of bs") for key in ("bleu", "chrf", "ter")},
+        Resampling.randomization: {key: Significance(None, None, p_value, "of ar") for key in ("bleu", "chrf", "ter")},
     }
-    return Said(run, Scored(name, hypotheses, scores, 1.0, "x.txt", evidence), attention, ("ko", "en"))
+    return ReportedSystem(
+        index, ScoredSystem(name, hypotheses, scores, 1.0, "x.txt", significance), attention, ("ko", "en")
+    )
 
 
 def whole_page(name: str) -> str:
     text = ScoredText("t", ["w", name, "w w w"], [["a b c d", "e f g h", "i j k l"]])
     look = WordAttention([name, "b"], [name], np.array([[0.75, 0.25]]))
-    results = TextResults(
+    results = ReportedText(
         text,
         "beam",
         [
-            said(0, name, ["a b c d", "e f g h", "i j"], None, look),
-            said(1, "second", ["a b c d", name, "i j"], 0.012, None),
-            said(2, "third", ["a b c d", "e f g h", "i j"], 0.5, None),
+            system(0, name, ["a b c d", "e f g h", "i j"], None, look),
+            system(1, "second", ["a b c d", name, "i j"], 0.012, None),
+            system(2, "third", ["a b c d", "e f g h", "i j"], 0.5, None),
         ],
     )
-    stories = [story(name, bleu=30.0, chrf=50.0, minutes=1.5), story("second", blind=True), story("third")]
-    return report_page(stories, [results], num_samples=4)
+    runs = [run(name, bleu=30.0, chrf=50.0, minutes=1.5), run("second", blind=True), run("third")]
+    return report_page(runs, [results], num_samples=4)
 
 
 def test_all_that_there_is_stands_on_the_page() -> None:

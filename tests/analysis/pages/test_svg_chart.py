@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2s.analysis.pages.svg_chart import ChartLine, legend, line_chart, swatch, ticks
+from s2s.analysis.pages.page import environment
+from s2s.analysis.pages.svg_chart import ChartLine, line_chart, ticks
 from s2s.analysis.plots.figure import COLOURS
 
 
@@ -53,7 +54,7 @@ def test_points_say_their_values_and_names_are_escaped() -> None:
     root = svg_of(ChartLine("<b>&", 1, [(1.0, 2.5), (3.0, math.nan)]))
     assert [title.text for title in root.iter("title")] == ["<b>&: 1, 2.5"]
     assert root.get("aria-label") == "y & z by x < 3"
-    assert "<b>" not in legend([("<b>", 0)])
+    assert "<b>" not in line_chart([ChartLine("<b>", 0, [(1.0, 2.5)])], x_name="x", y_name="y")
 
 
 def test_long_lines_are_thinned_and_keep_their_ends() -> None:
@@ -70,4 +71,5 @@ def test_nothing_to_draw() -> None:
 
 
 def test_many_lines_look_different() -> None:
+    swatch = environment().get_template("line_styles.html").module.swatch
     assert len({swatch(style) for style in range(4 * 5 * len(COLOURS))}) == 4 * 5 * len(COLOURS)
