@@ -35,7 +35,7 @@ from s2s.runs.saved_config import load_config
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Translator:
     """Translates lines with a trained model, or with several that form an ensemble.
 
@@ -87,10 +87,10 @@ class Translator:
 
         Args:
             runs: a folder, or several whose models form an ensemble.
-            search: left out: the defaults of `SearchConfig`.
-            device, precision: auto, or one of the others.
+            search: how to search; left out: by the defaults of `SearchConfig`.
+            device, precision: where to compute, and in which type.
             ensemble: which mean of several models.
-            batch_size, with_alignments: see the class.
+            batch_size, with_alignments: as in the class.
 
         Raises:
             RunError: a folder is missing, foreign, or holds no readable weights; or the subwords differ.
@@ -149,26 +149,26 @@ class Translator:
         """
         numbers = range(1, len(lines) + 1) if numbers is None else numbers
         constraints = [LineConstraints()] * len(lines) if constraints is None else constraints
-        encoded = zip(numbers, self.source.encode(lines), constraints, strict=True)
-        sentences = [(self._compiler.compile(each, number), self._cut(ids, number)) for number, ids, each in encoded]
-        order = sorted(
-            (index for index, (_, ids) in enumerate(sentences) if ids), key=lambda index: len(sentences[index][1])
-        )
+        sources, compiled = [], []
+        for number, ids, each in zip(numbers, self.source.encode(lines), constraints, strict=True):
+            compiled.append(self._compiler.compile(each, number))
+            sources.append(self._cut(ids, number))
+        order = sorted((row for row, ids in enumerate(sources) if ids), key=lambda row: len(sources[row]))
         postprocessing = build_postprocessing(
             self.source, self.target, self.search, with_alignments=self.with_alignments
         )
         results = [postprocessing.empty_translation()] * len(lines)
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
-            compiled, sources = zip(*(sentences[index] for index in batch), strict=True)
-            for index, hypotheses in zip(batch, self._search(sources, compiled, keep_attention), strict=True):
+            found = self._search([sources[row] for row in batch], [compiled[row] for row in batch], keep_attention)
+            for row, hypotheses in zip(batch, found, strict=True):
                 if hypotheses:
-                    results[index] = postprocessing(lines[index], sentences[index][1], hypotheses)
+                    results[row] = postprocessing(lines[row], sources[row], hypotheses)
                 else:
                     _logger.warning(
                         "line %d: the translation is empty, since the rules forbid every piece before it can end: "
                         "loosen search.no_repeat_ngram, search.min_length or what is to be avoided",
-                        numbers[index],
+                        numbers[row],
                     )
         return results
 
@@ -266,7 +266,7 @@ def _check_attention(search: SearchConfig, with_alignments: bool, has_attention:
     }.items():
         if value:
             raise ConfigError(
-                f"{name} asks where the model looks, which a run with model.attention=none does not do: leave it out"
+                f"{name} needs attention, which a run with model.attention=none does not have: leave it out"
             )
 
 

@@ -491,7 +491,7 @@ def test_a_model_without_attention_has_no_links(
     (run / "config.yaml").write_text(config.replace("attention: dot", "attention: none"))
     ended = call_command("translate", f"run={run}", f"{option}=true")
     assert ended.code == 2
-    assert f"{name} asks where the model looks" in ended.err
+    assert f"{name} needs attention" in ended.err
     assert "model.attention=none" in ended.err
 
 
