@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from s2s.config.search import DecodingPrecision
+from s2s.config.decoding import DecodingPrecision
 from s2s.config.training import Device, Precision
 from s2s.errors import ConfigError
 

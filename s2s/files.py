@@ -43,7 +43,7 @@ def replacing(destination: Path) -> Iterator[BinaryIO]:
 def new_folder(destination: Path) -> Iterator[Path]:
     """A folder to fill that becomes `destination` when the block ends well, and vanishes when it does not.
 
-    The files in it are flushed by whoever writes them. A killed process leaves its part beside, under another name.
+    Its files are to be flushed as they are written. A killed process leaves its part beside, under another name.
 
     Raises:
         OSError: the folder cannot be written, or `destination` is there and is not an empty folder.

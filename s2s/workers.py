@@ -47,7 +47,7 @@ class _Worker:
     """A process that does a task at a time.
 
     It is spawned, not forked: threads of torch and OpenMP do not survive a fork. Its pipe has no other end than its
-    own, so that whoever waits for it hears at once when it is killed, in the middle of a result too. (A pool of
+    own, so that reading from it ends as soon as it is killed, in the middle of a result too. (A pool of
     `concurrent.futures` shares one pipe among its processes, and waits for ever for the rest of such a result.)
     """
 

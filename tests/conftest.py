@@ -11,7 +11,7 @@ import torch
 from processes import Caller, Ended
 from s2s.cli.app import main
 from s2s.tasks.train_run import train
-from tiny_runs import TINY, compose, file_options, labelled_options
+from tiny_runs import LEARNS, TINY, compose, file_options, labelled_options
 
 torch.set_num_threads(1)  # a process for each core runs the tests: more threads would fight for them
 
@@ -55,6 +55,15 @@ def labelled_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier that was trained for some steps."""
     folder = tmp_path_factory.mktemp("labelled")
     options = [*labelled_options(folder / "corpus"), *TINY, "training.max_steps=12"]
+    train(compose("train", *options, f"run={folder / 'run'}"))
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier that has learnt which words begin a good text."""
+    folder = tmp_path_factory.mktemp("learnt")
+    options = [*labelled_options(folder / "corpus"), *LEARNS, "training.max_steps=80", "training.validate_every=20"]
     train(compose("train", *options, f"run={folder / 'run'}"))
     return folder / "run"
 

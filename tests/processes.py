@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from s2s.runs.metrics import read_metrics
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,3 +35,18 @@ Caller = Callable[..., Ended]
 def environment() -> dict[str, str]:
     """The environment of a command: one thread, since tests are small and cores are shared."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
+
+
+def losses(run: Path) -> list[tuple[int, str, float]]:
+    """(step, kind, loss) of every complete line of metrics."""
+    return [(row["step"], row["kind"], row["loss_nats"]) for row in read_metrics(run / "metrics.jsonl")]
+
+
+def wait_for_step(run: Path, step: int) -> None:
+    """Wait until a run in another process has logged a step."""
+    until_s = time.monotonic() + 120
+    while time.monotonic() < until_s:
+        if any(row[0] >= step for row in losses(run)):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"step {step} was not reached")

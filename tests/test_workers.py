@@ -127,7 +127,7 @@ def heed_sigint() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize(("stage", "part"), [("reading", "text-*.part/draft.*"), ("encoding", "ids-*.part")])
+@pytest.mark.parametrize(("stage", "part"), [("reading", "text-*.part/train.*"), ("encoding", "ids-*.part")])
 @pytest.mark.parametrize("wait_s", [0.0, 0.2])
 def test_a_signal_to_all_processes_ends_preparation(
     tmp_path: Path, number: int, stage: str, part: str, wait_s: float

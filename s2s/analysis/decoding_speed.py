@@ -16,14 +16,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from s2s.config.search import DecodingPrecision, Strategy
+from s2s.config.decoding import DecodingPrecision
+from s2s.config.search import Strategy
 from s2s.config.training import Config
 from s2s.data.prepare import prepare
 from s2s.data.text.parallel_text import Pair, read_pairs
 from s2s.data.vocabulary.subwords import NO_TEXT
 from s2s.decoding.ensemble import Ensemble, EnsembleState
 from s2s.decoding.packed_model import pack_linear
-from s2s.decoding.streaming.input_lines import Window
+from s2s.decoding.streaming.input_lines import LineBlock
 from s2s.decoding.streaming.line_translator import load_lines
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
 from s2s.decoding.translator import Translator
@@ -154,7 +155,7 @@ class _CountingTranslator(Translator):
     """Counts what its one model computes."""
 
     @cached_property
-    def engine(self) -> _CountingEnsemble:
+    def packed(self) -> _CountingEnsemble:
         return _CountingEnsemble([self.model], self.precision, banned=NO_TEXT)
 
 
@@ -170,16 +171,16 @@ def _measured(
     """One row of the table."""
     num_threads = max(1, all_cores() // num_processes)
     before = torch.get_num_threads()
-    window = Window(1, [line.encode() for line in lines])
+    block = LineBlock(1, [line.encode() for line in lines])
     num_tokens, flops = _work(_CountingTranslator.load(run, **options), lines)
     found = []
     load = partial(load_lines, run, **options)
-    with ParallelTranslator(load, num_processes, num_threads=num_threads) as crew:
+    with ParallelTranslator(load, num_processes, num_threads=num_threads) as workers:
         for number in range(rounds + 1):
             rate = _rate(kind, device)
             torch.set_num_threads(before if num_processes == 1 else num_threads)
             started_s = time.perf_counter()
-            for _ in crew.translated([window]):
+            for _ in workers.translate([block]):
                 pass
             elapsed_s = time.perf_counter() - started_s
             torch.set_num_threads(before)
@@ -203,7 +204,7 @@ def _work(translator: _CountingTranslator, lines: Sequence[str]) -> tuple[int, f
     translations = translator.translations(lines)
     on_source, on_beam = decoding_flops(translator.model)
     num_tokens = sum(len(translation.hypotheses[0].ids) + 1 for translation in translations)
-    return num_tokens, translator.engine.num_source * on_source + translator.engine.num_beams * on_beam
+    return num_tokens, translator.packed.num_source * on_source + translator.packed.num_beams * on_beam
 
 
 def _rate(kind: torch.dtype, device: torch.device) -> float:

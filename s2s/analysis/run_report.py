@@ -2,18 +2,18 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from s2s.analysis.attention import WordAttention, attention_of_pairs, medium_sentence, piece_pairs
 from s2s.analysis.run_comparison import RunResult, read_result, short_names
-from s2s.config.decoding import SignificanceConfig
+from s2s.config.decoding import ComparisonConfig, SignificanceConfig
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError, RunError
 from s2s.evaluation.score_table import ScoredSystem
 from s2s.evaluation.significance import Resampling
-from s2s.evaluation.systems import score_system, with_significance
+from s2s.evaluation.systems import load_translator, score_system, with_significance
 from s2s.evaluation.testsets import ScoredText, own_text
 from s2s.runs.folder import RunFolder
 from s2s.runs.metrics import read_metrics
@@ -80,8 +80,7 @@ def score_runs(
     runs: Sequence[ReportedRun],
     folders: Sequence[RunFolder],
     text: ScoredText | None,
-    load: Callable[[RunFolder], Translator],
-    significance: SignificanceConfig,
+    options: ComparisonConfig,
 ) -> tuple[list[ReportedRun], list[ReportedText]]:
     """Translate with each run that can, score the translations, and compare runs that have the same text.
 
@@ -89,7 +88,6 @@ def score_runs(
         runs: what is known of them.
         folders: theirs.
         text: what to translate; None: each run's own test set.
-        load: the translator of a run.
 
     Returns:
         The runs, with a note where one cannot be scored; and the texts, in the order of the first run that has each.
@@ -97,7 +95,7 @@ def score_runs(
     noted, groups = list(runs), list[tuple[ScoredText, dict[int, Translator]]]()
     for index, folder in enumerate(folders):
         try:
-            translator = load(folder)
+            translator = load_translator(folder, options)
             own = own_text([folder]) if text is None else text
         except (RunError, DataError) as error:  # no weights yet, a damaged text: the page shows what there is
             _logger.warning("warning: %s is not scored: %s", folder.path, error)
@@ -109,7 +107,7 @@ def score_runs(
                 break
         else:
             groups.append((own, {index: translator}))
-    return noted, [_score_text(runs, own, translators, significance) for own, translators in groups]
+    return noted, [_score_text(runs, own, translators, options.significance) for own, translators in groups]
 
 
 def _score_text(

@@ -13,7 +13,7 @@ from s2s.config.options import option
 from s2s.data.text.parallel_text import Pair
 from s2s.data.word_alignment import Link, format_pharaoh
 from s2s.decoding.forced_decoding import ForcedDecoder
-from s2s.decoding.streaming.input_pairs import read_pair_windows
+from s2s.decoding.streaming.input_pairs import read_pair_blocks
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
 from s2s.evaluation.alignment import alignment_scores, check_gold, diagonal_links, read_gold
@@ -30,7 +30,7 @@ class AlignConfig(ForcedDecodingConfig):
     diagonal: bool = option(False, "link words at the same relative position: a baseline without a model")
     hypotheses: str | None = option(None, "file of links, Pharaoh `i-j`, zero-based, to be scored against gold")
     threshold: float | None = option(
-        None, "run: link all source words of at least this weight; left out: the one of the largest", low=1e-9, high=1
+        None, "run: link all source words with at least this weight; left out: the one with the most", low=1e-9, high=1
     )
     gold: str | None = option(
         None, "file of gold links, `i-j` sure, `ipj` possible: precision, recall and AER are written instead of links"
@@ -68,14 +68,14 @@ def _aligned(config: AlignConfig) -> Iterator[list[tuple[Pair | None, list[Link]
     if config.hypotheses is not None:
         yield [(None, sorted(found.sure | found.possible)) for found in read_gold(Path(config.hypotheses))]
     elif config.diagonal:
-        for _, pairs in read_pair_windows(config.data.test):
+        for _, pairs in read_pair_blocks(config.data.test):
             yield [(pair, diagonal_links(*_lengths(pair))) for pair in pairs]
     else:
         assert config.run is not None
         translator = Translator.load(config.run, device=config.device)
         decoder = ForcedDecoder(translator, batch_tokens=config.batch_tokens, max_pieces=config.max_pieces)
         aligner = AttentionAligner(decoder, config.threshold)
-        for number, pairs in read_pair_windows(config.data.test):
+        for number, pairs in read_pair_blocks(config.data.test):
             yield list(zip(pairs, aligner.links(pairs, first_line=number), strict=True))
 
 

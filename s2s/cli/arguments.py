@@ -1,7 +1,6 @@
 """What is typed after `s2s COMMAND`: flags and OPTION=VALUE, checked in s2s's own words before Hydra composes them."""
 
 import argparse
-import dataclasses
 import difflib
 import enum
 import re
@@ -17,11 +16,13 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
 from s2s.cli.commands import Command
-from s2s.cli.composition import choices_of, default_choices, option_fields
+from s2s.cli.composition import choices_of, default_choices, is_group, option_fields
+from s2s.config.options import Options
 from s2s.errors import ConfigError
 
 HELP_WIDTH = 100
 _LEAST_LIKENESS = 0.7  # of names; 1 means equal
+_CONFIGS = ("job", "hydra", "all")
 _INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 _TYPE_NAMES = {
     int: "a whole number",
@@ -42,19 +43,15 @@ def flag_parser(name: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
         exit_on_error=False,
     )
-    flags = parser.add_argument_group("flags")
-    flags.add_argument("-h", "--help", action="store_true", help="show this and end")
-    flags.add_argument("-m", "--multirun", action="store_true", help="a job for each of several values: seed=1,2")
-    flags.add_argument(
-        "-c", "--cfg", choices=["job", "hydra", "all"], metavar="WHAT", help="print options: job, hydra, all"
-    )
-    flags.add_argument("-p", "--package", metavar="GROUP", help="with --cfg: only this group of options")
-    flags.add_argument("--resolve", action="store_true", help="with --cfg: put values in place of ${...}")
-    flags.add_argument(
-        "-i", "--info", nargs="?", const="all", choices=_INFO, metavar="WHAT", help=f"{', '.join(_INFO)}"
-    )
-    flags.add_argument("-cd", "--config-dir", metavar="DIR", help="a folder of your own with choices, as in conf/")
-    flags.add_argument("-sc", "--shell-completion", action="store_true", help="install=bash, install=fish, ...")
+    add = parser.add_argument_group("flags").add_argument
+    add("-h", "--help", action="store_true", help="show this and end")
+    add("-m", "--multirun", action="store_true", help="run a job for each of several values, such as seed=1,2")
+    add("-c", "--cfg", choices=_CONFIGS, metavar="WHAT", help=f"show the options and end: {', '.join(_CONFIGS)}")
+    add("-p", "--package", metavar="GROUP", help="with --cfg: only this group of options")
+    add("--resolve", action="store_true", help="with --cfg: put values in place of ${...}")
+    add("-i", "--info", nargs="?", const="all", choices=_INFO, metavar="WHAT", help="show how Hydra composes them")
+    add("-cd", "--config-dir", metavar="DIR", help="a folder of your own with choices, laid out like conf/")
+    add("-sc", "--shell-completion", action="store_true", help="install=bash, ...: complete names with Tab")
     return parser
 
 
@@ -75,7 +72,7 @@ def quote_text(argument: str) -> str:
     return f'{name}="{text}"'
 
 
-def check_words(words: Sequence[str], name: str, options: type, *, is_sweep: bool) -> None:
+def check_words(words: Sequence[str], name: str, options: type[Options], *, is_sweep: bool) -> None:
     """Ensure that every word is OPTION=VALUE, or GROUP=CHOICE, for an option or group that a command has.
 
     Raises:
@@ -83,33 +80,39 @@ def check_words(words: Sequence[str], name: str, options: type, *, is_sweep: boo
     """
     groups = default_choices(options)
     type_of = {option: item.type for option, item in option_fields(options)}
-    known = [*type_of, *groups]
     for word, following in zip(words, [*words[1:], ""], strict=False):
-        key, equals, value = word.lstrip("-+~").partition("=")
-        if equals and key.startswith(("hydra.", "hydra/")):
+        if re.match(r"[+~]{0,2}hydra[./].*=", word):
+            _parsed(word)
             continue
-        nearest = _nearest(key.replace("-", "_"), known)
-        if not key or not equals or word[0] in "-+~":
-            value = value if equals or "=" in following or following[:1] in "-+~" else following
-            advice = (
-                f"did you mean {nearest}={value or 'VALUE'}?" if nearest else f"s2s {name} --help lists the options"
-            )
-            raise ConfigError(f"{word}: expected OPTION=VALUE; {advice}")
-        if key not in known:
-            advice = f"did you mean {nearest}?" if nearest else f"no such option; s2s {name} --help lists them"
-            raise ConfigError(f"{key}: {advice}")
+        _check_name(word, following, [*type_of, *groups], name)
         override = _parsed(word)
+        option, value = override.key_or_group, override.value()
         if override.is_sweep_override():
             if not is_sweep:
+                typed = override.get_value_string()
                 raise ConfigError(
-                    f"{word} has several values: add -m for a job each, or write {key}=[{value}] for a list and "
-                    f"{key}='\"{value}\"' for a text"
+                    f"{word} has several values: add -m for a job each, or write {option}=[{typed}] for a list and "
+                    f"{option}='\"{typed}\"' for a text"
                 )
-        elif key in groups and not isinstance(override.value(), str | list | dict):
-            raise ConfigError(f"{word}: expected one of {', '.join(choices_of(key))}")
-        elif key not in groups and dataclasses.is_dataclass(type_of[key]) and not isinstance(override.value(), dict):
-            example = next(option for option in type_of if option.startswith(f"{key}."))
-            raise ConfigError(f"{word}: {key} is a group of options, such as {example}=VALUE")
+        elif option in groups and not isinstance(value, str | list | dict):
+            raise ConfigError(f"{word}: expected one of {', '.join(choices_of(option))}")
+        elif option not in groups and is_group(type_of[option]) and not isinstance(value, dict):
+            example = next(inner for inner in type_of if inner.startswith(f"{option}."))
+            raise ConfigError(f"{word}: {option} is a group of options, such as {example}=VALUE")
+
+
+def _check_name(word: str, following: str, options: Sequence[str], command: str) -> None:
+    """Check that a word sets an option that there is; `following` may be its value, as in `--seed 3`."""
+    option, equals, value = word.lstrip("-+~").partition("=")
+    nearest = _nearest(option.replace("-", "_"), options)
+    if not option or not equals or word[0] in "-+~":
+        if not equals and following and "=" not in following and following[0] not in "-+~":
+            value = following
+        advice = f"did you mean {nearest}={value or 'VALUE'}?" if nearest else f"s2s {command} --help lists the options"
+        raise ConfigError(f"{word}: expected OPTION=VALUE; {advice}")
+    if option not in options:
+        advice = f"did you mean {nearest}?" if nearest else f"no such option; s2s {command} --help lists them"
+        raise ConfigError(f"{option}: {advice}")
 
 
 def _parsed(word: str) -> Override:
@@ -129,7 +132,7 @@ def _nearest(word: str, options: Iterable[str]) -> str | None:
     return option_of[near[0]] if near else None
 
 
-def explain(error: Exception, options: type) -> str:
+def explain(error: Exception, options: type[Options]) -> str:
     """Say in a line what Hydra could not compose."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, choice = error.missing_cfg_file.rpartition("/")

@@ -13,10 +13,11 @@ from s2s.analysis.plots.attention_heat_map import plot_attention
 from s2s.analysis.plots.figure import require_matplotlib
 from s2s.analysis.six_steps import six_steps, six_steps_text
 from s2s.cli.commands import Command
+from s2s.config.decoding import check_gives_one
 from s2s.config.options import Options, option
 from s2s.config.search import SearchConfig
-from s2s.config.training import Device
-from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
+from s2s.config.training import DEVICE_HELP, Device
+from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError, DataError
 from s2s.files import write_text
@@ -40,12 +41,12 @@ class AttentionConfig(Options):
     """Options of `attention`."""
 
     run: str = option("???", "folder of a trained run")
-    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    device: Device = option(Device.auto, DEVICE_HELP)
     text: str | None = option(None, "a sentence, taken as it stands; left out: input")
     target: str | None = option(None, "text: its translation, taken as it stands; left out: the model's own")
     input: str | None = option(
         None,
-        "file, plain or .gz: a sentence a line, or a sentence, a tab and its translation; left out: standard input",
+        "file, plain or .gz, of sentences, a tab and a translation after any of them; left out: standard input",
     )
     step: int | None = option(
         None, "text: print the six steps of this step of the decoder, with their numbers, and draw nothing", low=1
@@ -53,11 +54,12 @@ class AttentionConfig(Options):
     output: str | None = option(None, "folder of the pictures; left out: RUN/attention")
     formats: list[PictureFormat] = option(
         [PictureFormat.png, PictureFormat.svg, PictureFormat.html],
-        "png, svg, pdf: a picture a sentence (need the extra s2s[plots]); html: one page for all of them",
+        "png, svg, pdf: a picture for each sentence (need the extra s2s[plots]); html: a page for all",
     )
     ends: bool = option(True, "show `</s>`, the end of a sentence; without it, attention to it is missing")
     pieces: bool = option(False, "draw a row or column for each subword piece, not for each word")
     most: int = option(20, "most sentences drawn; the rest is left out, with a warning", low=1)
+    batch_size: int = option(64, "sentences translated at once", low=1)
     search: SearchConfig = field(default_factory=SearchConfig)
 
     def check(self) -> None:
@@ -71,17 +73,12 @@ class AttentionConfig(Options):
             raise ConfigError("text is blank: expected a sentence")
         if not self.formats:
             raise ConfigError("formats is empty: expected some of png, svg, pdf and html, such as formats=[html]")
-        if self.search.num_best > 1:
-            raise ConfigError(f"search.num_best={self.search.num_best}: the best translation is drawn, and no other")
-        if self.search.columns:
-            raise ConfigError(
-                "search.columns belongs to translate: here a tab is followed by the translation of a sentence"
-            )
+        check_gives_one(self.search, "drawn")
 
 
 def attention(config: AttentionConfig) -> None:
     """Draw the sentences and print the names of the files; or print the six steps of one step."""
-    translator = Translator.load(config.run, search=config.search, device=config.device)
+    translator = Translator.load(config.run, search=config.search, device=config.device, batch_size=config.batch_size)
     check_has_attention(translator, config.run)
     if config.step is not None:
         assert config.text is not None
@@ -117,7 +114,7 @@ def _rows(config: AttentionConfig) -> Iterator[tuple[str, str | None]]:
         yield config.text, config.target
         return
     with open_input(Path(config.input) if config.input else None) as given:
-        for window in filter(None, read_windows(given)):
+        for window in filter(None, read_blocks(given)):
             for number, line in enumerate(window.lines, window.first_line):
                 source, tab, target = decode(line, number).partition("\t")
                 yield source, target if tab else None

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from s2s.analysis.decoding_speed import bench_decoding
 from s2s.analysis.training_speed import bench_training
 from s2s.cli.commands import Command
+from s2s.config.decoding import DecodingPrecision
 from s2s.config.model import Cell
 from s2s.config.options import option
-from s2s.config.search import DecodingPrecision, Strategy
+from s2s.config.search import Strategy
 from s2s.config.training import Config, Precision, Task
 from s2s.errors import ConfigError
 
@@ -25,13 +26,14 @@ class BenchTask(enum.Enum):
 class BenchConfig(Config):
     """Options of `bench`: those of training, plus what and how much to measure."""
 
+    run: str = option("runs/bench", "decode: folder of a trained run")
     measure: BenchTask = option(BenchTask.train, "train or decode; may be the first word: s2s bench decode")
     cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells to measure, instead of model.cell")
     precisions: list[Precision] = option([Precision.fp32, Precision.bf16], "instead of precision")
     input_feeding: list[bool] = option([False, True], "instead of model.input_feeding")
     steps: int = option(20, "steps or batches measured in each round", low=1)
     rounds: int = option(3, "rounds, whose median is printed", low=1)
-    untrained: bool = option(False, "decode: a model with random weights instead of that in run; `</s>` comes late")
+    untrained: bool = option(False, "decode: random weights instead of run, and translations as long as their sources")
     strategies: list[Strategy] = option([Strategy.greedy, Strategy.beam], "decode: instead of search.strategy")
     batch_sizes: list[int] = option([1, 8, 64, 256], "decode: sentences translated at once", low=1)
     decoding_precisions: list[DecodingPrecision] = option(

@@ -11,10 +11,10 @@ import numpy as np
 
 from s2s.cli.commands import Command
 from s2s.config.options import Options, option
-from s2s.config.training import Device
+from s2s.config.training import DEVICE_HELP, Device
 from s2s.data.text.parallel_text import Files, paths_of, read_pairs
 from s2s.data.vocabulary.labels import classes_of
-from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
+from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
 from s2s.decoding.text_classifier import TextClassifier
 from s2s.errors import ConfigError
 from s2s.evaluation.classification import classification_scores
@@ -44,7 +44,7 @@ class ClassifyConfig(Options):
     """Options of `classify`."""
 
     run: str = option("???", "folder of a run trained with task=classify")
-    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    device: Device = option(Device.auto, DEVICE_HELP)
     data: GivenTexts = field(default_factory=GivenTexts)
     batch_size: int = option(64, "texts labelled at once", low=1)
     output: str | None = option(None, "data.test: folder for pictures; left out: RUN/evaluation")
@@ -62,7 +62,7 @@ def classify(config: ClassifyConfig) -> None:
         _score(classifier, paths_of(config.data.test), output)
         return
     with open_input(None) as source:
-        for window in read_windows(source):
+        for window in read_blocks(source):
             if window is not None:
                 numbered = enumerate(window.lines, start=window.first_line)
                 lines = [decode(line, number) for number, line in numbered]

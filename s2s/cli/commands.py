@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from s2s.config.options import Options
+
 COMMANDS = {
     "Train and translate": {
         "train": "train a translator, or a classifier of texts, and leave it in a run folder",
@@ -53,7 +55,7 @@ class Command:
     """
 
     run: Callable[[Any], None]
-    options: type
+    options: type[Options]
     makes_runs: bool = False
     first_word: str | None = None
     texts: tuple[str, ...] = ()

@@ -1,11 +1,13 @@
 """Shell completion for `s2s`, by the plugins of Hydra."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import hydra._internal.utils
 from hydra._internal.hydra import Hydra
+from hydra.errors import HydraException
 
 from s2s.cli.commands import LINE_OF
 from s2s.errors import ConfigError
@@ -34,17 +36,16 @@ def complete(words: Sequence[str]) -> None:
     else:
         print("\n".join(LINE_OF))
         return
+    from s2s.cli.arguments import flag_parser, with_names
     from s2s.cli.hydra_main import command_of, hydra_for
 
-    hydra._internal.utils.get_args = _parse  # Hydra's own parser does not start on Python 3.14
-    with hydra_for(name, command_of(name)) as app:
+    command = command_of(name)
+
+    def parse(args: Sequence[str] | None = None) -> Any:
+        flags, rest = flag_parser(name).parse_known_args(args)
+        flags.overrides = with_names(rest, command)
+        return flags
+
+    hydra._internal.utils.get_args = parse  # Hydra's own parser does not start on Python 3.14
+    with hydra_for(name, command) as app, contextlib.suppress(HydraException):  # a mistake that was typed before
         app.shell_completion(name, [f"query={shell}"])
-
-
-def _parse(args: Sequence[str] | None = None) -> Any:
-    """A line as Hydra's completion reads it."""
-    from s2s.cli.arguments import flag_parser
-
-    flags, overrides = flag_parser("COMMAND").parse_known_args(args)
-    flags.overrides = overrides
-    return flags

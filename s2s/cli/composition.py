@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from importlib import resources
-from typing import Any
+from typing import Any, TypeGuard
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
@@ -26,7 +26,7 @@ _DEFAULT_CHOICE: dict[Any, str] = {
 }
 
 
-def default_choices(options: type) -> dict[str, str | None]:
+def default_choices(options: type[Options]) -> dict[str, str | None]:
     """Each folder of conf/ that a command can choose from, and its choice where none is given."""
     groups: dict[str, str | None] = {
         item.name: _DEFAULT_CHOICE[item.type] for item in dataclasses.fields(options) if item.type in _DEFAULT_CHOICE
@@ -39,12 +39,17 @@ def choices_of(group: str) -> list[str]:
     return sorted(path.name.removesuffix(".yaml") for path in (resources.files("s2s.conf") / group).iterdir())
 
 
-def option_fields(options: type, prefix: str = "") -> Iterator[tuple[str, "dataclasses.Field[Any]"]]:
-    """Every option of a dataclass by its dotted name; a group of options comes before what is in it."""
+def option_fields(options: type[Options], prefix: str = "") -> Iterator[tuple[str, "dataclasses.Field[Any]"]]:
+    """Every option by its dotted name; a group of options comes before what is in it."""
     for item in dataclasses.fields(options):
         yield prefix + item.name, item
-        if dataclasses.is_dataclass(item.type):
-            yield from option_fields(item.type, f"{prefix}{item.name}.")  # type: ignore[arg-type]
+        if is_group(item.type):
+            yield from option_fields(item.type, f"{prefix}{item.name}.")
+
+
+def is_group(kind: Any) -> TypeGuard[type[Options]]:
+    """Whether a field's type holds options of its own."""
+    return isinstance(kind, type) and issubclass(kind, Options)
 
 
 def register(name: str, command: Command) -> None:

@@ -21,7 +21,7 @@ from s2s.errors import ConfigError
 from s2s.evaluation.score_table import score_table
 from s2s.evaluation.scores import mean_loss_nats
 from s2s.evaluation.significance import Resampling
-from s2s.evaluation.systems import score_system, scoring_translator, with_significance
+from s2s.evaluation.systems import load_translator, score_system, with_significance
 from s2s.evaluation.testsets import ScoredText, read_scored_text
 from s2s.files import write_lines
 from s2s.models.model import perplexity
@@ -52,7 +52,7 @@ def evaluate(config: EvaluateConfig) -> None:
 def _evaluate_one(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
     """Loss, and the scores of greedy search and of the search that was chosen."""
     output = Path(config.output) if config.output else run.path / "evaluation"
-    translator = scoring_translator(run, config.search, config.device, config.precision)
+    translator = load_translator(run, config)
     loss_nats = _loss_nats(translator, text)
     _logger.info("%d lines, loss %.3f nats, perplexity %.2f", len(text.sources), loss_nats, perplexity(loss_nats))
     systems = []
@@ -73,8 +73,7 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
     for number, run in enumerate(runs, start=1):
         folder = f"{number}-{run.path.resolve().name}"
         output = Path(config.output) / folder if config.output else run.path / "evaluation"
-        translator = scoring_translator(run, config.search, config.device, config.precision)
-        systems.append(score_system(str(run.path), translator, text))
+        systems.append(score_system(str(run.path), load_translator(run, config), text))
         write_lines(output / systems[-1].output, systems[-1].hypotheses)
         _logger.info("%s: BLEU %.2f", run.path, systems[-1].scores["bleu"])
     systems = with_significance(systems, text, config.significance)

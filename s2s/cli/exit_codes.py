@@ -15,7 +15,7 @@ from s2s.errors import Interrupted, S2SError
 SIGNAL = 128  # an exit code is this plus the number of the signal
 _STDOUT = "stdout"
 _OUT_OF_MEMORY = (
-    "out of memory; lower search.batch_size or batch_tokens, whichever this command has, or begin a new run with a "
+    "out of memory; lower batch_size or batch_tokens, whichever this command has, or begin a new run with a "
     "lower training.batch_tokens"
 )
 

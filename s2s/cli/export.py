@@ -39,7 +39,7 @@ class ExportConfig(Options):
     output: str = option("???", "new folder for the model")
     format: ExportFormat = option(
         ExportFormat.s2s,
-        "s2s (a run folder with only what translating needs), or onnx (graphs for other programs; needs s2s[export])",
+        "s2s (a run folder that only translates), or onnx (graphs for other programs; needs the extra s2s[export])",
     )
 
 

@@ -15,6 +15,7 @@ from s2s.analysis.gates import KEEP_GATES, LayerReader, Trace, UnitHalfLife, ext
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
 from s2s.cli.commands import Command
+from s2s.config.decoding import PICTURE_HELP
 from s2s.config.model import Cell, ModelConfig
 from s2s.config.options import Options, option
 from s2s.config.training import Task
@@ -48,9 +49,11 @@ class GatesConfig(Options):
     units: list[int] = option(
         [], "units to draw, from 0; left out: those of the largest and smallest mean gates", low=0
     )
-    num_units: int = option(8, "units of the largest mean gate, and of the smallest, to draw and to print", low=1)
-    lines: int = option(200, "sentences of the run's test set over which gates are averaged; 0: only over text", low=0)
-    output: str | None = option("gates.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+    num_units: int = option(
+        8, "units with the largest mean gate, and with the smallest, that are drawn and printed", low=1
+    )
+    lines: int = option(200, "test sentences over which gates are averaged; 0: only text", low=0)
+    output: str | None = option("gates.png", PICTURE_HELP)
 
     def check(self) -> None:
         if not self.text.strip():

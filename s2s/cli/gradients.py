@@ -15,7 +15,7 @@ from s2s.analysis.gradients import Curves, Norms, Quantity
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Dash, Panel, plot_panels
 from s2s.cli.commands import Command
-from s2s.config.decoding import folder_list
+from s2s.config.decoding import PICTURE_HELP, folder_list
 from s2s.config.options import Options, check_ascending, option
 from s2s.text_tables import table
 
@@ -38,11 +38,11 @@ class GradientsConfig(Options):
     batches: int = option(8, "batches of each length; the spread is over them", low=1)
     batch_size: int = option(16, "sequences of a batch", low=1)
     hidden_size: int = option(64, "new models: units of the embedding and of the recurrent layer", low=1)
-    steps: int = option(300, "new models: updates between the pictures at initialisation and after training", low=1)
+    steps: int = option(300, "new models: updates between the measurements at initialisation and after training", low=1)
     scale: float = option(2.0, "new models: factor of the recurrent weights that are scaled up", low=0, high=4)
     max_grad_norm: float = option(1.0, "new models: norm to which clipping scales gradients down", low=1e-6)
     seed: int = option(1, "of weights and text", low=0)
-    output: str | None = option("gradients.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+    output: str | None = option("gradients.png", PICTURE_HELP)
 
     def check(self) -> None:
         check_ascending("lengths", self.lengths)

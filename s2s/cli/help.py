@@ -1,13 +1,13 @@
 """What `s2s COMMAND --help` prints."""
 
 import dataclasses
-import enum
 import textwrap
 from typing import Any
 
 from s2s.cli.arguments import HELP_WIDTH, flag_parser
 from s2s.cli.commands import LINE_OF, Command
 from s2s.cli.composition import choices_of, default_choices, option_fields
+from s2s.config.options import as_argument
 
 _NAME_WIDTH = 34
 
@@ -18,11 +18,9 @@ def help_text(name: str, command: Command) -> str:
         _entry(group, f"{', '.join(choices_of(group))}{_shown(default)}")
         for group, default in default_choices(command.options).items()
     ]
-    options = [
-        _entry(option, f"{item.metadata['doc']}{_range(item)}{_shown(item.default)}")
-        for option, item in option_fields(command.options)
-        if not dataclasses.is_dataclass(item.type)
-    ]
+    fields = [(option, item) for option, item in option_fields(command.options) if "doc" in item.metadata]
+    fields.sort(key=lambda field: (field[1].default != "???", "." in field[0]))  # required ones first, groups last
+    options = [_entry(option, f"{item.metadata['doc']}{_range(item)}{_shown(item.default)}") for option, item in fields]
     parts = [f"s2s {name}: {LINE_OF[name]}", flag_parser(name).format_help().rstrip()]
     parts += ["\n".join(["choices (conf/GROUP/CHOICE.yaml):", *groups])] if groups else []
     return "\n\n".join([*parts, "\n".join(["options:", *options])])
@@ -46,7 +44,5 @@ def _range(item: "dataclasses.Field[Any]") -> str:
 
 def _shown(default: Any) -> str:
     """A default in brackets, where there is one."""
-    value = default.name if isinstance(default, enum.Enum) else default
-    if value in (None, "", "???") or value is dataclasses.MISSING:
-        return ""
-    return f" [{str(value).lower() if isinstance(value, bool) else value}]"
+    is_left_out = default in (None, "", "???") or default is dataclasses.MISSING
+    return "" if is_left_out else f" [{as_argument(default)}]"

@@ -31,7 +31,7 @@ from s2s.cli.commands import Command
 from s2s.cli.composition import register, typed
 from s2s.cli.exit_codes import SIGNAL, exit_code_of, log_to_stderr
 from s2s.cli.help import help_text
-from s2s.cli.sweeps import JobFailedError, job_folder, parent_options, stop_signals, swept_names
+from s2s.cli.sweeps import JobFailedError, job_folder, stop_signals, sweep_folder, swept_options
 from s2s.errors import ConfigError, Interrupted
 
 _ended_by: list[int] = []  # exit codes of jobs that a signal ended in this process, where it is one of a launcher's
@@ -101,12 +101,12 @@ def _show_config(hydra: Hydra, name: str, overrides: list[str], flags: argparse.
 
 def _run_jobs(hydra: Hydra, name: str, command: Command, overrides: list[str], *, is_sweep: bool) -> None:
     codes: list[int] = []
-    job = partial(_run_job, command, swept_names(overrides), os.getpid(), codes)
+    job = partial(_run_job, command, swept_options(overrides), os.getpid(), codes)
     if not is_sweep:
         hydra.run(name, job, overrides)
     else:
         if command.makes_runs:
-            overrides = [*overrides, *parent_options(overrides)]
+            overrides = [*overrides, *sweep_folder(overrides)]
         with stop_signals(overrides) as received:
             try:
                 hydra.multirun(name, job, [*overrides, "hydra.mode=MULTIRUN"])

@@ -10,12 +10,12 @@ from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.analysis.run_comparison import find_translation_runs, short_names
 from s2s.cli.commands import Command
-from s2s.config.decoding import ScoringConfig, folder_list
+from s2s.config.decoding import PICTURE_HELP, ScoringConfig, folder_list
 from s2s.config.options import check_ascending, option
 from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
 from s2s.evaluation.scores import comparable_metrics
 from s2s.evaluation.significance import Significance
-from s2s.evaluation.systems import scoring_translator
+from s2s.evaluation.systems import load_translator
 from s2s.evaluation.testsets import ScoredText, read_scored_text
 from s2s.runs.folder import RunFolder
 from s2s.text_tables import table
@@ -35,8 +35,8 @@ class LengthsConfig(ScoringConfig):
         None, "words at which a new group of lengths begins; null: about five groups of equally many lines", low=2
     )
     bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100)
-    seed: int = option(12345, "of them", low=1)
-    output: str | None = option("lengths.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+    seed: int = option(12345, "of the test sets drawn", low=1)
+    output: str | None = option("lengths.png", PICTURE_HELP)
 
     def check(self) -> None:
         super().check()
@@ -76,8 +76,8 @@ def lengths(config: LengthsConfig) -> None:
 
 
 def _scores(config: LengthsConfig, run: RunFolder, text: ScoredText, groups: list[LengthGroup]) -> GroupScores:
-    translator = scoring_translator(run, config.search, config.device, config.precision)
-    hypotheses, metric = translator.translate(text.sources), comparable_metrics(text.target_language)["bleu"]
+    hypotheses = load_translator(run, config).translate(text.sources)
+    metric = comparable_metrics(text.target_language)["bleu"]
     scores = scores_by_length(groups, hypotheses, text.references, metric)
     num, seed, labels = config.bootstrap_samples, config.seed, text.labels
     intervals = intervals_by_length(

@@ -10,6 +10,7 @@ from s2s.analysis.copy_task import ModelKind, measure_copying
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.cli.commands import Command
+from s2s.config.decoding import PICTURE_HELP
 from s2s.config.model import AttentionScore, Cell
 from s2s.config.options import Options, as_argument, check_ascending, option
 from s2s.errors import ConfigError
@@ -32,7 +33,7 @@ class MemoryConfig(Options):
     steps: int = option(2000, "updates of each model", low=1)
     batch_size: int = option(32, "words of a batch", low=1)
     seeds: int = option(1, "models trained of each kind and distance; the spread is over them", low=1)
-    output: str | None = option("memory.png", "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none")
+    output: str | None = option("memory.png", PICTURE_HELP)
 
     def check(self) -> None:
         check_ascending("distances", self.distances)

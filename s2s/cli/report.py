@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from s2s.analysis.pages.report_page import report_page
@@ -12,7 +11,6 @@ from s2s.config.decoding import ComparisonConfig
 from s2s.config.options import option
 from s2s.config.training import Task
 from s2s.errors import ConfigError, RunError
-from s2s.evaluation.systems import scoring_translator
 from s2s.evaluation.testsets import read_scored_text
 from s2s.files import write_text
 from s2s.runs.folder import RunFolder
@@ -46,8 +44,7 @@ def report(config: ReportConfig) -> None:
     runs, texts = read_runs(folders), list[ReportedText]()
     if config.scores and task is Task.translate:
         text = read_scored_text(config.data, folders) if config.data.test or config.data.testset else None
-        load = partial(scoring_translator, search=config.search, device=config.device, precision=config.precision)
-        runs, texts = score_runs(runs, folders, text, load, config.significance)
+        runs, texts = score_runs(runs, folders, text, config)
     write_text(Path(config.output), report_page(runs, texts, config.samples))
     print(config.output)
 

@@ -11,7 +11,7 @@ from s2s.config.decoding import ForcedDecodingConfig
 from s2s.config.options import option
 from s2s.data.vocabulary.subwords import Subwords
 from s2s.decoding.forced_decoding import ForcedDecoder, ForcedScore
-from s2s.decoding.streaming.input_pairs import read_pair_windows
+from s2s.decoding.streaming.input_pairs import read_pair_blocks
 from s2s.decoding.translator import Translator
 
 
@@ -34,7 +34,7 @@ def score(config: ScoreConfig) -> None:
     """Score sentence pairs: N pairs in, N lines out, in order."""
     translator = Translator.load(config.run, device=config.device)
     decoder = ForcedDecoder(translator, batch_tokens=config.batch_tokens, max_pieces=config.max_pieces)
-    for number, pairs in read_pair_windows(config.data.test):
+    for number, pairs in read_pair_blocks(config.data.test):
         for result in decoder.scores(pairs, first_line=number):
             sys.stdout.buffer.write(f"{format_score(result, decoder.target, config.format)}\n".encode())
         sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""Sweeps: a folder for each job, and what a job in another process tells of its end."""
+"""Sweeps: a run folder for each job, and the end of jobs in other processes."""
 
 import hashlib
 import multiprocessing
@@ -12,14 +12,14 @@ from types import FrameType
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from hydra.types import RunMode
 
+from s2s.cli.exit_codes import SIGNAL
 from s2s.errors import S2SError
 
 # Shells, Hydra and file systems all leave these alone. (A comma after `run=` would begin a sweep for Hydra, and a
 # second equals sign be an error, so neither can be in the name of a folder that is typed there.)
-_FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 150  # of 255 bytes that file systems allow
 _NUM_DIGITS = 8  # hexadecimal ones, of a name that had to be changed
 
@@ -35,24 +35,20 @@ class JobFailedError(S2SError):
         return f"a job of the sweep ended with exit code {self.exit_code}; the launcher's log says why"
 
 
-def swept_names(arguments: Sequence[str]) -> set[str]:
-    """Options that are given several values on a command line, such as `model` in `model=rnn,gru`."""
-    given = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
-    try:
-        overrides = OverridesParser.create().parse_overrides(given)
-    except HydraException:  # Hydra will say what is wrong, in its own time
-        return set()
-    return {override.get_key_element().lstrip("+") for override in overrides if override.is_sweep_override()}
+def swept_options(overrides: list[str]) -> set[str]:
+    """The options that are given several values, such as `model` in `model=rnn,gru`."""
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    return {override.key_or_group for override in parsed if override.is_sweep_override()}
 
 
-def parent_options(arguments: Sequence[str]) -> list[str]:
-    """What to add to a command line so that `hydra.sweep.dir` is the folder that all jobs of its sweep share.
+def sweep_folder(overrides: list[str]) -> list[str]:
+    """`hydra.sweep.dir=DIR` for the folder that all runs of a sweep share; nothing where the default is right.
 
-    That is `run=DIR` where it is given, else a folder named after the corpus. It has to be told in plain letters: Hydra
-    makes it before it has looked at any other option.
+    That is `run=DIR` where it is given, else a folder named after the corpus. Hydra makes it before it has looked at
+    any other option, so that it cannot be an interpolation.
     """
-    swept = swept_names(arguments)
-    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    swept = swept_options(overrides)
+    given = dict(override.split("=", 1) for override in overrides)
     if not swept or "hydra.sweep.dir" in given:
         return []
     if "run" in given and "run" not in swept and "$" not in given["run"]:
@@ -67,35 +63,35 @@ def job_folder(run: str, swept: set[str]) -> str:
 
     Args:
         run: the job's `run`, which is the sweep's folder where it was given.
-        swept: names of options with several values on the command line.
+        swept: the options with several values on the command line.
     """
     hydra = HydraConfig.get()
     if hydra.mode is not RunMode.MULTIRUN:
         return run
-    given = {name.lstrip("+"): value for name, _, value in (text.partition("=") for text in hydra.overrides.task)}
+    given = dict(override.split("=", 1) for override in hydra.overrides.task)
     swept = swept | set(hydra.sweeper.get("params") or {})
     name = folder_name([(option, value) for option, value in given.items() if option in swept - {"run"}])
     return str(Path(run if "run" in given else hydra.sweep.dir) / name) if name else run
 
 
 @contextmanager
-def stop_signals(arguments: Sequence[str]) -> Iterator[list[int]]:
-    """A list that SIGINT or SIGTERM adds itself to while joblib's processes work: their jobs save, and all end.
+def stop_signals(overrides: list[str]) -> Iterator[list[int]]:
+    """Collect SIGINT or SIGTERM while joblib's processes work, so that their jobs save and all end.
 
-    A second signal ends the sweep at once. Without joblib on the command line, signals do what they always do.
+    A second signal ends the sweep at once. With another launcher, signals do what they always do.
     """
     received: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         if received:
-            sys.exit(128 + number)
+            sys.exit(SIGNAL + number)
         received.append(number)
         print("stopping: the jobs of the sweep save and end; a second signal ends them at once", file=sys.stderr)
-        if number == signal.SIGTERM:  # at Ctrl-C a terminal has told them already
+        if number == signal.SIGTERM:  # at Ctrl-C the terminal has sent one to each
             for process in multiprocessing.active_children():
                 process.terminate()
 
-    numbers = (signal.SIGINT, signal.SIGTERM) if "hydra/launcher=joblib" in arguments else ()
+    numbers = (signal.SIGINT, signal.SIGTERM) if "hydra/launcher=joblib" in overrides else ()
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield received
@@ -111,7 +107,7 @@ def folder_name(options: Sequence[tuple[str, str]]) -> str:
     of a long name, loses something, digits from a hash of the whole keep two names apart.
     """
     full = "+".join(f"{option}-{value}" for option, value in sorted(options))
-    name = "+".join(f"{_FOREIGN.sub('-', option)}-{_FOREIGN.sub('-', value)}" for option, value in sorted(options))
+    name = "+".join(f"{_UNSAFE.sub('-', option)}-{_UNSAFE.sub('-', value)}" for option, value in sorted(options))
     if name == full and len(name) <= _LONGEST_NAME:
         return name
     digits = hashlib.sha256(full.encode()).hexdigest()[:_NUM_DIGITS]

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 
 from s2s.cli.commands import Command
-from s2s.config.decoding import TranslatingConfig, folder_list
-from s2s.config.options import flatten, option
-from s2s.config.search import EnsembleMean
+from s2s.config.decoding import Column, EnsembleMean, OutputFormat, TranslatingConfig, folder_list
+from s2s.config.options import as_argument, flatten, option
+from s2s.config.search import Strategy
 from s2s.data.text.parallel_text import sha256_of
-from s2s.decoding.streaming.input_lines import WINDOW_BYTES, open_input, read_windows
+from s2s.decoding.streaming.input_lines import BLOCK_BYTES, open_input, read_blocks
 from s2s.decoding.streaming.line_translator import load_lines
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
-from s2s.decoding.streaming.resumable_output import MadeOf, ResumableOutput, join
+from s2s.decoding.streaming.resumable_output import ResumableOutput, Settings, join
 from s2s.device import choose_device
 from s2s.distributed import Ranks, connected, local_rank
 from s2s.errors import ConfigError, OutputError
@@ -30,20 +30,29 @@ from s2s.runs.saved_config import load_config
 from s2s.workers import all_cores, num_cores
 
 _LONGEST_WAIT = datetime.timedelta(days=30)  # for a slower rank; one that is lost is noticed at once
-_DECIDES_NOTHING = ("search.workers", "search.batch_size")  # how fast, and in how much memory
 
 
 @dataclass
 class TranslateConfig(TranslatingConfig):
     """Options of `translate`."""
 
-    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER]: an ensemble, of runs with the same subwords")
+    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER]: an ensemble of runs with the same subwords")
     ensemble: EnsembleMean = option(
-        EnsembleMean.log_probability, "several runs: mean of log_probability or of probability"
+        EnsembleMean.log_probability, "mean of several runs: of log_probability or probability"
     )
     input: str | None = option(None, "file to translate, plain or .gz; left out: standard input")
     output: str | None = option(
-        None, "new file for the translations, complete or absent; a stopped job goes on; left out: standard output"
+        None, "new file of translations; a job that was stopped continues; left out: standard output"
+    )
+    format: OutputFormat = option(
+        OutputFormat.text, "text, moses (`id ||| text ||| features ||| score`) or json (an object a line)"
+    )
+    columns: list[Column] = option(
+        [], "tab-separated fields after the source: prefix (how the translation begins), must, avoid (words, WORD|WORD)"
+    )
+    alignments: bool = option(False, "write links `i-j` between source and target words, from attention")
+    workers: int | None = option(
+        None, "processes, one only on a GPU; left out: one, or one a core for much input (not under torchrun)", low=1
     )
 
     @property
@@ -56,6 +65,16 @@ class TranslateConfig(TranslatingConfig):
             raise ConfigError(f"ensemble={self.ensemble.name} is a mean of several runs: run=[FOLDER,FOLDER]")
         if self.output is not None and self.output.endswith(".gz"):
             raise ConfigError(f"output={self.output} is written as plain text: choose a name without .gz")
+        if self.format is OutputFormat.text and not self.search.gives_one:
+            raise ConfigError(
+                f"search.num_best={self.search.num_best} with format=text would break `a line in, a line out`; add "
+                "format=moses or format=json, or search.mbr=chrf, which chooses one of them"
+            )
+        if len(self.columns) > len(set(self.columns)):
+            raise ConfigError(f"columns={as_argument(self.columns)} must name each column once")
+        is_undivided = self.search.strategy is Strategy.beam and self.search.diverse_groups == 1
+        if Column.must in self.columns and not is_undivided:
+            raise ConfigError("columns with must needs search=beam, undivided (search.diverse_groups=1)")
 
 
 def translate(config: TranslateConfig) -> None:
@@ -65,27 +84,27 @@ def translate(config: TranslateConfig) -> None:
         if choose_device(config.device).type == "cuda":
             torch.cuda.set_device(local_rank())
         crew = stack.enter_context(_crew(config, ranks))
-        windows = read_windows(stack.enter_context(open_input(Path(config.input) if config.input else None)))
+        blocks = read_blocks(stack.enter_context(open_input(Path(config.input) if config.input else None)))
         if config.output is None:
-            for _, content in crew.translated(windows):
+            for _, content in crew.translate(blocks):
                 sys.stdout.buffer.write(content)
                 sys.stdout.buffer.flush()
             return
         output = Path(config.output)
-        part = stack.enter_context(ResumableOutput.opened(output, ranks.rank, ranks.size, _made_of(config)))
-        for window, content in crew.translated(part.to_do(windows)):
-            part.add(window, content)
-        if len(set(ranks.gather(part.whole))) > 1:
-            raise OutputError(f"input={config.input} changed while it was read: remove {part.path} and its like")
+        shard = stack.enter_context(ResumableOutput.open(output, ranks.rank, ranks.size, _made_of(config)))
+        for block, content in crew.translate(shard.remaining(blocks)):
+            shard.add(block, content)
+        if len(set(ranks.gather(shard.whole_input))) > 1:
+            raise OutputError(f"input={config.input} changed while it was read: remove {shard.path} and its like")
         ranks.from_first(partial(join, output, ranks.size))
 
 
 def _check_processes(config: TranslateConfig, ranks: Ranks) -> None:
     if ranks.size > 1 and (config.input is None or config.output is None):
         raise ConfigError("several ranks (torchrun) share out a file: give input=FILE and output=FILE")
-    if (config.search.workers or 1) > 1 and choose_device(config.device).type == "cuda":
+    if (config.workers or 1) > 1 and choose_device(config.device).type == "cuda":
         raise ConfigError(
-            f"search.workers={config.search.workers}: expected one on a GPU, as all would take the same GPU; leave it "
+            f"workers={config.workers}: expected one on a GPU, as all would take the same GPU; leave it "
             "out, or give device=cpu; several GPUs share out a file under torchrun"
         )
 
@@ -96,7 +115,7 @@ def _crew(config: TranslateConfig, ranks: Ranks) -> ParallelTranslator:
     Without a number, the cores are shared out when there is as much to do as takes far longer than starting processes,
     which load a run each. A GPU does better with one process, and so do ranks, which share out the cores already.
     """
-    num_workers = config.search.workers
+    num_workers = config.workers
     if num_workers is None:
         is_shared_out = ranks.size > 1 or choose_device(config.device).type == "cuda"
         num_workers = 1 if is_shared_out else num_cores()
@@ -104,34 +123,36 @@ def _crew(config: TranslateConfig, ranks: Ranks) -> ParallelTranslator:
         partial(
             load_lines,
             config.runs,
-            output_format=config.search.format,
-            columns=config.search.columns,
+            output_format=config.format,
+            columns=config.columns,
             search=config.search,
             device=config.device,
             precision=config.precision,
             ensemble=config.ensemble,
-            batch_size=config.search.batch_size,
-            with_alignments=config.search.alignments,
+            batch_size=config.batch_size,
+            with_alignments=config.alignments,
         ),
         num_workers,
         num_threads=None if "OMP_NUM_THREADS" in os.environ else max(1, all_cores() // num_workers),
-        enough_bytes=WINDOW_BYTES // 2 if config.search.workers is None else 0,
+        enough_bytes=BLOCK_BYTES // 2 if config.workers is None else 0,
     )
 
 
-def _made_of(config: TranslateConfig) -> MadeOf:
+def _made_of(config: TranslateConfig) -> Settings:
     """What decides the text."""
     runs = [RunFolder.existing(run) for run in config.runs]
     subwords = sorted(set(runs[0].subwords(load_config(runs[0].config).subwords.shared)))
-    options = flatten(config.search, "search.")
     return {
         "s2s": version("s2s"),
-        "window_bytes": WINDOW_BYTES,
+        "window_bytes": BLOCK_BYTES,
         "weights": [sha256_of(best_path(run)) for run in runs],
         "ensemble": config.ensemble.name,
         "subwords": [sha256_of(path) for path in subwords],
         "precision": config.precision.name,
-        **{name: value for name, value in options.items() if name not in _DECIDES_NOTHING},
+        "format": config.format.name,
+        "columns": [column.name for column in config.columns],
+        "alignments": config.alignments,
+        **flatten(config.search, "search."),
     }
 
 

@@ -1,1 +1,1 @@
-"""Every option: its name, type, default, unit, range and check; a file a group."""
+"""Options: names, types, defaults, units, ranges and checks; a file a group"""

@@ -103,10 +103,7 @@ class SubwordsConfig(Options):
         only=[SubwordKind.unigram, SubwordKind.bpe],
     )
     sampling_alpha: float = option(
-        0.1,
-        "sampling: unigram, sharpness (0: all segmentations alike); bpe, share of merges left out",
-        low=0,
-        high=1,
+        0.1, "sampling: unigram, sharpness (0: all cuts alike); bpe, share of merges left out", low=0, high=1
     )
 
 

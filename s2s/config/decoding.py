@@ -1,22 +1,67 @@
-"""Options that several commands share."""
+"""Options that several commands share: how runs translate, and which text they are given."""
 
+import enum
 from dataclasses import dataclass, field
 from typing import Any
 
 from s2s.config.options import Options, option
-from s2s.config.search import DecodingPrecision, SearchConfig
-from s2s.config.training import Device
+from s2s.config.search import SearchConfig
+from s2s.config.training import DEVICE_HELP, Device
 from s2s.errors import ConfigError
+
+PICTURE_HELP = "picture, .png, .svg or .pdf (needs the extra s2s[plots]); null: none"
+
+
+class DecodingPrecision(enum.Enum):
+    """The type of a translator's matrix products; all else is fp32."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    int8 = "int8"
+
+
+class EnsembleMean(enum.Enum):
+    """Which mean of several models' probabilities."""
+
+    log_probability = "log_probability"
+    probability = "probability"
+
+
+class OutputFormat(enum.Enum):
+    """What `translate` writes for a line of input."""
+
+    text = "text"
+    moses = "moses"
+    json = "json"
+
+
+class Column(enum.Enum):
+    """What a tab-separated field after the source asks of the translation."""
+
+    prefix = "prefix"
+    must = "must"
+    avoid = "avoid"
+
+
+def check_gives_one(search: SearchConfig, use: str) -> None:
+    """Check that each line gets one translation, which is all that a command has a use for."""
+    if not search.gives_one:
+        raise ConfigError(
+            f"search.num_best={search.num_best}: one translation of each line is {use}; leave it out, or add "
+            "search.mbr=chrf, which chooses one of them"
+        )
 
 
 @dataclass
 class TranslatingConfig(Options):
     """Options of commands that translate."""
 
-    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    device: Device = option(Device.auto, DEVICE_HELP)
     precision: DecodingPrecision = option(
-        DecodingPrecision.auto, "fp32 (also auto), or bf16 or int8, which round but are faster on some processors"
+        DecodingPrecision.auto, "fp32 (also auto), or bf16 or int8, which round but may be faster"
     )
+    batch_size: int = option(64, "sentences translated at once", low=1)
     search: SearchConfig = field(default_factory=SearchConfig)
 
 
@@ -48,10 +93,7 @@ class ScoringConfig(TranslatingConfig):
     data: ScoredData = field(default_factory=ScoredData)
 
     def check(self) -> None:
-        if self.search.columns:
-            raise ConfigError(
-                "search.columns belongs to translate: a test set holds a sentence a line and nothing else"
-            )
+        check_gives_one(self.search, "scored")
 
 
 @dataclass
@@ -61,14 +103,14 @@ class SignificanceConfig(Options):
     confidence: bool = option(False, "a single run: 95% confidence intervals too; runs that are compared have them")
     bootstrap_samples: int = option(1000, "test sets drawn: confidence intervals and p-values", low=100)
     randomization_samples: int = option(10_000, "pairs of systems with lines swapped at random: p-values", low=100)
-    seed: int = option(12345, "of both", low=1)
+    seed: int = option(12345, "of both kinds of samples", low=1)
 
 
 @dataclass
 class ComparisonConfig(ScoringConfig):
     """Options of commands that compare the scores of runs."""
 
-    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER]: they are compared with the first")
+    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER], which are compared with the first")
     significance: SignificanceConfig = field(default_factory=SignificanceConfig)
 
     @property
@@ -97,7 +139,7 @@ class GivenPairs(Options):
 class ForcedDecodingConfig(Options):
     """Options of commands in which a model reads given translations."""
 
-    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    device: Device = option(Device.auto, DEVICE_HELP)
     data: GivenPairs = field(default_factory=GivenPairs)
     batch_tokens: int = option(2000, "budget of a batch: pairs times longest side, in pieces", low=1)
     max_pieces: int = option(512, "longer sides are cut, with a warning", low=1)

@@ -34,7 +34,7 @@ class OptimConfig(Options):
     warmup_steps: int = option(200, "steps in which the learning rate grows linearly from 0", low=0)
     decay_steps: int | None = option(
         None,
-        "cosine: step at which the learning rate has fallen to 0; left out: training.max_steps",
+        "cosine: step at which the rate has fallen to 0; left out: training.max_steps",
         low=1,
         only=[Schedule.cosine],
     )

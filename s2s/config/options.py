@@ -122,8 +122,6 @@ def as_argument(value: Any) -> str:
             return f"[{','.join(map(as_argument, value))}]"
         case bool():
             return str(value).lower()
-        case float():
-            return f"{value:g}"
         case enum.Enum():
             return value.name
         case None:

@@ -7,22 +7,6 @@ from s2s.config.options import Options, option
 from s2s.errors import ConfigError
 
 
-class DecodingPrecision(enum.Enum):
-    """The type of a translator's matrix products; all else is fp32."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-    int8 = "int8"
-
-
-class EnsembleMean(enum.Enum):
-    """Which mean of several models' probabilities."""
-
-    log_probability = "log_probability"
-    probability = "probability"
-
-
 class Strategy(enum.Enum):
     """How a translation is searched for."""
 
@@ -39,28 +23,16 @@ class LengthNormalization(enum.Enum):
     gnmt = "gnmt"
 
 
-class OutputFormat(enum.Enum):
-    """What `translate` writes for a line of input."""
-
-    text = "text"
-    moses = "moses"
-    json = "json"
-
-
-class Column(enum.Enum):
-    """What a tab-separated field after the source asks of the translation."""
-
-    prefix = "prefix"
-    must = "must"
-    avoid = "avoid"
-
-
 class ExpectedUtility(enum.Enum):
     """By what minimum Bayes risk decoding compares translations."""
 
     none = "none"
     chrf = "chrf"
     bleu = "bleu"
+
+
+SEVERAL = [Strategy.beam, Strategy.sample]
+"""The strategies that find several hypotheses, which a score ranks."""
 
 
 @dataclass
@@ -74,75 +46,49 @@ class SearchConfig(Options):
         "a score is the log probability over length ** p (average), ((5 + length) / 6) ** p (gnmt), or 1 (none)",
     )
     length_penalty: float = option(
-        1.0,
-        "exponent p of length_normalization",
-        low=0,
-        only=[LengthNormalization.average, LengthNormalization.gnmt],
+        1.0, "average, gnmt: the exponent p", low=0, only=[LengthNormalization.average, LengthNormalization.gnmt]
     )
-    word_reward: float = option(
-        0.0, "beam, sample: nats added to a score for each piece", low=0, only=[Strategy.beam, Strategy.sample]
-    )
+    word_reward: float = option(0.0, "beam, sample: nats added to a score for each piece", low=0, only=SEVERAL)
     coverage_penalty: float = option(
-        0.0,
-        "beam, sample: weight of the penalty for source pieces that get little attention",
-        low=0,
-        only=[Strategy.beam, Strategy.sample],
+        0.0, "beam, sample: weight of a penalty for source pieces with little attention", low=0, only=SEVERAL
     )
     min_length: int = option(0, "shortest translation, in pieces without `</s>`", low=0)
     min_length_factor: float = option(0.0, "shortest translation over source, in pieces without `</s>`", low=0)
     max_length: int | None = option(
-        None,
-        "longest translation, in pieces with `</s>`; left out: max_length_factor and max_length_offset alone",
-        low=1,
+        None, "longest translation, in pieces with `</s>`; left out: only the next two options limit it", low=1
     )
     max_length_factor: float = option(
         2.0, "longest translation: factor * pieces of the source (or of a prefix, if more) + max_length_offset", low=0
     )
     max_length_offset: int = option(20, "see max_length_factor; in pieces with `</s>`", low=1)
-    no_repeat_ngram: int = option(0, "length of sequences of pieces that occur once at most; 0: no such rule", low=0)
-    avoid: list[str] = option([], "words that must not occur, nor begin a longer word (two + fold) as its first pieces")
+    no_repeat_ngram: int = option(0, "no sequence of this many pieces occurs twice; 0: any may", low=0)
+    avoid: list[str] = option([], "words that must not occur, nor as the first pieces of a longer word (two + fold)")
     must: list[str] = option([], "beam: words that must occur", only=[Strategy.beam])
     diverse_groups: int = option(
         1, "beam: groups of hypotheses, each penalized for tokens of earlier groups", low=1, only=[Strategy.beam]
     )
     diversity_strength: float = option(
-        0.5, "diverse_groups: nats subtracted from a token for each hypothesis of an earlier group that has it", low=0
+        0.5, "diverse_groups: nats subtracted from a token for each hypothesis of an earlier group with it", low=0
     )
     temperature: float = option(
         1.0, "sample: below 1 sharpens the distribution, above 1 flattens it", low=0.01, only=[Strategy.sample]
     )
     top_k: int = option(0, "sample: draw from the k likeliest tokens; 0: from all", low=0, only=[Strategy.sample])
     top_p: float = option(
-        1.0,
-        "sample: draw from the fewest likeliest tokens that have at least this probability together",
-        low=0,
-        high=1,
-        only=[Strategy.sample],
+        1.0, "sample: draw from the fewest tokens with this probability together", low=0, high=1, only=[Strategy.sample]
     )
     seed: int = option(1, "sample: the same seed and line number give the same samples", low=0, only=[Strategy.sample])
     max_source_pieces: int = option(512, "longer source lines are cut, with a warning", low=1)
-    batch_size: int = option(64, "sentences translated at once", low=1)
-    num_best: int = option(
-        1, "beam, sample: translations found for each line", low=1, only=[Strategy.beam, Strategy.sample]
-    )
+    num_best: int = option(1, "beam, sample: translations found for each line", low=1, only=SEVERAL)
     mbr: ExpectedUtility = option(
         ExpectedUtility.none, "none, or rank the num_best translations by their mean chrf or bleu against each other"
     )
-    replace_unknown: bool = option(
-        False, "allow <unk> where it is likeliest, and write the source word there that has most of the attention"
-    )
-    alignments: bool = option(False, "write links `i-j` between source and target words, from attention")
-    format: OutputFormat = option(
-        OutputFormat.text, "text, moses (`id ||| text ||| features ||| score`) or json (an object a line)"
-    )
-    columns: list[Column] = option(
-        [], "tab-separated fields after the source: prefix (how the translation begins), must, avoid (words, WORD|WORD)"
-    )
-    workers: int | None = option(
-        None,
-        "processes, one only on a GPU; left out: one, or one a core for much input (not under torchrun)",
-        low=1,
-    )
+    replace_unknown: bool = option(False, "allow <unk>, and write the source word with the most attention in its place")
+
+    @property
+    def gives_one(self) -> bool:
+        """Whether each line gets one translation: the only one that is found, or that which mbr chooses."""
+        return self.num_best == 1 or self.mbr is not ExpectedUtility.none
 
     def check(self) -> None:
         if self.strategy is Strategy.beam and self.num_best > self.beam_size:
@@ -151,7 +97,6 @@ class SearchConfig(Options):
             raise ConfigError(
                 f"search.mbr={self.mbr.name} chooses among several translations: add search.num_best=20 or so"
             )
-        self._check_written()
         if self.max_length is not None and self.min_length > self.max_length:
             raise ConfigError(f"search.min_length={self.min_length} is more than search.max_length={self.max_length}")
         if self.min_length_factor > self.max_length_factor:
@@ -161,20 +106,6 @@ class SearchConfig(Options):
             )
         self._check_constraints()
         self._check_groups()
-
-    def _check_written(self) -> None:
-        """What is read and written for a line."""
-        is_one = self.format is OutputFormat.text and self.mbr is ExpectedUtility.none
-        if self.num_best > 1 and is_one:
-            raise ConfigError(
-                f"search.num_best={self.num_best} with search.format=text would break `a line in, a line out`; "
-                "add search.format=moses or search.format=json, or search.mbr=chrf, which chooses one of them"
-            )
-        names = [column.name for column in self.columns]
-        if len(names) > len(set(names)):
-            raise ConfigError(f"search.columns=[{','.join(names)}] must name each column once")
-        if Column.must in self.columns and (self.strategy is not Strategy.beam or self.diverse_groups > 1):
-            raise ConfigError("search.columns with must needs search=beam, undivided (search.diverse_groups=1)")
 
     def _check_constraints(self) -> None:
         """The words that must occur, and those that must not."""
@@ -186,7 +117,7 @@ class SearchConfig(Options):
             raise ConfigError(f"{both[0]} must not occur (search.avoid) and must occur (search.must); leave one out")
 
     def _check_groups(self) -> None:
-        """Those of diverse beam search."""
+        """The groups of diverse beam search."""
         if self.diverse_groups == 1 and self.diversity_strength != SearchConfig.diversity_strength:
             raise ConfigError(
                 f"search.diversity_strength={self.diversity_strength:g} is for search.diverse_groups of 2 and more"

@@ -44,6 +44,9 @@ class Device(enum.Enum):
     cuda = "cuda"
 
 
+DEVICE_HELP = "auto (CUDA where there is one), cpu or cuda"
+
+
 class Precision(enum.Enum):
     """The floating-point type of matrix products; weights, sums and losses are always fp32."""
 
@@ -110,9 +113,9 @@ class Config(Options):
     """Everything that a training run is made of."""
 
     task: Task = option(Task.translate, "translate, or classify (labels of texts; needs data=labelled)")
-    run: str = option("", "folder of the run; the same folder goes on where it stopped")
+    run: str = option("", "folder of the run; a run that was stopped continues")
     seed: int = option(1, "seed of data, weights, order and dropout", low=0)
-    device: Device = option(Device.auto, "auto (CUDA where there is one), cpu or cuda")
+    device: Device = option(Device.auto, DEVICE_HELP)
     precision: Precision = option(Precision.auto, "auto (bf16 where the hardware is fast at it), fp32 or bf16")
     data: DataConfig = field(default_factory=DataConfig)
     subwords: SubwordsConfig = field(default_factory=SubwordsConfig)

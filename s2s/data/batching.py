@@ -29,7 +29,7 @@ class Batch:
         source_BS: source pieces, then `</s>`.
         source_lengths_B: real source positions, `</s>` included; each at least 1.
         target_in_BT: `<s>`, then the target pieces: what the decoder reads.
-        target_out_BT: the target pieces, then `</s>`: what it has to say. Of a text with a label: its class.
+        target_out_BT: the target pieces, then `</s>`: what it is to predict. Of a text with a label: its class.
         real_N: where the real positions stand in `target_out_BT.flatten()`, counted on the host, so that no step waits
             for a GPU.
     """

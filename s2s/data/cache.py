@@ -41,7 +41,7 @@ class CacheEntry:
     """A complete folder of the cache.
 
     Attributes:
-        name: tells its content apart from all other content, so it may be part of the key of what is made from it.
+        name: made of all that its content depends on, so it may be part of the key of what is made from that.
         facts: what its builder returned.
     """
 

@@ -18,8 +18,7 @@ from s2s.errors import DataError
 from s2s.workers import Workers
 
 SHARD_TOKENS = 1 << 24
-"""Ids of a side in a shard, more or less: few files, each of which takes a file handle for as long as it is mapped."""
-_SIDES = ("source", "target")
+"""Ids of the longer side in a shard, more or less: few files, each of which takes a file handle while it is mapped."""
 
 
 def encode_text(
@@ -38,8 +37,8 @@ def encode_text(
         DataError: no pair is left.
     """
     digest = hashlib.sha256(f"{text.num_train}\n".encode())
-    writers = [_ShardWriter(folder, name) for name in _SIDES]
-    num_kept = num_cut = 0
+    pending: list[tuple[Shard, Shard]] = []
+    num_shards = num_kept = num_cut = 0
     encode = partial(_encode_chunk, (source.model, target.model), isinstance(target, Labels), max_pieces)
     with (
         Workers() as workers,
@@ -49,9 +48,14 @@ def encode_text(
             digest.update(chunk.text)
             num_kept += len(chunk.source.offsets) - 1
             num_cut += chunk.num_cut
-            for writer, shard in zip(writers, (chunk.source, chunk.target), strict=True):
-                writer.add(shard)
+            pending.append((chunk.source, chunk.target))
+            if max(sum(len(shard.tokens) for shard in side) for side in zip(*pending, strict=True)) >= SHARD_TOKENS:
+                _write_shards(folder, num_shards, pending)
+                num_shards, pending = num_shards + 1, []
             bar.update(chunk.num_pairs)
+    if pending:
+        _write_shards(folder, num_shards, pending)
+        num_shards += 1
     if not num_kept:
         raise DataError(
             f"none of {text.num_train} pairs has from 1 to {max_pieces} pieces a side; see training.max_pieces"
@@ -59,7 +63,7 @@ def encode_text(
     for split in (Split.dev, Split.test):
         digest.update(f"{len(text.held_out[split])}\n".encode() + pack_pairs(text.held_out[split]))
     return {
-        "num_shards": [writer.finish() for writer in writers],
+        "num_shards": num_shards,
         "num_dropped": text.num_train - num_kept,
         "num_cut": num_cut,
         "sha256": digest.hexdigest(),
@@ -76,39 +80,16 @@ def open_ids(folder: Path, facts: Mapping[str, Any]) -> tuple[TokenStore, TokenS
         DataError: a shard is missing or damaged.
     """
     source, target = (
-        TokenStore.open([_shard_file(folder, name, number) for number in range(num)])
-        for name, num in zip(_SIDES, facts["num_shards"], strict=True)
+        TokenStore.open([folder / f"{side}.{number:05}" for number in range(facts["num_shards"])])
+        for side in ("source", "target")
     )
     return source, target
 
 
-class _ShardWriter:
-    """Collects the ids of chunks, and writes a shard whenever there are enough for one."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder, self._name = folder, name
-        self._parts: list[Shard] = []
-        self._num_shards = 0
-
-    def add(self, shard: Shard) -> None:
-        self._parts.append(shard)
-        if sum(len(part.tokens) for part in self._parts) >= SHARD_TOKENS:
-            self._write()
-
-    def finish(self) -> int:
-        """Write what is left; returns the number of shards."""
-        if self._parts:
-            self._write()
-        return self._num_shards
-
-    def _write(self) -> None:
-        write_shard(_shard_file(self._folder, self._name, self._num_shards), join_shards(self._parts))
-        self._parts = []
-        self._num_shards += 1
-
-
-def _shard_file(folder: Path, name: str, number: int) -> Path:
-    return folder / f"{name}.{number:05}"
+def _write_shards(folder: Path, number: int, parts: Sequence[tuple[Shard, Shard]]) -> None:
+    """Write the ids of some chunks as a shard of each side."""
+    for side, shards in zip(("source", "target"), zip(*parts, strict=True), strict=True):
+        write_shard(folder / f"{side}.{number:05}", join_shards(shards))
 
 
 class _EncodedChunk(NamedTuple):

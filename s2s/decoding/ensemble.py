@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from s2s.config.search import EnsembleMean
+from s2s.config.decoding import EnsembleMean
 from s2s.decoding.packed_model import PackedDecoder, PackedEncoder
 from s2s.models.attention import Memory
 from s2s.models.decoder import DecoderState

@@ -1,12 +1,12 @@
-"""Minimum Bayes risk decoding: of many translations of a line, the one that is most like all of them.
+"""Minimum Bayes risk decoding: of many translations of a line, the one that is most similar to all of them.
 
-The likeliest translation may be an odd one, whereas what the model holds possible agrees on much (Eikema and Aziz 2020,
-"Is MAP Decoding All You Need?"). Let u(h, r) say how good the translation h would be if r were the reference. Chosen is
+The likeliest translation may be unlike most others that the model finds likely (Eikema and Aziz 2020, "Is MAP Decoding
+All You Need?"). Let the utility u(h, r) be how good the translation h would be if r were the reference. The choice is
 
     argmax over h of  sum over r of  p(r) u(h, r),
 
 where both h and r run through the candidates: samples of the model, each with the same p, or an n-best list, each with
-its own. Utilities are sentence scores with sacrebleu's settings, counted here for all pairs of candidates at once.
+its own. Utilities are sentence scores with sacrebleu's settings, computed here for all pairs of candidates at once.
 
 N different texts, O orders of n-grams, G different n-grams of one order.
 """
@@ -39,7 +39,7 @@ def expected_utilities(
         candidates: at least one; those that are equal are compared only once.
         utility: `chrf_utility` or `bleu_utility`.
         weights: how probable each candidate is, up to a common factor: at least 0, not all 0. None: all alike, which is
-            right for samples, where the probable ones come more than once.
+            right for samples, where the probable ones occur more than once.
 
     Returns:
         A number for each candidate, 0 to 100.
@@ -53,7 +53,7 @@ def expected_utilities(
         weight_of[text] = weight_of.get(text, 0.0) + weight
     texts, total = list(weight_of), math.fsum(weight_of.values())
     weights_N = np.array(list(weight_of.values()))
-    # fsum, since the order of the candidates must not decide between equals.
+    # fsum, so that the order of the candidates cannot decide between equals.
     means = {text: math.fsum(row_N * weights_N) / total for text, row_N in zip(texts, utility(texts), strict=True)}
     return [means[text] for text in candidates]
 
@@ -97,23 +97,15 @@ def _count_all(
     texts: Sequence[T], extract: Callable[[T, int], "Counter[str]"], max_order: int
 ) -> tuple[Counts, Counts]:
     """Count the n-grams of orders 1 to `max_order`: those that two texts share (O, N, N), and those of each (O, N)."""
-    counted = [_count([extract(text, order) for text in texts]) for order in range(1, max_order + 1)]
-    return np.stack([matches_NN for matches_NN, _ in counted]), np.stack([totals_N for _, totals_N in counted])
-
-
-def _count(ngrams: Sequence["Counter[str]"]) -> tuple[Counts, Counts]:
-    """Count the n-grams of one order.
-
-    Args:
-        ngrams: how often each comes in each text.
-
-    Returns:
-        How many n-grams each text shares with each other one (N, N), and how many it has (N).
-    """
-    columns = {ngram: index for index, ngram in enumerate(dict.fromkeys(chain.from_iterable(ngrams)))}
-    counts_NG = np.zeros((len(ngrams), len(columns)), dtype=np.int64)
-    rows = [np.array([columns[ngram] for ngram in counter], dtype=np.intp) for counter in ngrams]
-    for row, (own, counter) in enumerate(zip(rows, ngrams, strict=True)):
-        counts_NG[row, own] = list(counter.values())
-    matches_NN = np.stack([np.minimum(counts_NG[:, own], counts_NG[row, own]).sum(1) for row, own in enumerate(rows)])
-    return matches_NN, counts_NG.sum(1)
+    matches, totals = [], []
+    for order in range(1, max_order + 1):
+        counters = [extract(text, order) for text in texts]
+        columns = {ngram: index for index, ngram in enumerate(dict.fromkeys(chain.from_iterable(counters)))}
+        counts_NG = np.zeros((len(texts), len(columns)), dtype=np.int64)
+        rows = [np.array([columns[ngram] for ngram in counter], dtype=np.intp) for counter in counters]
+        for row, (own, counter) in enumerate(zip(rows, counters, strict=True)):
+            counts_NG[row, own] = list(counter.values())
+        # Of each text only its own n-grams are compared.
+        matches.append([np.minimum(counts_NG[:, own], counts_NG[row, own]).sum(1) for row, own in enumerate(rows)])
+        totals.append(counts_NG.sum(1))
+    return np.array(matches), np.array(totals)

@@ -1,76 +1,78 @@
-"""Words as search sees them: the pieces that write them."""
+"""All ways in which a vocabulary segments a text into tokens."""
 
 from functools import cached_property
 
 import torch
 
 from s2s.data.vocabulary.subwords import EOS, UNK, Subwords
-from s2s.decoding.search.phrases import WordEdges
+from s2s.decoding.search.phrases import WordBoundaries
 
-_MOST_SPELLINGS = 200
-"""Of a long text there are thousands; a model that learnt the usual pieces hardly says those of the smallest."""
+Segmentation = tuple[int, ...]
+"""The tokens of a text."""
+_MOST_SEGMENTATIONS = 200
+"""A long text has thousands; a model that learnt the usual tokens hardly ever produces those of the smallest."""
 
 
-class Speller:
-    """How text is written in the pieces of a vocabulary.
+class Segmenter:
+    """Segments text into the tokens of a vocabulary.
 
-    A word begins with the piece sign of a space or, as after a quotation mark, without it; and it may be written in
-    other pieces than the usual ones.
+    A word begins with the piece sign of a space or, as after a quotation mark, without it; and it may consist of other
+    tokens than the usual ones.
     """
 
     def __init__(self, subwords: Subwords) -> None:
         self._subwords = subwords
 
-    def prefix(self, text: str) -> list[int]:
-        """The usual pieces of a text, up to its first unknown character."""
+    def known_prefix(self, text: str) -> list[int]:
+        """The usual tokens of a text, up to its first unknown character."""
         (ids,) = self._subwords.encode([text])
         return ids[: ids.index(UNK)] if UNK in ids else ids
 
-    def is_writable(self, text: str) -> bool:
-        """Whether there are pieces for all its characters, and it is not blank."""
+    def is_known(self, text: str) -> bool:
+        """Whether there are tokens for all its characters, and it is not blank."""
         (ids,) = self._subwords.encode([text])
         return bool(ids) and UNK not in ids
 
-    def usual(self, text: str) -> list[tuple[int, ...]]:
-        """The usual pieces, and where there are any, the fewest that write the text without a space before it."""
-        assert self.is_writable(text), text
+    def usual_segmentations(self, text: str) -> list[Segmentation]:
+        """The usual segmentation and, where there is one, the shortest without a space before the text."""
+        assert self.is_known(text), text
         (ids,) = self._subwords.encode([text])
-        return [tuple(ids), *self._spellings(self._written(text)[1:])[:1]]
+        return [tuple(ids), *self._segmentations(self._normalized(text)[1:])[:1]]
 
-    def all_spellings(self, text: str) -> list[tuple[int, ...]]:
-        """The ways to write a text, with a space before it and without; none where a character is unknown."""
-        if not self.is_writable(text):
+    def all_segmentations(self, text: str) -> list[Segmentation]:
+        """All segmentations, with a space before the text and without; none where a character is unknown."""
+        if not self.is_known(text):
             return []
-        written = self._written(text)
-        found = [*self._spellings(written), *self._spellings(written[1:])]
-        return sorted(found, key=len)[:_MOST_SPELLINGS]
+        normalized = self._normalized(text)
+        found = [*self._segmentations(normalized), *self._segmentations(normalized[1:])]
+        return sorted(found, key=len)[:_MOST_SEGMENTATIONS]
 
-    def edges(self, device: torch.device) -> WordEdges:
-        """Which pieces may belong to one word: those of letters that have a case, and digits.
+    def boundaries(self, device: torch.device) -> WordBoundaries:
+        """Which tokens may belong to one word: those of letters that have a case, and digits.
 
-        Words of other scripts take endings, or stand without spaces: there, a word is one wherever it is written.
+        Words of other scripts take endings, or stand without spaces: there, a word counts wherever it occurs.
         """
         pieces = self._subwords.all_pieces()
         is_text = [index > EOS for index in range(len(pieces))]
-        goes_on = [text and _is_of_word(piece[0]) for text, piece in zip(is_text, pieces, strict=True)]
-        is_open = [text and _is_of_word(piece[-1]) for text, piece in zip(is_text, pieces, strict=True)]
-        return WordEdges(torch.tensor(goes_on, device=device), torch.tensor(is_open, device=device))
+        continues = [text and _is_of_word(piece[0]) for text, piece in zip(is_text, pieces, strict=True)]
+        can_continue = [text and _is_of_word(piece[-1]) for text, piece in zip(is_text, pieces, strict=True)]
+        return WordBoundaries(torch.tensor(continues, device=device), torch.tensor(can_continue, device=device))
 
-    def _written(self, text: str) -> str:
-        """Normalised, with the sign of a space before each word."""
+    def _normalized(self, text: str) -> str:
+        """With the sign of a space before each word."""
         return "".join(self._subwords.pieces(self._subwords.encode([text])[0]))
 
-    def _spellings(self, written: str) -> list[tuple[int, ...]]:
-        """The ways to cut a text into pieces, those of the fewest pieces first; of very many, only these."""
-        from_here: list[list[tuple[int, ...]]] = [[()]]  # of the rest of the text from each position on
-        for start in reversed(range(len(written))):
+    def _segmentations(self, normalized: str) -> list[Segmentation]:
+        """Those of the fewest tokens first; of very many, only these."""
+        of_rest: list[list[Segmentation]] = [[()]]  # of the rest of the text from each position on
+        for start in reversed(range(len(normalized))):
             found = []
-            for rests, end in zip(from_here, range(start + 1, start + 1 + self._longest), strict=False):
-                index = self._ids.get(written[start:end])
+            for rests, end in zip(of_rest, range(start + 1, start + 1 + self._longest), strict=False):
+                index = self._ids.get(normalized[start:end])
                 if index is not None:
                     found += [(index, *rest) for rest in rests]
-            from_here.insert(0, sorted(found, key=len)[:_MOST_SPELLINGS])
-        return from_here[0]
+            of_rest.insert(0, sorted(found, key=len)[:_MOST_SEGMENTATIONS])
+        return of_rest[0]
 
     @cached_property
     def _ids(self) -> dict[str, int]:

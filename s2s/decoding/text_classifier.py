@@ -1,4 +1,4 @@
-"""Text in, labels out: a trained run as a classifier.
+"""Text in, probabilities of labels out: a trained run as a text classifier.
 
 N texts, C classes.
 """
@@ -14,8 +14,8 @@ from s2s.config.training import Device, Task
 from s2s.data.batching import source_batch
 from s2s.data.vocabulary.labels import Labels
 from s2s.data.vocabulary.subwords import Subwords
+from s2s.decoding.search.search import refuse_nan
 from s2s.device import choose_device
-from s2s.errors import CheckpointError
 from s2s.models.classifier import Classifier, build_classifier
 from s2s.runs.checkpoint import load_best, load_weights
 from s2s.runs.folder import RunFolder
@@ -23,9 +23,9 @@ from s2s.runs.saved_config import load_config
 
 
 class TextClassifier:
-    """Labels lines with a trained model.
+    """Classifies texts with a trained model.
 
-    What a text is given does not depend on what else is labelled with it, nor on the batch size.
+    The probabilities of a text do not depend on what else is classified with it, nor on the batch size.
     """
 
     def __init__(
@@ -37,21 +37,21 @@ class TextClassifier:
         device: torch.device,
         batch_size: int = 64,
     ) -> None:
-        """A labeller with the weights that the model has now.
+        """A text classifier with the weights that the model has when it is called.
 
         Args:
-            model: on `device`.
+            model: on the device.
             subwords, labels: those that it was trained with.
             max_pieces: longer texts are cut, as they were in training.
             device: where to compute.
-            batch_size: texts that are read at once.
+            batch_size: texts read at once.
         """
         self.model, self.subwords, self.labels = model, subwords, labels
         self.max_pieces, self.device, self.batch_size = max_pieces, device, batch_size
 
     @classmethod
     def load(cls, run: str | Path, *, device: Device | str = Device.auto, batch_size: int = 64) -> "TextClassifier":
-        """A labeller from a run folder; nothing in it is executed.
+        """A text classifier from a run folder; nothing in it is executed.
 
         Raises:
             RunError: the folder is missing, foreign, that of a translator, or holds no readable weights.
@@ -74,20 +74,19 @@ class TextClassifier:
         """The log probability of each class (N, C), in the order of `labels`.
 
         Args:
-            rows: pieces of each text, of which those beyond `max_pieces` are not read; there may be none.
+            rows: pieces of each text, possibly none; those beyond `max_pieces` are not read.
 
         Raises:
             CheckpointError: the weights are damaged.
         """
         order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-        found_NC = np.zeros((len(rows), len(self.labels)), dtype=np.float32)
+        log_probabilities_NC = np.zeros((len(rows), len(self.labels)), dtype=np.float32)
         self.model.eval()
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
             texts = [rows[index][: self.max_pieces] for index in batch]
             source_BS, lengths_B = (tensor.to(self.device) for tensor in source_batch(texts))
             with torch.inference_mode():
-                found_NC[batch] = self.model(source_BS, lengths_B).log_softmax(dim=1).cpu().numpy()
-        if np.isnan(found_NC).any():
-            raise CheckpointError("the model gives no probabilities (NaN): its weights are damaged; train it anew")
-        return found_NC
+                log_probabilities_NC[batch] = self.model(source_BS, lengths_B).log_softmax(dim=1).cpu().numpy()
+        refuse_nan(bool(np.isnan(log_probabilities_NC).any()))
+        return log_probabilities_NC

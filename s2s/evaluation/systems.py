@@ -4,9 +4,7 @@ import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 
-from s2s.config.decoding import SignificanceConfig
-from s2s.config.search import DecodingPrecision, ExpectedUtility, SearchConfig
-from s2s.config.training import Device
+from s2s.config.decoding import SignificanceConfig, TranslatingConfig
 from s2s.decoding.translator import Translator
 from s2s.evaluation.score_table import ScoredSystem
 from s2s.evaluation.scores import comparable_metrics, corpus_scores, lowercased_metric
@@ -15,14 +13,15 @@ from s2s.evaluation.testsets import ScoredText
 from s2s.runs.folder import RunFolder
 
 
-def scoring_translator(
-    run: RunFolder, search: SearchConfig, device: Device, precision: DecodingPrecision
-) -> Translator:
-    """The translator of a run, which gives one translation a line."""
-    # Every line needs exactly one translation here; several are only of use to choose one from.
-    num_best = search.num_best if search.mbr is not ExpectedUtility.none else 1
-    options = dataclasses.replace(search, num_best=num_best)
-    return Translator.load(run.path, search=options, device=device, precision=precision, batch_size=search.batch_size)
+def load_translator(run: RunFolder, options: TranslatingConfig) -> Translator:
+    """The translator of a run, as the options of a command have it."""
+    return Translator.load(
+        run.path,
+        search=options.search,
+        device=options.device,
+        precision=options.precision,
+        batch_size=options.batch_size,
+    )
 
 
 def score_system(name: str, translator: Translator, text: ScoredText) -> ScoredSystem:

@@ -26,7 +26,6 @@ from s2s.models.model import Model
 from s2s.tasks.task import TrainingTask
 from s2s.text_tables import table
 from s2s.training.progress import Validation
-from s2s.training.updates import Sentences
 
 _logger = logging.getLogger(__name__)
 _NUM_SAMPLES = 5
@@ -44,11 +43,6 @@ class ClassificationTask(TrainingTask):
 
     def vocabulary_files(self) -> tuple[Path, Path]:
         return self.run.text_subwords, self.run.labels
-
-    def resample(
-        self, vocabularies: Vocabularies, sources: Sentences, targets: Sentences, seed: int
-    ) -> tuple[Sentences, Sentences]:
-        return vocabularies[0].resample(sources, alpha=self.config.subwords.sampling_alpha, seed=seed), targets
 
     def build_model(
         self, vocabularies: Vocabularies, dev: list[Pair], device: torch.device, precision: torch.dtype

@@ -19,7 +19,7 @@ from s2s.files import write_json, write_lines
 from s2s.models.model import Model
 from s2s.runs.folder import RunFolder
 from s2s.training.progress import Validation
-from s2s.training.updates import Sentences, ToBatch
+from s2s.training.updates import ToBatch
 
 
 class TrainingTask(ABC):
@@ -54,12 +54,6 @@ class TrainingTask(ABC):
         """
         source, target = self.vocabulary_files()
         return Subwords.load(source), self.target_vocabulary.load(target)
-
-    @abstractmethod
-    def resample(
-        self, vocabularies: Vocabularies, sources: Sentences, targets: Sentences, seed: int
-    ) -> tuple[Sentences, Sentences]:
-        """The same text in other pieces, for subword regularization."""
 
     @abstractmethod
     def build_model(

@@ -25,6 +25,7 @@ from s2s.tasks.task import TrainingTask
 from s2s.tasks.translation import TranslationTask
 from s2s.training.fine_tuning import initialize_from
 from s2s.training.loop import Trainer
+from s2s.training.updates import Sentences
 
 _logger = logging.getLogger(__name__)
 TASKS: dict[Task, type[TrainingTask]] = {Task.translate: TranslationTask, Task.classify: ClassificationTask}
@@ -64,7 +65,7 @@ def _train(task: TrainingTask, device: torch.device, ranks: Ranks) -> None:
         partial(autocast, device, precision),
         ranks=ranks,
         to_batch=task.to_batch,
-        resample=partial(task.resample, vocabularies) if config.subwords.sampling else None,
+        resample=partial(_resample, vocabularies, config.subwords.sampling_alpha) if config.subwords.sampling else None,
     )
     is_resumed = trainer.resume()
     if starts_from_other:
@@ -104,6 +105,13 @@ def _initialize(model: Model, task: TrainingTask, vocabularies: Vocabularies) ->
     num_known = initialize_from(model, weights, path, *pieces)
     message = "starting from the weights of %s, which knows %d of %d %s"
     _logger.info(message, path, num_known, len(vocabularies[1]), task.target_pieces)
+
+
+def _resample(
+    vocabularies: Vocabularies, alpha: float, sources: Sentences, targets: Sentences, seed: int
+) -> tuple[Sentences, Sentences]:
+    source, target = vocabularies
+    return source.resample(sources, alpha=alpha, seed=seed), target.resample(targets, alpha=alpha, seed=seed + 1)
 
 
 def _origin(task: TrainingTask) -> TrainingTask:

@@ -24,7 +24,6 @@ from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.folder import RunFolder
 from s2s.tasks.task import TrainingTask
 from s2s.training.progress import Validation
-from s2s.training.updates import Sentences
 
 _logger = logging.getLogger(__name__)
 _NUM_SAMPLES = 5
@@ -41,14 +40,6 @@ class TranslationTask(TrainingTask):
 
     def vocabulary_files(self) -> tuple[Path, Path]:
         return self.run.subwords(self.config.subwords.shared)
-
-    def resample(
-        self, vocabularies: Vocabularies, sources: Sentences, targets: Sentences, seed: int
-    ) -> tuple[Sentences, Sentences]:
-        source, target = vocabularies
-        assert isinstance(target, Subwords)
-        alpha = self.config.subwords.sampling_alpha
-        return source.resample(sources, alpha=alpha, seed=seed), target.resample(targets, alpha=alpha, seed=seed + 1)
 
     def build_model(
         self, vocabularies: Vocabularies, dev: list[Pair], device: torch.device, precision: torch.dtype

@@ -3,8 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from typing import Any
 
@@ -54,7 +54,7 @@ class Trainer:
         to_batch: ToBatch = pair_batch,
         resample: Resample | None = None,
     ) -> None:
-        self.model, self.measure, self.run_folder, self.config = model, validate, run, config
+        self.model, self.validate, self.run_folder, self.config = model, validate, run, config
         self.device, self.autocast, self.ranks = device, autocast, ranks
         training = config.training
         self.updates = Updates(
@@ -88,7 +88,7 @@ class Trainer:
         """
         training, progress = self.config.training, self.progress
         self._clock_s = time.perf_counter()
-        with deferred_signals() as received, self._progress_bar() as bar, self._event_writer():
+        with deferred_signals() as received, self._progress_bar() as bar, self._event_writer() as self._events:
             for update in self.updates.starting_at(progress.epoch, progress.position):
                 self.step(update)
                 bar.update()
@@ -101,7 +101,7 @@ class Trainer:
                     bar.total = self._expected_steps()
                 reason = self.reason_to_end()
                 if self._is_due(training.validate_every) or reason:
-                    self._validate()
+                    self._validate_and_keep_best()
                     stop_signal = self._synchronize(received)
                     reason = reason or self.reason_to_end()  # once all ranks have the same time
                 if self._is_due(training.save_every) or reason or stop_signal:
@@ -234,13 +234,13 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-    def _validate(self) -> None:
+    def _validate_and_keep_best(self) -> None:
         """Score the dev set with the averaged weights, and keep them if they are the best so far."""
         progress, optim = self.progress, self.config.optim
         if self.average is not None:
             self.average.swap()
         self.model.eval()
-        result = self.ranks.from_first(self.measure)
+        result = self.ranks.from_first(self.validate)
         score = result.score(self.config.training.stop_metric)
         progress.num_waited += 1
         if score > progress.best_score:
@@ -288,16 +288,11 @@ class Trainer:
             if self._events is not None:
                 self._events.write(record)
 
-    @contextmanager
-    def _event_writer(self) -> Iterator[None]:
-        """A block in which metrics are written as TensorBoard events too, if training.tensorboard is set."""
-        if self.config.training.tensorboard and self.ranks.is_first:
-            self._events = EventWriter(self.run_folder.tensorboard, self.progress.step + 1)
-        try:
-            yield
-        finally:
-            if self._events is not None:
-                self._events.close()
+    def _event_writer(self) -> AbstractContextManager[EventWriter | None]:
+        """A block with a writer of TensorBoard events, if training.tensorboard is set."""
+        if not (self.config.training.tensorboard and self.ranks.is_first):
+            return nullcontext()
+        return closing(EventWriter(self.run_folder.tensorboard, self.progress.step + 1))
 
     def save(self) -> None:
         """Write a checkpoint, then delete the oldest ones beyond `training.keep`."""

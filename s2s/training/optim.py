@@ -104,8 +104,7 @@ class WeightAverage:
 
     The decay grows to its full value over the first steps, so that the random start is soon forgotten. Only every
     fourth step is averaged, with the decay of four: a pass over all weights costs as much as a third of Adam, and
-    weights four steps apart are almost the same. `torch.optim.swa_utils.AveragedModel` would be a second module beside
-    the model, count on the device, which makes the host wait for it, and start at the first average.
+    weights four steps apart are almost the same.
     """
 
     EVERY = 4
@@ -115,7 +114,6 @@ class WeightAverage:
         self.parameters = parameters
         self.averages: list[Tensor] = [parameter.detach().clone() for parameter in parameters]
 
-    @torch.no_grad()
     def update(self, step: int) -> None:
         """Average in the weights after a step, counted from 1."""
         if step % self.EVERY == 0:

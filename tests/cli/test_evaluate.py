@@ -98,8 +98,8 @@ def test_a_single_run_is_judged_by_greedy_and_by_the_search_that_was_chosen(
     assert "search=greedy is left out: search.must=[two] belongs to search.strategy=beam" in caplog.text
     texts = read_lines(runs[0] / "evaluation" / "test.source.beam.txt")
     assert all("two" in text.split() for text in texts)
-    ended = call_command("evaluate", f"run={runs[0]}", "search.columns=[prefix]")
-    assert (ended.code, "a sentence a line" in ended.err) == (2, True)
+    ended = call_command("evaluate", f"run={runs[0]}", "search.num_best=2")
+    assert (ended.code, "search.num_best=2: one translation of each line is scored" in ended.err) == (2, True)
 
 
 def test_different_test_sets_need_a_common_one(runs: list[Path], call_command: Caller, tmp_path: Path) -> None:

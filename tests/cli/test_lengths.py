@@ -82,7 +82,7 @@ def test_other_text_can_be_scored_in_groups_of_equal_size(tiny_run: Path, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "options", [["edges=[5,3]"], ["edges=[3,3]"], ["edges=[1]"], ["runs=[]"], ["search.columns=[prefix]"]]
+    "options", [["edges=[5,3]"], ["edges=[3,3]"], ["edges=[1]"], ["runs=[]"], ["search.num_best=2"]]
 )
 def test_impossible_options_are_refused(options: list[str]) -> None:
     with pytest.raises(ConfigError, match=options[0].split("=")[0]):

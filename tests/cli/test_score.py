@@ -116,7 +116,7 @@ def test_a_translation_has_the_score_that_translate_reports(
     """Through text, where it is cut into the same pieces again."""
     sources = ["하나 둘", "셋 넷 다섯", "여섯", "둘 둘 둘"]
     ended = run_command(
-        "translate", f"run={tiny_run}", "search=greedy", "search.format=moses", stdin="\n".join(sources).encode()
+        "translate", f"run={tiny_run}", "search=greedy", "format=moses", stdin="\n".join(sources).encode()
     )
     fields = [line.split(" ||| ") for line in ended.out.decode().splitlines()]
     rows = list(zip(sources, (text for _, text, _, _ in fields), strict=True))
@@ -211,4 +211,4 @@ def test_out_of_memory_names_the_option_of_every_command(
     monkeypatch.setattr("s2s.decoding.translator.Translator.load", load)
     ended = call_command("score", f"run={tiny_run}")
     assert ended.code == 1
-    assert "out of memory; lower search.batch_size or batch_tokens, whichever this command has" in ended.err
+    assert "out of memory; lower batch_size or batch_tokens, whichever this command has" in ended.err

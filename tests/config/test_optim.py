@@ -20,7 +20,7 @@ from s2s.errors import ConfigError
         (OptimConfig(momentum=0.5), r"optim\.momentum=0\.5 belongs to optim\.optimizer=sgd, not to adam"),
         (
             OptimConfig(Optimizer.adamw, momentum=0.0),
-            r"optim\.momentum=0 belongs to optim\.optimizer=sgd, not to adamw",
+            r"optim\.momentum=0\.0 belongs to optim\.optimizer=sgd, not to adamw",
         ),
     ],
     ids=lambda item: str(item)[:60],

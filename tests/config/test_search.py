@@ -1,11 +1,10 @@
 import pytest
 
 from s2s.config.options import check_options
-from s2s.config.search import ExpectedUtility, LengthNormalization, OutputFormat, SearchConfig, Strategy
+from s2s.config.search import ExpectedUtility, LengthNormalization, SearchConfig, Strategy
 from s2s.errors import ConfigError
 
 GREEDY, SAMPLE = Strategy.greedy, Strategy.sample
-MOSES = OutputFormat.moses
 
 
 @pytest.mark.parametrize(
@@ -15,8 +14,7 @@ MOSES = OutputFormat.moses
             SearchConfig(GREEDY, num_best=2),
             r"search\.num_best=2 belongs to search\.strategy=beam or sample, not to greedy",
         ),
-        (SearchConfig(num_best=6, format=MOSES), r"search\.num_best=6 needs search\.beam_size"),
-        (SearchConfig(num_best=2), r"search\.num_best=2 .* add search\.format=moses"),
+        (SearchConfig(num_best=6), r"search\.num_best=6 needs search\.beam_size"),
         (SearchConfig(mbr=ExpectedUtility.chrf), r"search\.mbr=chrf chooses among several .* add search\.num_best"),
         (SearchConfig(temperature=0.5), r"search\.temperature=0\.5 belongs to search\.strategy=sample, not to beam"),
         (SearchConfig(GREEDY, top_k=7), r"search\.top_k=7 belongs to search\.strategy=sample, not to greedy"),
@@ -53,9 +51,9 @@ def test_contradictions_are_refused(options: SearchConfig, message: str) -> None
 @pytest.mark.parametrize(
     "options",
     [
-        SearchConfig(num_best=5, beam_size=5, format=MOSES),
+        SearchConfig(num_best=5, beam_size=5),
         SearchConfig(GREEDY, beam_size=1),
-        SearchConfig(SAMPLE, num_best=9, format=MOSES, temperature=0.5, top_k=5, top_p=0.9, seed=2),
+        SearchConfig(SAMPLE, num_best=9, temperature=0.5, top_k=5, top_p=0.9, seed=2),
         SearchConfig(beam_size=6, diverse_groups=3, diversity_strength=0.7),
         SearchConfig(length_normalization=LengthNormalization.none, word_reward=0.5, coverage_penalty=0.2),
         SearchConfig(min_length=5, max_length=5, min_length_factor=2.0, no_repeat_ngram=3),
@@ -65,3 +63,15 @@ def test_contradictions_are_refused(options: SearchConfig, message: str) -> None
 )
 def test_what_makes_sense_is_allowed(options: SearchConfig) -> None:
     check_options(options, "search.")
+
+
+@pytest.mark.parametrize(
+    ("options", "gives_one"),
+    [
+        (SearchConfig(), True),
+        (SearchConfig(num_best=2), False),
+        (SearchConfig(num_best=2, mbr=ExpectedUtility.bleu), True),
+    ],
+)
+def test_minimum_bayes_risk_chooses_one_of_several(options: SearchConfig, gives_one: bool) -> None:
+    assert options.gives_one is gives_one

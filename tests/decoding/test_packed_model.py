@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from s2s.config.decoding import EnsembleMean
 from s2s.config.model import AttentionScore, Cell, ModelConfig, Tie
-from s2s.config.search import EnsembleMean
 from s2s.data.vocabulary.subwords import BOS, PAD, UNK
 from s2s.decoding import packed_model
 from s2s.decoding.ensemble import Ensemble, EnsembleState

@@ -1,4 +1,4 @@
-"""Hypotheses become text: links, copied words and ranks worked out on paper."""
+"""Hypotheses become text: alignments, replaced words and ranks worked out on paper."""
 
 import math
 
@@ -9,8 +9,8 @@ from torch import Tensor
 from s2s.config.data import SubwordKind
 from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
 from s2s.data.vocabulary.subwords import UNK, Subwords, train_subwords
-from s2s.decoding.postprocessing import Postprocessing, build_wording
-from s2s.decoding.search.search import Hypothesis
+from s2s.decoding.postprocessing import Postprocessing, build_postprocessing
+from s2s.decoding.search.backpointers import Hypothesis
 
 
 @pytest.fixture(scope="module")
@@ -25,24 +25,24 @@ def hypothesis(ids: list[int], attention_TS: Tensor | None = None, log_probabili
     return Hypothesis(tuple(ids), log_probability, log_probability, (log_probability,), attention_TS)
 
 
-def looking_at(*columns: int, num_source: int) -> Tensor:
+def attention_at(*columns: int, num_source: int) -> Tensor:
     """Attention of each position at one source position."""
     return torch.nn.functional.one_hot(torch.tensor(columns), num_source + 1).float()
 
 
-def test_links_join_words_and_leave_the_ends_out(subwords: Subwords) -> None:
+def test_alignments_join_words_and_leave_the_ends_out(subwords: Subwords) -> None:
     line = "cd ab ab"
     (source,), (target,) = subwords.encode([line]), subwords.encode(["ab cd"])
     assert [len(source), len(target)] == [3, 2]
-    wording = Postprocessing(subwords, subwords, has_links=True)
-    attention_TS = looking_at(2, 0, 3, num_source=3)  # the row of </s> looks at </s>
-    found = wording.translation(line, source, [hypothesis(target, attention_TS), hypothesis([], attention_TS[2:])])
+    postprocessing = Postprocessing(subwords, subwords, with_alignments=True)
+    attention_TS = attention_at(2, 0, 3, num_source=3)  # the row of </s> looks at </s>
+    found = postprocessing(line, source, [hypothesis(target, attention_TS), hypothesis([], attention_TS[2:])])
     assert found.texts == ("ab cd", "")
     assert found.pieces == (("▁ab", "▁cd"), ())
-    assert found.links == (((0, 1), (2, 0)), ())
+    assert found.alignments == (((0, 1), (2, 0)), ())
     # Of a line that was cut after two pieces, the rest is linked to nothing.
-    found = wording.translation(line, source[:2], [hypothesis(target, looking_at(1, 0, 2, num_source=2))])
-    assert found.links == (((0, 1), (1, 0)),)
+    found = postprocessing(line, source[:2], [hypothesis(target, attention_at(1, 0, 2, num_source=2))])
+    assert found.alignments == (((0, 1), (1, 0)),)
 
 
 @pytest.mark.parametrize(
@@ -54,38 +54,36 @@ def test_links_join_words_and_leave_the_ends_out(subwords: Subwords) -> None:
         ("ab\x1ccd ab", [3, 1, 0]),  # no space to the subwords, whose words are then counted from the beginning
     ],
 )
-def test_links_count_the_words_of_the_line(subwords: Subwords, line: str, sizes: list[int]) -> None:
+def test_alignments_count_the_words_of_the_line(subwords: Subwords, line: str, sizes: list[int]) -> None:
     (source,), (target,) = subwords.encode([line]), subwords.encode(["ab"])
     words = [word for word, size in enumerate(sizes) for _ in range(size)]
     assert len(words) == len(source)
     assert len(sizes) == len(line.split())
     for position, word in enumerate(words):
-        attention_TS = looking_at(position, len(source), num_source=len(source))
-        said = [hypothesis(target, attention_TS)]
-        found = Postprocessing(subwords, subwords, has_links=True).translation(line, source, said)
-        assert found.links == (((word, 0),),)
+        attention_TS = attention_at(position, len(source), num_source=len(source))
+        hypotheses = [hypothesis(target, attention_TS)]
+        found = Postprocessing(subwords, subwords, with_alignments=True)(line, source, hypotheses)
+        assert found.alignments == (((word, 0),),)
 
 
-def test_unknown_pieces_are_filled_in_from_the_source(subwords: Subwords) -> None:
+def test_unknown_pieces_are_replaced_from_the_source(subwords: Subwords) -> None:
     line = "ab (漢字) cd"
     (source,) = subwords.encode([line])
     surfaces = subwords.surfaces(line)
     assert [index == UNK for index in source] == [piece == "(漢字)" for piece in surfaces]
     start, (ab,) = source[1], subwords.encode(["ab"])[0]
-    ids, attention_TS = [ab, start, UNK], looking_at(0, 1, 2, 3, num_source=len(source))
+    ids, attention_TS = [ab, start, UNK], attention_at(0, 1, 2, 3, num_source=len(source))
     assert surfaces[1:3] == ["▁", "(漢字)"]
-    filled = Postprocessing(subwords, subwords, fills_unknown=True).translation(
-        line, source, [hypothesis(ids, attention_TS)]
-    )
+    filled = Postprocessing(subwords, subwords, replace_unknown=True)(line, source, [hypothesis(ids, attention_TS)])
     assert filled.texts == ("ab (漢字)",)
     assert filled.pieces == (("▁ab", "▁", "<unk>"),)
-    assert filled.links is None
+    assert filled.alignments is None
 
 
 def test_a_line_without_words(subwords: Subwords) -> None:
-    assert Postprocessing(subwords, subwords).nothing().texts == ("",)
-    assert Postprocessing(subwords, subwords).nothing().links is None
-    assert Postprocessing(subwords, subwords, has_links=True).nothing().links == ((),)
+    assert Postprocessing(subwords, subwords).empty_translation().texts == ("",)
+    assert Postprocessing(subwords, subwords).empty_translation().alignments is None
+    assert Postprocessing(subwords, subwords, with_alignments=True).empty_translation().alignments == ((),)
 
 
 def test_candidates_are_ranked_by_what_they_have_in_common(subwords: Subwords) -> None:
@@ -96,22 +94,26 @@ def test_candidates_are_ranked_by_what_they_have_in_common(subwords: Subwords) -
     def same(texts: object) -> object:
         return torch.eye(3, dtype=torch.float64).numpy()
 
-    wording = Postprocessing(subwords, subwords, utility=same, is_sampled=True)  # type: ignore[arg-type]
-    found = wording.translation("x", [5], candidates)
+    postprocessing = Postprocessing(subwords, subwords, utility=same, is_sampled=True)  # type: ignore[arg-type]
+    found = postprocessing("x", [5], candidates)
     assert found.texts == ("cd", "cd", "ab", "ab cd")
     assert [item.score for item in found.hypotheses] == [0.5, 0.5, 0.25, 0.25]
     # An n-best list has each text once, and each counts by its probability: here 2/3, 1/6 and 1/6.
     probable = [hypothesis(ids[n], None, math.log(p)) for n, p in ((0, 0.1), (1, 0.1), (2, 0.4))]
-    found = Postprocessing(subwords, subwords, utility=same).translation("x", [5], probable)  # type: ignore[arg-type]
+    found = Postprocessing(subwords, subwords, utility=same)("x", [5], probable)  # type: ignore[arg-type]
     assert found.texts == ("ab cd", "ab", "cd")
     assert [item.score for item in found.hypotheses] == pytest.approx([2 / 3, 1 / 6, 1 / 6])
 
 
 def test_options_say_how(subwords: Subwords) -> None:
-    plain = build_wording(subwords, subwords, SearchConfig())
+    plain = build_postprocessing(subwords, subwords, SearchConfig())
     assert plain == Postprocessing(subwords, subwords)
     search = SearchConfig(strategy=Strategy.sample, num_best=3, mbr=ExpectedUtility.chrf, replace_unknown=True)
-    wording = build_wording(subwords, subwords, search, with_alignments=True)
-    assert (wording.has_links, wording.fills_unknown, wording.is_sampled) == (True, True, True)
-    assert wording.utility is not None
-    assert wording.utility(["a", "a"]).tolist() == [[100, 100], [100, 100]]
+    postprocessing = build_postprocessing(subwords, subwords, search, with_alignments=True)
+    assert (postprocessing.with_alignments, postprocessing.replace_unknown, postprocessing.is_sampled) == (
+        True,
+        True,
+        True,
+    )
+    assert postprocessing.utility is not None
+    assert postprocessing.utility(["a", "a"]).tolist() == [[100, 100], [100, 100]]

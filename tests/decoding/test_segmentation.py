@@ -6,7 +6,7 @@ import pytest
 
 from s2s.config.data import SubwordKind
 from s2s.data.vocabulary.subwords import EOS, Subwords, train_subwords
-from s2s.decoding.segmentation import Speller
+from s2s.decoding.segmentation import Segmenter
 from tables import CPU
 
 LINES = ["ein Hund und der Hund", "die Hunde, ein Bund", 'der "Hund" 7 und 77', "und 하나 둘"] * 5
@@ -19,12 +19,12 @@ def subwords() -> Subwords:
 
 
 @pytest.fixture(scope="module")
-def speller(subwords: Subwords) -> Speller:
-    return Speller(subwords)
+def segmenter(subwords: Subwords) -> Segmenter:
+    return Segmenter(subwords)
 
 
-def test_all_spellings_write_the_word(subwords: Subwords, speller: Speller) -> None:
-    found = speller.all_spellings("Hund")
+def test_all_segmentations_give_the_word(subwords: Subwords, segmenter: Segmenter) -> None:
+    found = segmenter.all_segmentations("Hund")
     texts = ["".join(subwords.pieces(ids)) for ids in found]
     assert set(texts) == {"▁Hund", "Hund"}
     assert len(set(found)) == len(found)
@@ -32,7 +32,7 @@ def test_all_spellings_write_the_word(subwords: Subwords, speller: Speller) -> N
     assert tuple(subwords.encode(["Hund"])[0]) in found
 
 
-def test_none_is_missing(subwords: Subwords, speller: Speller) -> None:
+def test_none_is_missing(subwords: Subwords, segmenter: Segmenter) -> None:
     """Each place between two characters is cut or not: all cuts whose parts are pieces."""
     pieces = {piece: index for index, piece in enumerate(subwords.all_pieces()) if index > EOS}
     expected = set()
@@ -42,39 +42,43 @@ def test_none_is_missing(subwords: Subwords, speller: Speller) -> None:
             parts = [written[start:end] for start, end in pairwise(ends)]
             if all(part in pieces for part in parts):
                 expected.add(tuple(pieces[part] for part in parts))
-    assert set(speller.all_spellings("und")) == expected
+    assert set(segmenter.all_segmentations("und")) == expected
 
 
-def test_of_very_many_spellings_the_shortest_are_kept(speller: Speller) -> None:
-    found = speller.all_spellings("und der Hund und der Hund und der Hund")
+def test_of_very_many_segmentations_the_shortest_are_kept(segmenter: Segmenter) -> None:
+    found = segmenter.all_segmentations("und der Hund und der Hund und der Hund")
     assert len(found) == 200
     assert len(found[0]) < len(found[-1])
 
 
-def test_usual_pieces_stand_with_a_space_before_them_or_without(subwords: Subwords, speller: Speller) -> None:
-    usual, *others = speller.usual("ein Hund")
+def test_usual_pieces_stand_with_a_space_before_them_or_without(subwords: Subwords, segmenter: Segmenter) -> None:
+    usual, *others = segmenter.usual_segmentations("ein Hund")
     assert list(usual) == subwords.encode(["ein Hund"])[0]
     assert ["".join(subwords.pieces(ids)) for ids in others] == ["ein▁Hund"]
 
 
-def test_unknown_characters_cannot_be_written(speller: Speller) -> None:
-    assert speller.is_writable("Hund")
-    assert not speller.is_writable("Hund犬")
-    assert not speller.is_writable(" ")
-    assert speller.all_spellings("犬") == []
-    assert speller.all_spellings("") == []
+def test_unknown_characters_cannot_be_segmented(segmenter: Segmenter) -> None:
+    assert segmenter.is_known("Hund")
+    assert not segmenter.is_known("Hund犬")
+    assert not segmenter.is_known(" ")
+    assert segmenter.all_segmentations("犬") == []
+    assert segmenter.all_segmentations("") == []
 
 
-def test_a_prefix_is_used_up_to_its_first_unknown_character(subwords: Subwords, speller: Speller) -> None:
-    assert speller.prefix("ein Hund") == subwords.encode(["ein Hund"])[0]
-    assert subwords.decode(speller.prefix("ein Hund 犬 und")) == "ein Hund"
-    assert speller.prefix("") == []
+def test_a_prefix_is_used_up_to_its_first_unknown_character(subwords: Subwords, segmenter: Segmenter) -> None:
+    assert segmenter.known_prefix("ein Hund") == subwords.encode(["ein Hund"])[0]
+    assert subwords.decode(segmenter.known_prefix("ein Hund 犬 und")) == "ein Hund"
+    assert segmenter.known_prefix("") == []
 
 
-def test_letters_and_digits_make_one_word(subwords: Subwords, speller: Speller) -> None:
-    edges = speller.edges(CPU)
+def test_letters_and_digits_make_one_word(subwords: Subwords, segmenter: Segmenter) -> None:
+    boundaries = segmenter.boundaries(CPU)
     pieces = dict(
-        zip(subwords.all_pieces(), zip(edges.goes_on_V.tolist(), edges.is_open_V.tolist(), strict=True), strict=True)
+        zip(
+            subwords.all_pieces(),
+            zip(boundaries.continues_V.tolist(), boundaries.can_continue_V.tolist(), strict=True),
+            strict=True,
+        )
     )
     assert pieces["d"] == (True, True)
     assert pieces["7"] == (True, True)
@@ -82,4 +86,4 @@ def test_letters_and_digits_make_one_word(subwords: Subwords, speller: Speller) 
     assert pieces[","] == (False, False)
     assert pieces["둘"] == (False, False)  # Korean words take endings
     assert pieces["</s>"] == (False, False)
-    assert all(not goes_on for piece, (goes_on, _) in pieces.items() if piece.startswith("▁"))
+    assert all(not continues for piece, (continues, _) in pieces.items() if piece.startswith("▁"))

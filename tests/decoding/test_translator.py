@@ -1,4 +1,4 @@
-"""The options of search, and what is asked of single lines, in a translator with a small trained model."""
+"""The options of search, and constraints of single lines, in a translator with a small trained model."""
 
 import json
 import re
@@ -11,16 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processes import Caller, run_command
-from s2s.config.model import AttentionScore
-from s2s.config.search import LengthNormalization, OutputFormat, SearchConfig, Strategy
+from s2s.config.search import LengthNormalization, SearchConfig, Strategy
 from s2s.data.vocabulary.subwords import EOS
 from s2s.decoding.line_constraints import LineConstraints
 from s2s.decoding.translator import Translator
 from s2s.errors import CheckpointError, ConfigError
-from s2s.models.attention import Attention
+from s2s.models.attention import NoAttention
 
 LINES = ["하나 둘 셋", "", "넷 다섯", "여섯 여섯 하나 둘", "셋"]
-MOSES = OutputFormat.moses
 Beam, Greedy, Sample = Strategy.beam, Strategy.greedy, Strategy.sample
 
 
@@ -67,7 +65,7 @@ def test_where_nothing_is_left_to_say_a_warning_names_the_line(
     assert len(made.target) < 600
     found = made.translations(LINES[:2], numbers=[6, 7])
     assert [each.texts for each in found] == [("",), ("",)]
-    assert "line 6: the translation is empty, since the rules forbid every word before it can end" in caplog.text
+    assert "line 6: the translation is empty, since the rules forbid every piece before it can end" in caplog.text
     assert "line 7" not in caplog.text  # blank
 
 
@@ -103,7 +101,7 @@ def test_avoided_words_do_not_occur(tiny_run: Path, strategy: Strategy) -> None:
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_words_that_must_occur_do(tiny_run: Path, beam_size: int) -> None:
-    made = translator(tiny_run, beam_size=beam_size, num_best=beam_size, format=MOSES, must=["six", "two four"])
+    made = translator(tiny_run, beam_size=beam_size, num_best=beam_size, must=["six", "two four"])
     for line, found in zip(LINES, made.translations(LINES), strict=True):
         for text in found.texts if line else ():
             assert "six" in text.split()
@@ -122,12 +120,12 @@ def test_a_word_that_must_not_occur_cannot(tiny_run: Path, caplog: pytest.LogCap
     with pytest.raises(ConfigError, match=r"^two four must occur \(search\.must\), but search\.avoid forbids it"):
         translator(tiny_run, must=["two four"], avoid=["two"]).translate(LINES)
     made = translator(tiny_run, must=["five"], avoid=["two"])
-    demands = [
+    constraints = [
         LineConstraints(must=("two four", "six")),
         LineConstraints(avoid=("five",)),
         LineConstraints(must=("three",), avoid=("one three",)),
     ]
-    found = made.translations(["셋"] * 3, numbers=[4, 5, 6], demands=demands)
+    found = made.translations(["셋"] * 3, numbers=[4, 5, 6], constraints=constraints)
     assert [record.getMessage() for record in caplog.records] == [
         f"line {line}: {word} cannot occur, since what must not occur forbids it"
         for line, word in ((4, "two four"), (5, "five"))
@@ -141,29 +139,29 @@ def test_a_word_of_unknown_characters_cannot_occur(tiny_run: Path, caplog: pytes
     with pytest.raises(ConfigError, match=r"^search\.must=\[犬\] must occur, but .* no piece for$"):
         translator(tiny_run, must=["犬"]).translate(LINES)
     made = translator(tiny_run)
-    (found,) = made.translations(LINES[:1], numbers=[13], demands=[LineConstraints(must=("犬", "six"))])
+    (found,) = made.translations(LINES[:1], numbers=[13], constraints=[LineConstraints(must=("犬", "six"))])
     assert "six" in found.texts[0].split()
     assert "line 13: 犬 cannot occur, since the model has no piece for a character" in caplog.text
 
 
 @pytest.mark.parametrize("options", [{"strategy": Greedy}, {"strategy": Sample}, {"beam_size": 4, "diverse_groups": 2}])
-def test_a_line_cannot_demand_words_without_a_plain_beam(tiny_run: Path, options: dict[str, Any]) -> None:
+def test_a_line_cannot_require_words_without_a_plain_beam(tiny_run: Path, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"need search=beam without search\.diverse_groups"):
-        translator(tiny_run, **options).translations(LINES[:1], demands=[LineConstraints(must=("two",))])
+        translator(tiny_run, **options).translations(LINES[:1], constraints=[LineConstraints(must=("two",))])
 
 
 @pytest.mark.parametrize("strategy", Strategy)
-def test_each_line_has_its_own_demands(tiny_run: Path, strategy: Strategy) -> None:
+def test_each_line_has_its_own_constraints(tiny_run: Path, strategy: Strategy) -> None:
     made = translator(tiny_run, strategy=strategy, min_length=7, batch_size=2)
     must = ("five",) if strategy is Beam else ()
-    demands = [
+    constraints = [
         LineConstraints("four six", must),
         LineConstraints("six"),
         LineConstraints(avoid=("one", "two", "three")),
         LineConstraints("two", avoid=("two", "six")),
         LineConstraints(),
     ]
-    texts = [found.texts[0] for found in made.translations(LINES, demands=demands)]
+    texts = [found.texts[0] for found in made.translations(LINES, constraints=constraints)]
     assert texts[0].startswith("four six")
     assert set(must) <= set(texts[0].split())
     assert texts[1] == ""  # a blank line stays blank
@@ -175,20 +173,24 @@ def test_each_line_has_its_own_demands(tiny_run: Path, strategy: Strategy) -> No
 
 def test_a_long_prefix_is_never_cut_but_by_max_length(tiny_run: Path, caplog: pytest.LogCaptureFixture) -> None:
     prefix = "one two three four five six " * 20
-    ((found,),) = [each.texts for each in translator(tiny_run).translations(["셋"], demands=[LineConstraints(prefix)])]
+    ((found,),) = [
+        each.texts for each in translator(tiny_run).translations(["셋"], constraints=[LineConstraints(prefix)])
+    ]
     assert found.startswith(prefix.strip())
     made = translator(tiny_run, max_length=7)
-    assert num_pieces(made, made.translations(["셋"], numbers=[3], demands=[LineConstraints(prefix)])[0].texts[0]) <= 7
+    assert (
+        num_pieces(made, made.translations(["셋"], numbers=[3], constraints=[LineConstraints(prefix)])[0].texts[0]) <= 7
+    )
     cut = f"line 3: the prefix has {num_pieces(made, prefix)} pieces, more than search.max_length=7; cut"
     assert [record.getMessage() for record in caplog.records] == [cut]
-    made.translations(["셋"], numbers=[4], demands=[LineConstraints("two 犬 three")])
+    made.translations(["셋"], numbers=[4], constraints=[LineConstraints("two 犬 three")])
     assert "line 4: the prefix is used up to its first character that has no piece" in caplog.text
 
 
 def test_a_forced_translation_has_the_scores_of_the_one_that_was_found(tiny_run: Path) -> None:
     made = translator(tiny_run, strategy=Greedy)
     found = made.translations(LINES)
-    forced = made.translations(LINES, demands=[LineConstraints(each.texts[0]) for each in found])
+    forced = made.translations(LINES, constraints=[LineConstraints(each.texts[0]) for each in found])
     for one, other in zip(found, forced, strict=True):
         if one.hypotheses[0].ids == other.hypotheses[0].ids:  # decoded text may have other pieces
             values = (hypothesis.token_log_probabilities for each in (one, other) for hypothesis in each.hypotheses)
@@ -196,7 +198,7 @@ def test_a_forced_translation_has_the_scores_of_the_one_that_was_found(tiny_run:
 
 
 def test_samples_depend_on_seed_and_line_number_alone(tiny_run: Path) -> None:
-    options: dict[str, Any] = {"strategy": Sample, "num_best": 3, "format": MOSES, "top_p": 0.95, "max_length": 9}
+    options: dict[str, Any] = {"strategy": Sample, "num_best": 3, "top_p": 0.95, "max_length": 9}
     alone, together = translator(tiny_run, **options, batch_size=1), translator(tiny_run, **options)
     found = together.translations(LINES)
     assert [each.texts for each in found] == [each.texts for each in alone.translations(LINES)]
@@ -224,7 +226,7 @@ def test_beam_1_is_greedy(tiny_run: Path) -> None:
 
 
 def test_groups_find_different_translations(tiny_run: Path) -> None:
-    shared: dict[str, Any] = {"beam_size": 4, "num_best": 4, "format": MOSES, "max_length": 6}
+    shared: dict[str, Any] = {"beam_size": 4, "num_best": 4, "max_length": 6}
     made = translator(tiny_run, **shared, diverse_groups=4, diversity_strength=50.0)
     firsts = {hypothesis.ids[:1] for hypothesis in made.translations(LINES)[0].hypotheses}
     assert len(firsts) == 4  # so much is taken off that no two begin alike
@@ -269,15 +271,13 @@ def num_source_pieces(made: Translator, line: str) -> int:
 
 def test_without_attention_there_is_no_coverage(tiny_run: Path) -> None:
     made = translator(tiny_run)
-    blind = Attention(24, 24, AttentionScore.none)
-    blind.combine = torch.nn.Linear(24, made.model.output.in_features, bias=False)
-    made.model.decoder.attention = blind
+    made.model.decoder.attention = NoAttention(24, made.model.output.in_features)
     parts = [made.model], made.source, made.target
     found = Translator(*parts, SearchConfig(), made.device).translations(LINES, keep_attention=True)
     assert found[0].hypotheses[0].attention_TS is None
-    with pytest.raises(ConfigError, match=r"search\.coverage_penalty asks where the model looks"):
+    with pytest.raises(ConfigError, match=r"search\.coverage_penalty needs attention"):
         Translator(*parts, SearchConfig(coverage_penalty=0.1), made.device)
-    with pytest.raises(ConfigError, match="alignments asks where the model looks"):
+    with pytest.raises(ConfigError, match="alignments needs attention"):
         Translator(*parts, SearchConfig(), made.device, with_alignments=True)
 
 
@@ -296,9 +296,13 @@ EVERYTHING: list[dict[str, Any]] = [
 @given(lines=st.lists(st.sampled_from(LINES), min_size=2, max_size=6), size=st.sampled_from([2, 3]))
 def test_no_option_lets_a_batch_matter(tiny_run: Path, options: dict[str, Any], lines: list[str], size: int) -> None:
     alone, together = (translator(tiny_run, batch_size=each, max_length=12, **options) for each in (1, size))
-    demands = [LineConstraints("one" if index % 2 else "", avoid=("five",)[: index % 3]) for index in range(len(lines))]
+    constraints = [
+        LineConstraints("one" if index % 2 else "", avoid=("five",)[: index % 3]) for index in range(len(lines))
+    ]
     for one, other in zip(
-        alone.translations(lines, demands=demands), together.translations(lines, demands=demands), strict=True
+        alone.translations(lines, constraints=constraints),
+        together.translations(lines, constraints=constraints),
+        strict=True,
     ):
         assert one.texts == other.texts
         scores = ([item.score for item in each.hypotheses] for each in (one, other))

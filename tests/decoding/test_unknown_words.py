@@ -1,4 +1,4 @@
-"""What the subwords do not know is copied from the source; weights worked out on paper."""
+"""Unknown words are copied from the source; weights worked out on paper."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ IS_UNKNOWN = [False, False, False, True, False]
 
 
 def copied(weights_S: list[float], source: list[str], is_unknown_S: list[bool]) -> str:
-    """What takes the place of the unknown piece of "▁die <unk> ."."""
+    """The replacement of the unknown piece of "▁die <unk> ."."""
     weights_TS = np.array([[1.0] + [0.0] * (len(source) - 1), weights_S, [0.0] * len(source)])
     result = copy_unknown(["▁die", "<unk>", "."], [False, True, False], weights_TS, source, is_unknown_S)
     assert (result[0], result[2]) == ("▁die", ".")

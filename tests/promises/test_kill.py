@@ -1,6 +1,5 @@
 """A training process that is killed at any moment, or whose disk is full, loses nothing."""
 
-import json
 import random
 import resource
 import signal
@@ -14,9 +13,10 @@ from typing import Any
 import pytest
 import torch
 
-from processes import ROOT, environment
+from processes import ROOT, environment, losses
 from s2s.runs.checkpoint import checkpoints, load_checkpoint, weights_path
 from s2s.runs.folder import RunFolder
+from s2s.runs.metrics import read_metrics
 from tiny_runs import TINY, file_options
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def wait(process: "subprocess.Popen[bytes]", until: Callable[[], bool]) -> bool:
 
 def metrics(run: Path) -> list[dict[str, Any]]:
     """Every line of metrics, without what is measured by a clock."""
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    rows = read_metrics(run / "metrics.jsonl")
     return [{name: row[name] for name in row if name not in ("elapsed_s", "target_tokens_per_s")} for row in rows]
 
 
@@ -89,9 +89,8 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]
 
 def logged_step(run: Path) -> int:
     """The step of the last complete line of metrics, 0 where there is none."""
-    path = run / "metrics.jsonl"
-    lines = path.read_text().split("\n")[:-1] if path.exists() else []
-    return int(json.loads(lines[-1])["step"]) if lines else 0
+    rows = losses(run)
+    return rows[-1][0] if rows else 0
 
 
 def kill_early(process: "subprocess.Popen[bytes]", run: Path, generator: random.Random) -> None:

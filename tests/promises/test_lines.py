@@ -21,26 +21,26 @@ from hypothesis import strategies as st
 from processes import ROOT, Caller, environment, run_command
 from s2s.config.search import SearchConfig, Strategy
 from s2s.decoding.streaming.input_lines import (
-    WINDOW_BYTES,
+    BLOCK_BYTES,
     Input,
-    Window,
+    LineBlock,
     decode,
     open_input,
     pipe,
-    read_windows,
-    shares,
+    read_blocks,
+    split_into_buckets,
 )
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError
 
 
-def windows(content: bytes) -> list[bytes]:
-    """What `read_windows` makes of a pipe's content."""
+def lines_of(content: bytes) -> list[bytes]:
+    """What `read_blocks` makes of a pipe's content."""
     reader, writer = os.pipe()
     with os.fdopen(writer, "wb") as file:
         file.write(content)
     try:
-        return [line for window in read_windows(pipe(reader)) if window for line in window.lines]
+        return [line for block in read_blocks(pipe(reader)) if block for line in block.lines]
     finally:
         os.close(reader)
 
@@ -48,15 +48,15 @@ def windows(content: bytes) -> list[bytes]:
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"")), max_size=8))
 def test_lines_end_at_line_feeds_only(lines: list[bytes]) -> None:
-    assert windows(b"".join(line + b"\n" for line in lines)) == lines
+    assert lines_of(b"".join(line + b"\n" for line in lines)) == lines
 
 
 def test_a_last_line_needs_no_end() -> None:
-    assert windows(b"a\nb") == [b"a", b"b"]
-    assert windows(b"") == []
+    assert lines_of(b"a\nb") == [b"a", b"b"]
+    assert lines_of(b"") == []
 
 
-def in_drops(*drops: bytes) -> Iterator[Window | None]:
+def in_drops(*drops: bytes) -> Iterator[LineBlock | None]:
     """Windows of an input of which a reader finds one drop after another, and between them nothing for now."""
     coming = deque(drops)
     is_there = [False]
@@ -69,31 +69,31 @@ def in_drops(*drops: bytes) -> Iterator[Window | None]:
         is_there[0] = not coming
         return drop
 
-    return read_windows(Input(read, is_ready, 60))
+    return read_blocks(Input(read, is_ready, 60))
 
 
 def test_what_is_there_comes_at_once_and_a_wait_is_announced() -> None:
     assert list(in_drops(b"a\nb\nc", b"d\n", b"\n")) == [
         None,
-        Window(1, [b"a", b"b"]),
+        LineBlock(1, [b"a", b"b"]),
         None,
-        Window(3, [b"cd"]),
+        LineBlock(3, [b"cd"]),
         None,
-        Window(4, [b""]),
+        LineBlock(4, [b""]),
     ]
 
 
 def test_lines_that_trickle_in_are_not_waited_for_without_end() -> None:
-    """Each comes while the last one is waited for; a window is closed all the same."""
+    """Each comes while the last one is waited for; a block is closed all the same."""
     started_s = time.monotonic()
     source = Input(lambda size: b"a\n", lambda wait_s: time.sleep(0.003) is None, 0.1)
-    window = next(read_windows(source))
-    assert window is not None
+    block = next(read_blocks(source))
+    assert block is not None
     assert 0.09 < time.monotonic() - started_s < 5
-    assert 1 < len(window.lines) < 100
+    assert 1 < len(block.lines) < 100
 
 
-def test_windows_of_a_file_depend_on_its_content_alone(tmp_path: Path) -> None:
+def test_blocks_of_a_file_depend_on_its_content_alone(tmp_path: Path) -> None:
     lines = [b"%d %s" % (index, b"x" * (index * 37 % 101)) for index in range(20_000)]
     content = b"".join(line + b"\n" for line in lines)
     (tmp_path / "plain").write_bytes(content)
@@ -102,18 +102,18 @@ def test_windows_of_a_file_depend_on_its_content_alone(tmp_path: Path) -> None:
     found = []
     for name in ("plain", "packed.gz", "packed"):
         with open_input(tmp_path / name) as source:
-            found.append(list(read_windows(source)))
+            found.append(list(read_blocks(source)))
     assert found[0] == found[1] == found[2]
-    assert [line for window in found[0] if window for line in window.lines] == lines
-    assert len(found[0]) == -(-len(content) // WINDOW_BYTES)
-    assert all(window is not None and window.num_bytes <= WINDOW_BYTES for window in found[0])
+    assert [line for block in found[0] if block for line in block.lines] == lines
+    assert len(found[0]) == -(-len(content) // BLOCK_BYTES)
+    assert all(block is not None and block.num_bytes <= BLOCK_BYTES for block in found[0])
     # One that begins later is cut in the same places: so it is when a job goes on.
     second = found[0][1]
     assert second is not None
     (tmp_path / "rest").write_bytes(b"".join(line + b"\n" for line in lines[second.first_line - 1 :]))
     with open_input(tmp_path / "rest") as source:
-        assert [window and window.lines for window in read_windows(source)] == [
-            window and window.lines for window in found[0][1:]
+        assert [block and block.lines for block in read_blocks(source)] == [
+            block and block.lines for block in found[0][1:]
         ]
 
 
@@ -125,48 +125,48 @@ def test_endless_input_without_line_ends_needs_no_memory() -> None:
         left[0] -= size
         return bytes(size) if left[0] > 0 else b""
 
-    (window,) = read_windows(Input(read, lambda _: True, 60))
-    assert window is not None
-    assert [len(line) for line in window.lines] == [2**20 + 1]
+    (block,) = read_blocks(Input(read, lambda _: True, 60))
+    assert block is not None
+    assert [len(line) for line in block.lines] == [2**20 + 1]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2**21  # in KiB
 
 
-def test_what_is_wrong_with_a_file_is_told(tmp_path: Path) -> None:
+def test_a_wrong_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "cut.gz").write_bytes(gzip.compress(b"a\nb\n")[:-9])
     for name, message in (("none", "No such file"), ("", "Is a directory"), ("cut.gz", "expected a whole gzip file")):
         with pytest.raises(DataError, match=message), open_input(tmp_path / name) as source:
-            list(read_windows(source))
+            list(read_blocks(source))
 
 
 def test_a_named_pipe_is_read_as_it_is_filled(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     writer = os.open(tmp_path / "pipe", os.O_RDWR)
     with open_input(tmp_path / "pipe") as source:
-        found = read_windows(source)
+        found = read_blocks(source)
         assert next(found) is None
         os.write(writer, b"a\nb")
-        assert next(found) == Window(1, [b"a"])
+        assert next(found) == LineBlock(1, [b"a"])
         os.close(writer)
-        assert list(found) == [Window(2, [b"b"])]
+        assert list(found) == [LineBlock(2, [b"b"])]
 
 
 @given(lines=st.lists(st.binary(max_size=5), min_size=1, max_size=17), most=st.integers(1, 7))
-def test_shares_hold_each_line_once_the_longest_first(lines: list[bytes], most: int) -> None:
-    found = shares(Window(3, lines), most)
-    assert max(len(share.lines) for share in found) <= most
-    assert max(len(share.lines) for share in found) - min(len(share.lines) for share in found) <= len(found)
-    numbered = [pair for share in found for pair in zip(share.numbers, share.lines, strict=True)]
+def test_buckets_hold_each_line_once_the_longest_first(lines: list[bytes], most: int) -> None:
+    found = split_into_buckets(LineBlock(3, lines), most)
+    assert max(len(bucket.lines) for bucket in found) <= most
+    assert max(len(bucket.lines) for bucket in found) - min(len(bucket.lines) for bucket in found) <= len(found)
+    numbered = [pair for bucket in found for pair in zip(bucket.numbers, bucket.lines, strict=True)]
     assert sorted(numbered) == list(enumerate(lines, start=3))
     lengths = [len(line) for _, line in numbered]
     assert lengths == sorted(lengths, reverse=True)
 
 
-def test_a_window_is_split_at_a_line() -> None:
-    window = Window(4, [b"a", b"b", b"c"])
-    assert (window.last_line, window.num_bytes) == (6, 6)
-    assert window.split(4) == (Window(4, [b"a"]), Window(5, [b"b", b"c"]))
-    assert window.split(2) == (Window(4, []), window)
-    assert window.split(9) == (window, Window(7, []))
+def test_a_block_is_split_at_a_line() -> None:
+    block = LineBlock(4, [b"a", b"b", b"c"])
+    assert (block.last_line, block.num_bytes) == (6, 6)
+    assert block.split(4) == (LineBlock(4, [b"a"]), LineBlock(5, [b"b", b"c"]))
+    assert block.split(2) == (LineBlock(4, []), block)
+    assert block.split(9) == (block, LineBlock(7, []))
 
 
 def test_a_trailing_carriage_return_is_dropped() -> None:
@@ -184,7 +184,7 @@ def test_a_replacement_character_that_was_there_is_no_warning(caplog: pytest.Log
 
 
 def test_a_huge_line_is_cut_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    (line,) = windows(b"a" * 40_000)
+    (line,) = lines_of(b"a" * 40_000)
     assert len(line) == 40_000
     assert len(decode(b"a" * (2**20 + 1), 3)) == 2**20
     assert "line 3" in caplog.text
@@ -201,7 +201,7 @@ def test_a_character_cut_in_two_is_dropped_without_a_second_warning(
         assert [record.message for record in caplog.records] == ["line 3: more than 1048576 bytes; cut"]
 
 
-def test_a_cut_line_of_wrong_bytes_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_cut_line_of_wrong_bytes_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     assert decode(b"\xff" + b"a" * 2**20, 3) == "\ufffd" + "a" * (2**20 - 1)
     assert "line 3: not valid UTF-8" in caplog.text
 

@@ -1,11 +1,9 @@
 """Several ranks learn what one process learns, and end together."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processes import ROOT, environment
+from processes import ROOT, environment, losses, wait_for_step
 from s2s.data.batching import labelled_batch, pair_batch
 from s2s.data.token_store import TokenStore
 from s2s.distributed import Ranks, connected
@@ -131,20 +129,11 @@ def finish(process: "subprocess.Popen[bytes]") -> str:
     return err.decode()
 
 
-def losses(run: Path) -> dict[tuple[int, str], float]:
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().split("\n")[:-1]]
-    found = {(row["step"], row["kind"]): row["loss_nats"] for row in rows}
+def losses_by_line(run: Path) -> dict[tuple[int, str], float]:
+    rows = losses(run)
+    found = {(step, kind): loss for step, kind, loss in rows}
     assert len(found) == len(rows), "a line stands twice"
     return found
-
-
-def wait_for_step(run: Path, step: int) -> None:
-    until_s = time.monotonic() + 120
-    while time.monotonic() < until_s:
-        if (run / "metrics.jsonl").exists() and any(at >= step for at, _ in losses(run)):
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"step {step} was not reached")
 
 
 def assert_gone(process: "subprocess.Popen[bytes]") -> None:
@@ -172,7 +161,7 @@ def alone(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("size", [2, 3])
 def test_ranks_learn_what_one_process_learns(options: list[str], alone: Path, tmp_path: Path, size: int) -> None:
     finish(torchrun(size, *options, f"run={tmp_path / 'run'}"))
-    assert losses(tmp_path / "run") == pytest.approx(losses(alone), abs=1e-5)
+    assert losses_by_line(tmp_path / "run") == pytest.approx(losses_by_line(alone), abs=1e-5)
     assert {path.name for path in (tmp_path / "run").iterdir()} == {path.name for path in alone.iterdir()}
 
 
@@ -181,7 +170,7 @@ def test_a_batch_of_fewer_sentences_than_ranks(options: list[str], tmp_path: Pat
     few = [*options, "training.batch_tokens=1", "training.max_steps=6"]
     finish(torchrun(2, *few, f"run={tmp_path / 'two'}"))
     finish(torchrun(1, *few, f"run={tmp_path / 'one'}"))
-    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
+    assert losses_by_line(tmp_path / "two") == pytest.approx(losses_by_line(tmp_path / "one"), abs=1e-5)
 
 
 @pytest.mark.slow
@@ -196,9 +185,9 @@ def test_stopped_ranks_end_together_and_go_on_exactly(options: list[str], tmp_pa
     assert process.returncode != 0
     assert "all saved; the same command goes on" in err.decode()
     assert_gone(process)
-    assert max(step for step, _ in losses(tmp_path / "broken")) < 60
+    assert max(step for step, _ in losses_by_line(tmp_path / "broken")) < 60
     assert "going on at step" in finish(torchrun(2, *options, f"run={tmp_path / 'broken'}"))
-    assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
+    assert losses_by_line(tmp_path / "broken") == losses_by_line(tmp_path / "whole")
 
 
 @pytest.mark.slow
@@ -207,7 +196,7 @@ def test_another_number_of_ranks_may_go_on(options: list[str], alone: Path, tmp_
     run = tmp_path / "run"
     for size, steps in ((2, 20), (3, 40), (1, 60)):
         finish(torchrun(size, *options, f"run={run}", f"training.max_steps={steps}"))
-    found, expected = losses(run), losses(alone)
+    found, expected = losses_by_line(run), losses_by_line(alone)
     assert {key: found[key] for key in expected} == pytest.approx(expected, abs=1e-5)
 
 
@@ -222,7 +211,7 @@ def test_a_killed_rank_takes_the_others_along(options: list[str], alone: Path, t
     assert process.returncode != 0, err.decode()
     assert_gone(process)
     finish(torchrun(2, *options, f"run={run}"))
-    found, expected = losses(run), losses(alone)
+    found, expected = losses_by_line(run), losses_by_line(alone)
     assert {key: found[key] for key in expected if key in found} == pytest.approx(expected, abs=1e-5)
 
 

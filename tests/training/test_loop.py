@@ -258,13 +258,13 @@ def test_a_run_stopped_again_and_again(tmp_path: Path, unbroken: tuple[Trainer, 
 
 def test_a_signal_while_validating_waits_for_the_validation(tmp_path: Path, unbroken: tuple[Trainer, Path]) -> None:
     made = trainer(tmp_path)
-    measure = made.measure
+    measure = made.validate
 
     def signalled() -> Validation:
         os.kill(os.getpid(), signal.SIGTERM)
         return measure()
 
-    made.measure = signalled
+    made.validate = signalled
     with pytest.raises(Interrupted, match="stopped at step 4"):
         made.run()
     assert lines(tmp_path, "dev")[0]["step"] == 4
@@ -276,14 +276,14 @@ def test_a_signal_while_validating_waits_for_the_validation(tmp_path: Path, unbr
 def test_a_signal_in_the_last_validation_is_heeded(tmp_path: Path, unbroken: tuple[Trainer, Path]) -> None:
     """All is saved, and the same command has nothing left to train."""
     made = trainer(tmp_path)
-    measure = made.measure
+    measure = made.validate
 
     def signalled() -> Validation:
         if made.progress.step == 17:
             os.kill(os.getpid(), signal.SIGTERM)
         return measure()
 
-    made.measure = signalled
+    made.validate = signalled
     with pytest.raises(Interrupted, match="stopped at step 17") as caught:
         made.run()
     assert caught.value.exit_code == 143
@@ -821,7 +821,7 @@ def test_the_average_is_validated_and_kept_as_the_best(tmp_path: Path) -> None:
         seen.append(weights(made))
         return Validation(1.0, {"bleu": 1.0})
 
-    made.measure = look
+    made.validate = look
     made.run()
     best, _ = load_checkpoint(weights_path(made.run_folder))
     last, _ = load_checkpoint(checkpoints(made.run_folder)[0])

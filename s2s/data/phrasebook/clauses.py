@@ -199,7 +199,7 @@ class Grammar:
         for state, actions in rows(lexicon.REASONS):
             explained = _by_subject(_among(plain, actions))
             for description in self.descriptions.get(adjectives[state], []):
-                if explained.get(description.subject) and pronoun_phrase(description.subject):
+                if explained.get(description.subject) and pronoun_phrase(description.subject).english:
                     self.reasons.append((description, explained[description.subject]))
         self.weather = [
             (*_weather_phrases(korean, english), _by_verb(_among(plain, actions)))

@@ -24,8 +24,6 @@ class Phrase(NamedTuple):
     alignment: tuple[tuple[int, int], ...]
 
 
-EMPTY = Phrase((), (), ())
-
 # English words without Korean words of their own are aligned with those of another phrase: the auxiliary v and the
 # conjunction c with the verb V, the copula a and the conjunction b with the adjective A, the repeated subject s with S.
 ALIGNED_WITH = {"v": "V", "c": "V", "a": "A", "b": "A", "w": "W", "d": "W", "s": "S"}
@@ -138,11 +136,11 @@ PRONOUNS = {"I": "I", "we": "we", "they": "they"}
 
 
 class Predicate(NamedTuple):
-    """A verb or adjective in one form: the main part has the Korean words, the others only English ones."""
+    """A verb or adjective in one form: the main part has the Korean words, the others English ones or none."""
 
     main: Phrase
-    auxiliary: Phrase | None
-    conjunction: Phrase | None
+    auxiliary: Phrase
+    conjunction: Phrase
 
 
 def korean_forms(stem: str, irregular: str) -> dict[str, str]:
@@ -210,8 +208,8 @@ def predicate(word: Verb | Adjective, form: str, number: str = "it") -> Predicat
     english = english_forms(base, past, number)
     return Predicate(
         aligned(korean.format_map(korean_forms(word.stem, word.irregular)), _fill(main, english)),
-        aligned("", _fill(auxiliary, english)) if auxiliary else None,
-        aligned("", conjunction) if conjunction else None,
+        aligned("", _fill(auxiliary, english)),
+        aligned("", conjunction),
     )
 
 
@@ -301,10 +299,10 @@ def subject_phrase(noun: Noun, particle: str = "은") -> Phrase:
     return noun_phrase(noun, particle, is_definite=True)
 
 
-def pronoun_phrase(noun: Noun) -> Phrase | None:
-    """The subject again, where English needs it and Korean leaves it out; None where Korean hides the gender."""
+def pronoun_phrase(noun: Noun) -> Phrase:
+    """The subject again, where English needs it and Korean leaves it out; empty where Korean hides the gender."""
     word = noun.kind if noun.kind in {"he", "she"} else PRONOUNS.get(noun.number)
-    return aligned("", f"{word}:0") if word else None
+    return aligned("", f"{word}:0" if word else "")
 
 
 @cache

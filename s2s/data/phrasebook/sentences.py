@@ -35,7 +35,6 @@ from s2s.data.phrasebook.hangul import final_consonant, with_particle
 from s2s.data.phrasebook.lexicon import GROUP, SPEAKER, Adjective, Noun, Verb, article, rows, words
 from s2s.data.phrasebook.phrases import (
     BE,
-    EMPTY,
     MINE,
     THAT,
     THIS,
@@ -222,10 +221,7 @@ class SentenceGenerator:
         subject = clause.subject
         inflected = predicate(clause.verb, form, subject.number)
         phrases = {"S": subject_phrase(subject, subject_particle), "V": inflected.main}
-        if inflected.auxiliary:
-            phrases["v"] = inflected.auxiliary
-        if inflected.conjunction:
-            phrases["c"] = inflected.conjunction
+        phrases |= {"v": inflected.auxiliary, "c": inflected.conjunction}
         if (complement := self.object_(clause)) is not None:
             phrases["P" if clause.verb.particle == "-" else "O"] = complement
         if "give" in clause.verb.flags:
@@ -388,7 +384,7 @@ class SentenceGenerator:
             form = "present"
         inflected = predicate(item.adjective, form, item.subject.number)
         phrases = {"S": self.described_subject(item.subject), "A": inflected.main}
-        phrases["a"] = inflected.auxiliary or EMPTY
+        phrases["a"] = inflected.auxiliary
         if not form.startswith("not") and self.chance(0.4):
             phrases["D"] = self.degree(item.adjective)
         order, mark = ("aSDA", "?") if form == "ask_present" else ("SaDA", ".")
@@ -412,8 +408,6 @@ class SentenceGenerator:
         else:
             return None
         inflected = predicate(first.adjective, form, first.subject.number)
-        assert inflected.auxiliary
-        assert inflected.conjunction
         phrases = {
             "S": self.described_subject(first.subject),
             "A": inflected.main,
@@ -482,8 +476,7 @@ class SentenceGenerator:
             " ".join(f"{w}:0" for w in ("the", *(noun.plural if plural else noun.english))),
         )
         phrases = {"S": subject_phrase(clause.subject, "이"), "V": inflected.main, "N": head}
-        phrases["c"] = inflected.conjunction or EMPTY
-        phrases["v"] = inflected.auxiliary or EMPTY
+        phrases |= {"v": inflected.auxiliary, "c": inflected.conjunction}
         if "give" in clause.verb.flags:
             phrases["R"] = noun_phrase(self.other(clause.subject), "에게", preposition="to")
         if "stative" not in clause.verb.flags:
@@ -505,7 +498,7 @@ class SentenceGenerator:
         when = "that_future" if form in {"future", "must"} and self.chance(0.5) else "that_past"
         inflected = predicate(outer.verb, form, outer.subject.number)
         phrases = {"S": subject_phrase(outer.subject), "O": self.relative(inner, "을", when), "V": inflected.main}
-        phrases["v"] = inflected.auxiliary or EMPTY
+        phrases["v"] = inflected.auxiliary
         return combine(phrases, "SROV", "SvVOR"), ".", (inner.combination, outer.combination)
 
     def relative_subject(self) -> Sentence | None:
@@ -518,7 +511,7 @@ class SentenceGenerator:
         form = self.pick(("present", "present", "past", "not_present"))
         inflected = predicate(item.adjective, form, item.subject.number)
         when = "that_future" if form == "present" and self.chance(0.2) else "that_past"
-        phrases = {"S": self.relative(inner, "은", when), "A": inflected.main, "a": inflected.auxiliary or EMPTY}
+        phrases = {"S": self.relative(inner, "은", when), "A": inflected.main, "a": inflected.auxiliary}
         if form != "not_present" and self.chance(0.3):
             phrases["D"] = self.degree(item.adjective)
         return combine(phrases, "SDA", "SaDA"), ".", (inner.combination, item.combination)
@@ -539,7 +532,7 @@ class SentenceGenerator:
             inner_phrases["T"] = self.time("past", inner.verb)
         subject = combine(inner_phrases, "TPROVN", "NcvVORPT")
         inflected = predicate(item.adjective, "present", item.subject.number)
-        phrases = {"S": subject, "A": inflected.main, "a": inflected.auxiliary or EMPTY}
+        phrases = {"S": subject, "A": inflected.main, "a": inflected.auxiliary}
         if self.chance(0.3):
             phrases["D"] = self.degree(item.adjective)
         return combine(phrases, "SDA", "SaDA"), ".", (inner.combination, item.combination)
@@ -620,8 +613,8 @@ class SentenceGenerator:
         number = state.subject.number
         reason = predicate(state.adjective, "because_past", number)
         phrases = self.core(clause, "past")
-        phrases |= {"A": reason.main, "a": reason.auxiliary or EMPTY, "b": reason.conjunction or EMPTY}
-        phrases["s"] = pronoun_phrase(clause.subject) or EMPTY
+        phrases |= {"A": reason.main, "a": reason.auxiliary, "b": reason.conjunction}
+        phrases["s"] = pronoun_phrase(clause.subject)
         self.add_place(phrases, clause.verb, 0.3)
         if self.chance(0.3):
             phrases["T"] = self.time("past", clause.verb)

@@ -4,31 +4,16 @@ from contextlib import ExitStack
 from functools import partial
 from itertools import compress
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from s2s.config.data import Split
 from s2s.data.phrasebook.generate import chunk_numbers, generate_chunk
-from s2s.data.text.cleaning import Digests, FirstDistinct, digest64
+from s2s.data.text.cleaning import Digests, digest64, first_distinct
 from s2s.data.word_alignment import format_pharaoh
 from s2s.files import replacing
 from s2s.workers import Workers
-
-
-class Lines(NamedTuple):
-    """A chunk of the phrasebook, line by line; N lines each.
-
-    Attributes:
-        digests_N: of the Korean lines.
-        align: word alignments, Pharaoh's `i-j` of Korean and English words, from 0.
-    """
-
-    digests_N: Digests
-    ko: list[str]
-    en: list[str]
-    align: list[str]
 
 
 def write_phrasebook(folder: Path, split: Split, num_pairs: int, seed: int, *, alignments: bool) -> list[Path]:
@@ -46,26 +31,25 @@ def write_phrasebook(folder: Path, split: Split, num_pairs: int, seed: int, *, a
     """
     names = ("ko", "en", "align") if alignments else ("ko", "en")
     paths = [folder / f"{split.name}.{name}" for name in names]
-    distinct = FirstDistinct(num_pairs)
     with ExitStack() as stack:
         files = [stack.enter_context(replacing(path)) for path in paths]
         workers = stack.enter_context(Workers())
         bar = stack.enter_context(tqdm(total=num_pairs, unit="pair", unit_scale=True, leave=False, disable=None))
-        for lines in workers.in_order(partial(_generate_lines, split, num_pairs, seed), chunk_numbers(num_pairs)):
-            is_new = distinct.choose(lines.digests_N).tolist()
-            for file, name in zip(files, names, strict=True):
-                file.write("".join(f"{line}\n" for line in compress(getattr(lines, name), is_new)).encode())
+        chunks = workers.in_order(partial(_generate_lines, split, num_pairs, seed), chunk_numbers(num_pairs))
+        for is_new_N, lines in first_distinct(chunks, num_pairs):
+            is_new = is_new_N.tolist()
+            for file, side in zip(files, lines, strict=False):  # the last one is not always asked for
+                file.write("".join(f"{line}\n" for line in compress(side, is_new)).encode())
             bar.update(sum(is_new))
-            if not distinct.num_left:
-                break
     return paths
 
 
-def _generate_lines(split: Split, num_pairs: int, seed: int, number: int) -> Lines:
+def _generate_lines(
+    split: Split, num_pairs: int, seed: int, number: int
+) -> tuple[Digests, tuple[list[str], list[str], list[str]]]:
+    """Digests of the Korean lines of a chunk; and the lines in Korean, in English, and their word alignments."""
     pairs = generate_chunk(split, number, num_pairs, seed)
-    return Lines(
-        np.array([digest64(pair.source) for pair in pairs], dtype=np.uint64),
-        [pair.source for pair in pairs],
-        [pair.target for pair in pairs],
-        [format_pharaoh(pair.alignment) for pair in pairs],
-    )
+    sources = [pair.source for pair in pairs]
+    alignments = [format_pharaoh(pair.alignment) for pair in pairs]
+    digests_N = np.array([digest64(source) for source in sources], dtype=np.uint64)
+    return digests_N, (sources, [pair.target for pair in pairs], alignments)

@@ -6,7 +6,7 @@ one line and the target on the next.
 N pairs of a chunk.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import compress
@@ -24,10 +24,10 @@ from s2s.data.text.cleaning import (
     Codes,
     Digests,
     DigestSet,
-    FirstDistinct,
     Flags,
     clean_pairs,
     drop_duplicates,
+    first_distinct,
     pair_digests,
 )
 from s2s.data.text.corpus_reader import CorpusReader
@@ -43,7 +43,7 @@ class CleanText:
     """What `write_clean_text` has written.
 
     Attributes:
-        name: of its folder, which tells it apart from all other texts.
+        name: of its folder, made of all that the text depends on.
         chunks: files of the training pairs.
         num_train: pairs in all chunks.
         held_out: the pairs of dev and test.
@@ -92,9 +92,8 @@ def write_clean_text(
     Raises:
         DataError: the corpus cannot be read; nothing is left after cleaning; or it is too small to cut from.
     """
-    report = CleaningReport() if rules is None else CleaningReport(rules.reasons)
     with Workers() as workers:
-        ranks = _clean_train(folder, workers, reader, rules, seed if cut else None, report)
+        report, ranks = _clean_train(folder, workers, reader, rules, seed if cut else None)
         texts = {split: pack_pairs(reader.read_split(split)) for split in reader.given_splits}
         if not report.num_kept:
             raise DataError(
@@ -104,7 +103,7 @@ def write_clean_text(
         num_train = report.num_kept
         if cut:
             texts |= _cut_splits(folder, workers, ranks, cut)
-            nums = {split.name: texts[split].count(b"\n") // 2 for split in cut}
+            nums = {split.name: texts[split].count(b"\n") // 2 for split in cut}  # two lines a pair
             num_train -= sum(nums.values())
             parts = [f"{num:,} pairs for {name}" for name, num in nums.items() if num]
             notes.append(f"cut {' and '.join(parts)} out of the {report.num_kept:,} training pairs, by seed {seed}")
@@ -143,6 +142,7 @@ class _CheckedChunk(NamedTuple):
 
 
 def _check_chunk(reader: CorpusReader, rules: CleaningRules | None, seed: int | None, chunk: Any) -> _CheckedChunk:
+    """Read a chunk and look at each of its pairs; in any process."""
     pairs = reader.read_chunk(chunk)
     reasons_N = np.full(len(pairs), KEPT, dtype=np.uint8)
     if rules is not None:
@@ -151,34 +151,19 @@ def _check_chunk(reader: CorpusReader, rules: CleaningRules | None, seed: int | 
     return _CheckedChunk(pack_pairs(pairs), reasons_N, pair_digests(pairs), ranks_N)
 
 
-def _take_distinct(chunks: Iterator[_CheckedChunk], num_pairs: int) -> Iterator[_CheckedChunk]:
-    """The first `num_pairs` different pairs.
-
-    Raises:
-        DataError: hardly any pair is new any more.
-    """
-    distinct = FirstDistinct(num_pairs)
-    while distinct.num_left:
-        chunk = next(chunks)
-        yield chunk.select(distinct.choose(chunk.digests_N))
-
-
 def _clean_train(
-    folder: Path,
-    workers: Workers,
-    reader: CorpusReader,
-    rules: CleaningRules | None,
-    seed: int | None,
-    report: CleaningReport,
-) -> list[Digests]:
-    """Write the training pairs that are kept, and count all in the report; returns the ranks of those kept, by chunk.
+    folder: Path, workers: Workers, reader: CorpusReader, rules: CleaningRules | None, seed: int | None
+) -> tuple[CleaningReport, list[Digests]]:
+    """Write the training pairs that are kept.
 
-    Args:
-        seed: None: nothing is to be cut out, and there are no ranks.
+    Returns:
+        Counts, and the ranks of the pairs by chunk; no ranks where there is no seed to rank by.
     """
     chunks = workers.in_order(partial(_check_chunk, reader, rules, seed), reader.chunks())
     if reader.num_distinct is not None:
-        chunks = _take_distinct(chunks, reader.num_distinct)
+        distinct = first_distinct(((chunk.digests_N, chunk) for chunk in chunks), reader.num_distinct)
+        chunks = (chunk.select(is_chosen_N) for is_chosen_N, chunk in distinct)
+    report = CleaningReport() if rules is None else CleaningReport(rules.reasons)
     all_ranks, seen = [], DigestSet()
     with tqdm(desc="reading", unit="pair", unit_scale=True, leave=False, disable=None) as bar:
         for number, chunk in enumerate(chunks):
@@ -190,7 +175,7 @@ def _clean_train(
             if seed is not None:
                 all_ranks.append(kept.ranks_N)
             bar.update(len(chunk.reasons_N))
-    return all_ranks
+    return report, all_ranks
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -202,11 +187,8 @@ def _cut_splits(
 ) -> dict[Split, bytes]:
     """Take dev and test out of the training chunks; returns their text."""
     ranks_N = np.concatenate(ranks)
-    num_dev, num_test = (
-        int(size) if size >= 1 or not size else max(1, round(size * len(ranks_N)))
-        for size in (cut.get(Split.dev, 0), cut.get(Split.test, 0))
-    )
-    splits_N = choose_splits(ranks_N, num_dev, num_test)
+    nums = {split: int(size) if size >= 1 else max(1, round(size * len(ranks_N))) for split, size in cut.items()}
+    splits_N = choose_splits(ranks_N, nums.get(Split.dev, 0), nums.get(Split.test, 0))
     splits_by_chunk = np.split(splits_N, np.cumsum([len(some) for some in ranks])[:-1])
     tasks = [task for task in zip(_chunk_files(folder), splits_by_chunk, strict=True) if task[1].any()]
     parts = list(workers.in_order(_cut_chunk, tasks))

@@ -8,9 +8,10 @@ N pairs of a chunk.
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,8 @@ from s2s.errors import DataError
 Digests = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint8]
-_LEAST_NEW = 0.01  # share of a chunk; with less, whoever goes on generating will hardly come to an end
+T = TypeVar("T")
+_LEAST_NEW = 0.01  # share of a chunk; with less, going on would hardly come to an end
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -197,29 +199,29 @@ def drop_duplicates(reasons_N: Codes, digests_N: Digests, seen: DigestSet) -> No
     reasons_N[kept[~seen.add(digests_N[kept])]] = DropReason.DUPLICATES
 
 
-class FirstDistinct:
-    """Chooses the first `num_pairs` different pairs of chunks that hold some more than once.
+def first_distinct(chunks: Iterable[tuple[Digests, T]], num_pairs: int) -> Iterator[tuple[Flags, T]]:
+    """Choose the first `num_pairs` different pairs of chunks that hold some more than once.
 
-    Attributes:
-        num_left: pairs still to come.
+    Args:
+        chunks: digests of the pairs, and anything else.
+
+    Yields:
+        For each chunk that is needed, True for each of its pairs that is chosen (N), and the other thing.
+
+    Raises:
+        DataError: hardly any pair is new any more.
     """
-
-    def __init__(self, num_pairs: int) -> None:
-        self.num_pairs = self.num_left = num_pairs
-        self._seen = DigestSet()
-
-    def choose(self, digests_N: Digests) -> Flags:
-        """True for each pair of a chunk that is one of them (N).
-
-        Raises:
-            DataError: hardly any pair is new any more.
-        """
-        is_new_N = self._seen.add(digests_N)
+    num_left, seen = num_pairs, DigestSet()
+    for digests_N, rest in chunks:
+        is_new_N = seen.add(digests_N)
         if is_new_N.mean() < _LEAST_NEW:
+            num_found = num_pairs - num_left
             raise DataError(
-                f"expected {self.num_pairs:,} different pairs, but there is hardly a new one after "
-                f"{self.num_pairs - self.num_left:,}; ask for fewer"
+                f"expected {num_pairs:,} different pairs, but there is hardly a new one after {num_found:,}; "
+                "ask for fewer"
             )
-        is_new_N &= np.cumsum(is_new_N) <= self.num_left
-        self.num_left -= int(is_new_N.sum())
-        return is_new_N
+        is_new_N &= np.cumsum(is_new_N) <= num_left
+        num_left -= int(is_new_N.sum())
+        yield is_new_N, rest
+        if not num_left:
+            return

@@ -63,7 +63,7 @@ class TextFiles:
 
     @property
     def given_splits(self) -> Collection[Split]:
-        return self.files.keys() - {Split.train}
+        return [split for split in self.files if split is not Split.train]
 
     def chunks(self) -> Iterable[RawChunk]:
         """Lines of the training files.

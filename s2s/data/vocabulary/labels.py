@@ -29,7 +29,7 @@ class Labels:
         """The classes of these labels, in which white space counts as little as in any other text.
 
         Raises:
-            DataError: there are none, or fewer or more than can be told apart; or one is blank.
+            DataError: there are none, or too few or too many; or one is blank.
         """
         names = sorted({normalize_spaces(label) for label in found})
         if not 2 <= len(names) <= _MAX_LABELS:
@@ -62,6 +62,10 @@ class Labels:
     def all_pieces(self) -> list[str]:
         """The names, by id, as `Subwords` gives its pieces."""
         return list(self.names)
+
+    def resample(self, rows: Sequence[Sequence[int]], *, alpha: float, seed: int) -> Sequence[Sequence[int]]:
+        """The same rows: a label is not text that could be cut into other pieces."""
+        return rows
 
     def ids(self, labels: Sequence[str], locate: Callable[[int], str]) -> list[int]:
         """The class of each label.

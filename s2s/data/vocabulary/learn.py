@@ -87,8 +87,9 @@ def learn_subwords(
         for index, lines in enumerate(sides):
             sampled[index].extend(lines[-starts[index] % stride :: stride])
             starts[index] += len(lines)
-    learnt = [_train(config, text) for text in ([[*sampled[0], *sampled[1]]] if config.shared else sampled)]
-    return learnt[0][0], learnt[-1][0], [message for _, message in learnt if message]
+    texts = [[*sampled[0], *sampled[1]]] if config.shared else sampled
+    learnt = [_train(config, text) for text in texts]
+    return learnt[0][0], learnt[-1][0], [note for _, note in learnt if note]
 
 
 def learn_labelled(

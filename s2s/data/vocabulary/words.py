@@ -1,4 +1,4 @@
-"""Words, and the subword pieces that they were cut into.
+"""Words and the subword pieces that they are made of.
 
 Letters: S source pieces, T target pieces, I source words, J target words.
 """
@@ -21,7 +21,7 @@ _BYTES = re.compile(r"(?:<0x[0-9A-Fa-f]{2}>)+")  # a character outside the subwo
 class Words:
     """The words of a text: what white space separates in it as it is given, so that others count the same.
 
-    Pieces alone do not tell these words: normalisation makes spaces (of "´", a space and an accent) and takes away what
+    Pieces alone do not show these words: normalisation makes spaces (of "´", a space and an accent) and takes away what
     stands between some (U+200B).
 
     Attributes:
@@ -43,7 +43,7 @@ class Words:
         """The text is encoded as a whole, as a translator reads it.
 
         That gives the pieces of the single words, unless the subwords do not take for a space what separates words
-        (U+001C). Then the words that the pieces tell are counted from the beginning, and those beyond the last word of
+        (U+001C). Then the words that the pieces show are counted from the beginning, and those beyond the last word of
         the text belong to it.
         """
         words = cls.of(text, subwords)
@@ -62,7 +62,7 @@ class Words:
 
 
 def words_of_pieces(pieces: Sequence[str]) -> list[int]:
-    """Tell for each sentencepiece piece which word it belongs to, counting from 0.
+    """Number the word that each sentencepiece piece belongs to, counting from 0.
 
     A word ends where "▁" stands between two pieces, at the start of one or at the end of the other. A lone "▁" belongs
     to the word that follows it, and at the end of the sentence to the word before it. A "▁" inside a piece splits

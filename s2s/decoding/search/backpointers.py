@@ -1,37 +1,39 @@
-"""The trellis: what search chose at each position, and the way back from the end of a hypothesis to its beginning.
+"""Backpointers: what search chose at each position, and the way back from the end of a hypothesis to its beginning.
 
-B sentences (those that were open at a position), K beams of a sentence, S source positions, T positions, H hypotheses.
+B sentences (those open at a position), K beams of a sentence, S source positions, T positions, H hypotheses.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from s2s.data.vocabulary.subwords import EOS
 from s2s.decoding.search.hypothesis_score import Floats, Ints
 
 
 @dataclass(frozen=True)
-class Position:
+class Backpointers:
     """One position of all hypotheses that were open there; on the host, but for the attention.
 
     Attributes:
         sentences_B: which sentence each row is, in ascending order.
-        origin_BK: the beam, in the position before, that each one goes on from.
-        word_BK: what it says here.
-        log_probability_BK: of that word.
-        total_BK: log probability of all its words.
+        origin_BK: the beam, at the position before, that each hypothesis extends.
+        token_BK: its token here.
+        log_probability_BK: of that token.
+        total_BK: log probability of all its tokens.
         score_BK: of hypotheses that end here; -inf for all others.
-        attention_BKS: where the beams of the position before looked, to say this word; None where it is not kept.
+        attention_BKS: attention weights of the beams of the position before, in choosing this token; None where they
+            are not kept.
     """
 
     sentences_B: Ints
     origin_BK: Ints
-    word_BK: Ints
+    token_BK: Ints
     log_probability_BK: Floats
     total_BK: Floats
     score_BK: Floats
@@ -39,75 +41,68 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Path:
-    """A hypothesis that has ended.
+class Hypothesis:
+    """A finished translation.
 
     Attributes:
-        sentence: which.
-        words: all that it says, `</s>` included unless it was cut off.
-        log_probabilities: of each of these words.
-        beams: the one that it went on from at each position.
-        total: log probability of all words together, as search added it up.
-        score: what it is ranked by.
+        ids: its tokens, without `</s>`.
+        log_probability: of these tokens, and of `</s>` unless the longest length cut it off, in nats.
+        score: by which hypotheses are ranked, see `HypothesisScore`.
+        token_log_probabilities: of each token, then of `</s>` unless it was cut off, in nats.
+        attention_TS: attention weights at each of these positions (float32, on the CPU); None unless asked for.
     """
 
-    sentence: int
-    words: tuple[int, ...]
-    log_probabilities: tuple[float, ...]
-    beams: tuple[int, ...]
-    total: float
+    ids: tuple[int, ...]
+    log_probability: float
     score: float
+    token_log_probabilities: tuple[float, ...]
+    attention_TS: Tensor | None = field(default=None, compare=False)
+
+    @property
+    def has_end(self) -> bool:
+        """Whether it ends at `</s>`."""
+        return len(self.token_log_probabilities) > len(self.ids)
 
 
-def read_paths(positions: Sequence[Position], num_sentences: int) -> list[list[Path]]:
-    """The hypotheses of each sentence that have ended, the best first; among equals, the one that ended first."""
-    found: list[list[Path]] = [[] for _ in range(num_sentences)]
-    steps = [_Step.of(position) for position in positions]
+class Path(NamedTuple):
+    """The path of a finished hypothesis through the beams: the sentence, and the beam extended at each position."""
+
+    sentence: int
+    origins: tuple[int, ...]
+    hypothesis: Hypothesis
+
+
+def read_paths(positions: Sequence[Backpointers], num_sentences: int) -> list[list[Path]]:
+    """The finished hypotheses of each sentence, the best first; among equals, the one that ended first."""
+    paths: list[list[Path]] = [[] for _ in range(num_sentences)]
+    # As lists, which Python reads faster.
+    row_of = [dict(zip(each.sentences_B.tolist(), range(len(each.sentences_B)), strict=True)) for each in positions]
+    pointers = [
+        (each.token_BK.tolist(), each.log_probability_BK.tolist(), each.origin_BK.tolist()) for each in positions
+    ]
     for last, position in enumerate(positions):
-        for row, beam in zip(*np.nonzero(position.score_BK > -math.inf), strict=True):
-            sentence = int(position.sentences_B[row])
-            total, score = float(position.total_BK[row, beam]), float(position.score_BK[row, beam])
-            found[sentence].append(Path(sentence, *_way_back(steps[: last + 1], sentence, int(beam)), total, score))
-    return [sorted(paths, key=lambda path: -path.score) for paths in found]
+        for row, end in zip(*np.nonzero(position.score_BK > -math.inf), strict=True):
+            sentence, beam = int(position.sentences_B[row]), int(end)
+            way_back = []
+            for at in range(last, -1, -1):
+                way_back.append([values[row_of[at][sentence]][beam] for values in pointers[at]])
+                beam = way_back[-1][2]
+            tokens, log_probabilities, origins = zip(*reversed(way_back), strict=True)
+            ids = tokens[:-1] if tokens[-1] == EOS else tokens
+            total, score = float(position.total_BK[row, end]), float(position.score_BK[row, end])
+            paths[sentence].append(Path(sentence, origins, Hypothesis(ids, total, score, log_probabilities)))
+    return [sorted(each, key=lambda path: -path.hypothesis.score) for each in paths]
 
 
-class _Step(NamedTuple):
-    """A position as lists, which Python reads faster; row_of tells the row of a sentence."""
-
-    row_of: dict[int, int]
-    origins: list[list[int]]
-    words: list[list[int]]
-    log_probabilities: list[list[float]]
-
-    @classmethod
-    def of(cls, position: Position) -> "_Step":
-        row_of = {sentence: row for row, sentence in enumerate(position.sentences_B.tolist())}
-        return cls(row_of, position.origin_BK.tolist(), position.word_BK.tolist(), position.log_probability_BK.tolist())
-
-
-def _way_back(
-    steps: Sequence[_Step], sentence: int, beam: int
-) -> tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]]:
-    """Words, their log probabilities, and the beams gone on from, of the hypothesis that ends in the last step."""
-    way = []
-    for row_of, origins, words, log_probabilities in reversed(steps):
-        row = row_of[sentence]
-        origin = origins[row][beam]
-        way.append((words[row][beam], log_probabilities[row][beam], origin))
-        beam = origin
-    said, parts, beams = zip(*reversed(way), strict=True)
-    return said, parts, beams
-
-
-def read_attention(positions: Sequence[Position], paths: Sequence[Path]) -> list[Tensor | None]:
-    """Where each path looked to say each of its words: (T, S) in float32 on the CPU, or None where it was not kept."""
-    looks: list[list[Tensor]] = [[] for _ in paths]
+def read_attention(positions: Sequence[Backpointers], paths: Sequence[Path]) -> list[Tensor | None]:
+    """The attention of each path at each position: (T, S) in float32 on the CPU, or None where it was not kept."""
+    weights: list[list[Tensor]] = [[] for _ in paths]
     for at, position in enumerate(positions):
-        going = [index for index, path in enumerate(paths) if len(path.words) > at]
+        going = [index for index, path in enumerate(paths) if len(path.origins) > at]
         if position.attention_BKS is None or not going:
             continue
         row_H = position.sentences_B.searchsorted([paths[index].sentence for index in going])
-        attention_HS = position.attention_BKS[row_H, [paths[index].beams[at] for index in going]].float().cpu()
+        attention_HS = position.attention_BKS[row_H, [paths[index].origins[at] for index in going]].float().cpu()
         for index, attention_S in zip(going, attention_HS, strict=True):
-            looks[index].append(attention_S)
-    return [torch.stack(look) if look else None for look in looks]
+            weights[index].append(attention_S)
+    return [torch.stack(each) if each else None for each in weights]

@@ -1,7 +1,7 @@
-"""The open hypotheses of a batch, and how one step of search changes them.
+"""The open hypotheses of a batch, and how one step of search extends them.
 
-B sentences (those not yet done), K beams of a sentence in G groups of K / G neighbours, T words said so far, V words, S
-source positions.
+B sentences (those not yet done), K beams of a sentence in G groups of K / G neighbours, T tokens so far, V tokens of
+the vocabulary, S source positions, N hypotheses to return.
 """
 
 import dataclasses
@@ -20,160 +20,143 @@ from s2s.decoding.search.rules import Rules
 
 
 @dataclass(frozen=True)
-class Places:
-    """The places of the sentences that are not done.
-
-    Attributes:
-        sentences_B: which sentence each row is, in ascending order.
-        max_lengths_B: longest translation in words, `</s>` included.
-        free_BG: places of each group that no ended hypothesis has taken.
-        best_BQ: the best scores of hypotheses that have ended, in ascending order; -inf for want of more.
-    """
-
-    sentences_B: Ints
-    max_lengths_B: Ints
-    free_BG: Ints
-    best_BQ: Floats
-
-    @classmethod
-    def start(cls, max_lengths: list[int], groups: int, group_size: int, num_best: int) -> "Places":
-        num_sentences = len(max_lengths)
-        return cls(
-            np.arange(num_sentences),
-            np.array(max_lengths, dtype=np.int64),
-            np.full((num_sentences, groups), group_size),
-            np.full((num_sentences, num_best), -math.inf),
-        )
-
-    @property
-    def most_free(self) -> int:
-        """Free places of the group that has the most."""
-        return int(self.free_BG.max(initial=0))
-
-    def seat(self, total_BK: Floats) -> Floats:
-        """Log probabilities of hypotheses; -inf for those that come after all places of their group are taken."""
-        total_BGK = total_BK.reshape(*self.free_BG.shape, -1)
-        has_place_BGK = np.arange(total_BGK.shape[2]) < self.free_BG[:, :, None]
-        return np.where(has_place_BGK, total_BGK, -math.inf).reshape(total_BK.shape)
-
-    def are_ended(self, word_BK: Ints, total_BK: Floats, length: int) -> npt.NDArray[np.bool_]:
-        """Which hypotheses (B, K) end with these words, at `</s>` or at the longest length."""
-        is_last_B1 = (self.max_lengths_B <= length)[:, None]
-        are_ended: npt.NDArray[np.bool_] = ((word_BK == EOS) | is_last_B1) & (total_BK > -math.inf)
-        return are_ended
-
-    def close(self, score_BK: Floats) -> "Places":
-        """The same when hypotheses have ended.
-
-        Args:
-            score_BK: theirs; -inf for those that go on.
-        """
-        are_ended_BK = score_BK > -math.inf
-        if not are_ended_BK.any():
-            return self
-        num_ended_BG = are_ended_BK.reshape(*self.free_BG.shape, -1).sum(2)
-        best_BQ = np.sort(np.concatenate([score_BK, self.best_BQ], axis=1), axis=1)[:, -self.best_BQ.shape[1] :]
-        return Places(self.sentences_B, self.max_lengths_B, self.free_BG - num_ended_BG, best_BQ)
-
-    def can_win(self, total_BK: Floats, ranking: HypothesisScore) -> npt.NDArray[np.bool_]:
-        """Which sentences (B) have an open hypothesis that may still be among the best."""
-        total_B = total_BK.max(axis=1, initial=-math.inf)
-        attainable_B = ranking.attainable(total_B, self.max_lengths_B)
-        can_win_B: npt.NDArray[np.bool_] = (total_B > -math.inf) & (attainable_B > self.best_BQ[:, 0])
-        return can_win_B
-
-    def rows(self, rows_C: Ints) -> "Places":
-        """Some sentences only."""
-        return Places(*(values[rows_C] for values in vars(self).values()))
-
-
-@dataclass(frozen=True)
 class Choice:
-    """How a step goes on: the hypotheses that are one word longer, in any number.
+    """How a step continues: hypotheses that are one token longer, in any number.
 
     Attributes:
-        origin_BK: the beam that each one goes on from.
-        word_BK: what it says.
-        log_probability_BK: of that word.
-        total_BK: log probability of all its words; -inf where there is none. In each group, those that come first are
-            the first to get a place.
+        origin_BK: the beam that each one extends.
+        token_BK: its new token.
+        log_probability_BK: of that token.
+        total_BK: log probability of all its tokens; -inf where there is none. In each group, the first ones are the
+            first to get a free slot.
     """
 
     origin_BK: Tensor
-    word_BK: Tensor
+    token_BK: Tensor
     log_probability_BK: Tensor
     total_BK: Tensor
 
 
 @dataclass(frozen=True)
 class Beams:
-    """The open hypotheses of the sentences that are not done.
+    """The open hypotheses of the sentences that are not done, and the slots that are left for them.
 
     Attributes:
-        places: of the same sentences.
-        length: words said so far.
-        sentence_B: which sentence each row is.
-        word_BK: the last word.
-        total_BK: their log probability; -inf where the place is empty.
-        words_BKT: all words so far, without `<s>`; None where no rule asks for them.
-        looked_BKS: attention weights, summed over the words so far; None where they do not matter.
+        sentences_B: which sentence each row is, in ascending order; on the host, like the next three.
+        max_lengths_B: longest translation in tokens, `</s>` included.
+        free_BG: slots of each group that no finished hypothesis has taken.
+        best_BN: the best scores of finished hypotheses, in ascending order; -inf where there are fewer.
+        length: tokens so far.
+        token_BK: the last token.
+        total_BK: log probability of all tokens; -inf where there is no hypothesis.
+        tokens_BKT: all tokens so far, without `<s>`; None where no rule needs them.
+        attention_BKS: attention weights, summed over the tokens so far; None where no score needs them.
     """
 
-    places: Places
+    sentences_B: Ints
+    max_lengths_B: Ints
+    free_BG: Ints
+    best_BN: Floats
     length: int
-    sentence_B: Tensor
-    word_BK: Tensor
+    token_BK: Tensor
     total_BK: Tensor
-    words_BKT: Tensor | None
-    looked_BKS: Tensor | None
+    tokens_BKT: Tensor | None
+    attention_BKS: Tensor | None = None
 
     @classmethod
-    def start(cls, places: Places, device: torch.device, *, has_words: bool) -> "Beams":
-        """Before the first word: one beam a group, since all beams would say the same."""
-        shape = places.free_BG.shape
+    def start(
+        cls, max_lengths_B: Tensor, *, num_groups: int, group_size: int, num_best: int, has_tokens: bool
+    ) -> "Beams":
+        """Before the first token: one beam a group, since all beams would be equal."""
+        shape, device = (len(max_lengths_B), num_groups), max_lengths_B.device
         return cls(
-            places,
+            np.arange(shape[0]),
+            max_lengths_B.cpu().numpy(),
+            np.full(shape, group_size),
+            np.full((shape[0], num_best), -math.inf),
             0,
-            torch.arange(shape[0], device=device),
             torch.full(shape, BOS, device=device),
             torch.zeros(shape, device=device),
-            torch.empty(*shape, 0, dtype=torch.long, device=device) if has_words else None,
-            None,
+            torch.empty(*shape, 0, dtype=torch.long, device=device) if has_tokens else None,
         )
 
-    def extend(self, choice: Choice, looked_BKS: Tensor | None) -> "Beams":
-        """One word longer.
+    @property
+    def most_free(self) -> int:
+        """Free slots of the group that has the most."""
+        return int(self.free_BG.max(initial=0))
+
+    @property
+    def sentence_B(self) -> Tensor:  # noqa: N802
+        """`sentences_B` on the device."""
+        return torch.from_numpy(self.sentences_B).to(self.total_BK.device)
+
+    def extend(self, choice: Choice, attention_BKS: Tensor | None) -> "Beams":
+        """The beams one token longer; `attention_BKS` is that of the step, or None where no score needs it."""
+        tokens_BKT = self.tokens_BKT
+        if tokens_BKT is not None:
+            tokens_BKT = torch.cat([_origins(tokens_BKT, choice.origin_BK), choice.token_BK[:, :, None]], dim=2)
+        if attention_BKS is not None:
+            attention_BKS = attention_BKS if self.attention_BKS is None else self.attention_BKS + attention_BKS
+            attention_BKS = _origins(attention_BKS, choice.origin_BK)
+        return dataclasses.replace(
+            self,
+            length=self.length + 1,
+            token_BK=choice.token_BK,
+            total_BK=choice.total_BK,
+            tokens_BKT=tokens_BKT,
+            attention_BKS=attention_BKS,
+        )
+
+    def within_slots(self, total_BK: Floats) -> Floats:
+        """Log probabilities; -inf for hypotheses that come after all free slots of their group are taken."""
+        total_BGK = total_BK.reshape(*self.free_BG.shape, -1)
+        has_slot_BGK = np.arange(total_BGK.shape[2]) < self.free_BG[:, :, None]
+        return np.where(has_slot_BGK, total_BGK, -math.inf).reshape(total_BK.shape)
+
+    def are_finished(self, token_BK: Ints, total_BK: Floats) -> npt.NDArray[np.bool_]:
+        """Which hypotheses (B, K) end with their last token, at `</s>` or at the longest length."""
+        is_last_B1 = (self.max_lengths_B <= self.length)[:, None]
+        are_finished_BK: npt.NDArray[np.bool_] = ((token_BK == EOS) | is_last_B1) & (total_BK > -math.inf)
+        return are_finished_BK
+
+    def close(self, total_BK: Floats, score_BK: Floats) -> "Beams":
+        """The same beams, with the slots of finished hypotheses taken.
 
         Args:
-            choice: the words.
-            looked_BKS: where the beams looked to say them; None where it does not matter.
+            total_BK: log probabilities of the open hypotheses; -inf for finished ones.
+            score_BK: scores of the finished hypotheses; -inf for open ones.
         """
-        words_BKT = self.words_BKT
-        if words_BKT is not None:
-            words_BKT = torch.cat([_origins(words_BKT, choice.origin_BK), choice.word_BK[:, :, None]], dim=2)
-        if looked_BKS is not None:
-            looked_BKS = looked_BKS if self.looked_BKS is None else self.looked_BKS + looked_BKS
-            looked_BKS = _origins(looked_BKS, choice.origin_BK)
-        return Beams(
-            self.places, self.length + 1, self.sentence_B, choice.word_BK, choice.total_BK, words_BKT, looked_BKS
-        )
+        num_finished_BG = (score_BK > -math.inf).reshape(*self.free_BG.shape, -1).sum(2)
+        best_BN = np.sort(np.concatenate([score_BK, self.best_BN], axis=1), axis=1)[:, -self.best_BN.shape[1] :]
+        total = torch.from_numpy(total_BK).to(self.total_BK.device)
+        return dataclasses.replace(self, free_BG=self.free_BG - num_finished_BG, best_BN=best_BN, total_BK=total)
 
-    def rows(self, rows_C: Ints) -> "Beams":
-        """Some sentences only."""
+    def can_win(self, total_BK: Floats, scorer: HypothesisScore) -> npt.NDArray[np.bool_]:
+        """Which sentences (B) have an open hypothesis that may still be among the best."""
+        total_B = total_BK.max(axis=1, initial=-math.inf)
+        bound_B = scorer.upper_bound(total_B, self.max_lengths_B)
+        can_win_B: npt.NDArray[np.bool_] = (total_B > -math.inf) & (bound_B > self.best_BN[:, 0])
+        return can_win_B
+
+    def select(self, rows_C: Ints) -> "Beams":
+        """The beams of some sentences only."""
         rows = torch.from_numpy(rows_C).to(self.total_BK.device)
-        tensors: dict[str, Any] = {name: value[rows] for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return dataclasses.replace(self, places=self.places.rows(rows_C), **tensors)
+        values: dict[str, Any] = dict(vars(self))
+        for name, value in values.items():
+            if isinstance(value, np.ndarray | Tensor):
+                values[name] = value[rows_C if isinstance(value, np.ndarray) else rows]
+        return Beams(**values)
 
 
 def _origins(values_BKX: Tensor, origin_BK: Tensor) -> Tensor:
-    """What the beams had that others go on from."""
+    """The values of the beams that others extend."""
     return values_BKX.gather(1, origin_BK[:, :, None].expand(-1, -1, values_BKX.shape[2]))
 
 
-def allowed_words(scores_BKV: Tensor, beams: Beams, rules: Rules | None) -> Tensor:
-    """Log probabilities of the next words; -inf for those that the rules forbid."""
+def allowed_tokens(scores_BKV: Tensor, beams: Beams, rules: Rules | None) -> Tensor:
+    """Log probabilities of the next tokens; -inf for those that the rules forbid."""
     log_probabilities_BKV = torch.log_softmax(scores_BKV, dim=-1)
     if rules is not None:
-        assert beams.words_BKT is not None, "rules need the words so far"
-        rules.apply(log_probabilities_BKV, beams.words_BKT, beams.sentence_B)
+        assert beams.tokens_BKT is not None, "rules need the tokens so far"
+        rules.apply(log_probabilities_BKV, beams.tokens_BKT, beams.sentence_B)
     return log_probabilities_BKV

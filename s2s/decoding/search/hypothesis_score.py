@@ -1,4 +1,4 @@
-"""What hypotheses are ranked by, and how good an open one can still become.
+"""The score by which hypotheses are ranked, and a bound on what an open one can still reach.
 
 B sentences, K beams of a sentence, S source positions.
 """
@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from s2s.config.search import LengthNormalization
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-_LEAST_LOOK = 1e-6
-"""A source position that was never looked at counts as looked at so much: its logarithm must be a number."""
+_MIN_ATTENTION = 1e-6
+"""The least summed attention that counts for a source position, so that its logarithm is finite."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class HypothesisScore:
     """The score of a hypothesis: log probability / norm(length) + word_reward * length + coverage_penalty * coverage.
 
     The norm is length ** length_penalty (average), ((5 + length) / 6) ** length_penalty (gnmt; Wu et al. 2016, eq. 14),
-    or 1 (none). `</s>` counts as a word. The coverage is at most 0, see `coverage`.
+    or 1 (none). Lengths are in tokens, `</s>` included. The coverage is at most 0, see `coverage`.
     """
 
     normalization: LengthNormalization = LengthNormalization.average
@@ -32,31 +33,28 @@ class HypothesisScore:
     coverage_penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        # With negative ones `attainable` would promise too little.
+        # With negative ones `upper_bound` would be none.
         assert min(self.length_penalty, self.word_reward, self.coverage_penalty) >= 0, self
 
     def score(self, total_BK: Floats, length: int, coverage_BK: Floats | None = None) -> Floats:
-        """Scores (B, K) of hypotheses of one length.
+        """Scores (B, K) of hypotheses of one length (at least 1) from their log probabilities.
 
-        Args:
-            total_BK: their log probabilities.
-            length: in words, `</s>` counted; at least 1.
-            coverage_BK: see `coverage`; only for a coverage penalty.
+        `coverage_BK` is needed for a coverage penalty only.
         """
         score_BK: Floats = total_BK / self._norm(length) + self.word_reward * length
         return score_BK if coverage_BK is None else score_BK + self.coverage_penalty * coverage_BK
 
-    def attainable(self, total_B: Floats, max_lengths_B: Ints) -> Floats:
-        """What no continuation of a hypothesis can score more than.
+    def upper_bound(self, total_B: Floats, max_lengths_B: Ints) -> Floats:
+        """The score that no continuation of a hypothesis exceeds.
 
-        Its log probability only falls, and the penalty for its coverage ends at 0 at best. Norm and reward only grow
-        with the length, so the longest one is the best.
+        Its log probability only falls, and its coverage is 0 at best. Norm and reward only grow with the length, so the
+        longest continuation is the best.
         """
-        attainable_B: Floats = total_B / self._norm(max_lengths_B) + self.word_reward * max_lengths_B
-        return attainable_B
+        bound_B: Floats = total_B / self._norm(max_lengths_B) + self.word_reward * max_lengths_B
+        return bound_B
 
     def _norm(self, length: Any) -> Any:
-        """Of a length or of many."""
+        """Of one length or an array of them."""
         match self.normalization:
             case LengthNormalization.none:
                 return 1.0
@@ -66,12 +64,12 @@ class HypothesisScore:
                 return ((5 + length) / 6) ** self.length_penalty
 
 
-def coverage(looked_BKS: Tensor, is_source_BS: Tensor) -> Tensor:
-    """How much of the source was looked at (B, K): 0 for all of it, else negative (Wu et al. 2016, eq. 14, cp / beta).
+def coverage(attention_BKS: Tensor, source_lengths_B: Tensor) -> Tensor:
+    """How much of the source was attended to (B, K): 0 for all of it, else less (Wu et al. 2016, eq. 14, cp / beta).
 
     Args:
-        looked_BKS: attention weights, summed over the words so far.
-        is_source_BS: True at source tokens, False at padding.
+        attention_BKS: attention weights, summed over the tokens so far.
+        source_lengths_B: source positions without padding.
     """
-    log_BKS = looked_BKS.clamp(_LEAST_LOOK, 1).log()
-    return log_BKS.masked_fill(~is_source_BS[:, None], 0).sum(-1)
+    is_source_BS = torch.arange(attention_BKS.shape[2], device=source_lengths_B.device) < source_lengths_B[:, None]
+    return attention_BKS.clamp(_MIN_ATTENTION, 1).log().masked_fill(~is_source_BS[:, None], 0).sum(-1)

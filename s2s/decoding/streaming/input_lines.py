@@ -1,4 +1,4 @@
-"""Lines of an input that may have no end: read in windows, and shared out in the order of their length."""
+"""Input lines, possibly without end: read in blocks, and divided into buckets of lines of about equal length."""
 
 import codecs
 import logging
@@ -16,16 +16,16 @@ from typing import BinaryIO
 from s2s.data.text.parallel_text import open_plain_or_gzip, reading_errors
 
 _logger = logging.getLogger(__name__)
-WINDOW_BYTES = 2**17
-"""Some two thousand lines, among which sentences of about one length find each other."""
-_MOST_LINE_BYTES = 2**20  # of a longer line the rest is dropped, so that input without line ends needs no huge memory
-_PATIENCE_S = 0.01  # nobody notices it at a terminal, and a program that writes without a break fills a window
-_LONGEST_WAIT_S = 0.1  # for the rest of a window when lines come in drops
+BLOCK_BYTES = 2**17
+"""About two thousand lines, enough to find sentences of about equal length among them."""
+_MAX_LINE_BYTES = 2**20  # the rest of a longer line is dropped, so that input without line ends needs no huge memory
+_PATIENCE_S = 0.01  # nobody notices it at a terminal, and a program that writes without a break fills a block
+_MAX_WAIT_S = 0.1  # for the rest of a block when lines trickle in
 
 
 @dataclass(frozen=True)
-class Window:
-    """Lines that follow one another.
+class LineBlock:
+    """Consecutive lines.
 
     Attributes:
         first_line: number of the first one, counted from 1.
@@ -45,15 +45,15 @@ class Window:
         """Size of the lines, line ends included."""
         return sum(map(len, self.lines)) + len(self.lines)
 
-    def split(self, line: int) -> "tuple[Window, Window]":
-        """The lines up to a number, and those after it; either may be none."""
+    def split(self, line: int) -> "tuple[LineBlock, LineBlock]":
+        """The lines up to a number, and those after it; either may be empty."""
         num = min(max(0, line + 1 - self.first_line), len(self.lines))
-        return Window(self.first_line, self.lines[:num]), Window(self.first_line + num, self.lines[num:])
+        return LineBlock(self.first_line, self.lines[:num]), LineBlock(self.first_line + num, self.lines[num:])
 
 
 @dataclass(frozen=True)
-class Share:
-    """Some lines of a window, for one process to translate.
+class Bucket:
+    """Some lines of a block, of about equal length, for one process to translate.
 
     Attributes:
         numbers: of the lines in the input, counted from 1.
@@ -69,23 +69,23 @@ class Input:
     """Where lines come from.
 
     Attributes:
-        read: from a number of bytes to so many, or to fewer where no more are there yet; nothing at the end.
-        is_ready: whether `read` would return at once, after waiting for so many seconds at most.
-        longest_wait_s: how long a line may wait for others that go on coming in.
+        read: from a number of bytes to that many, or to fewer where no more are there yet; nothing at the end.
+        is_ready: whether `read` would return at once, after a wait of at most this many seconds.
+        max_wait_s: how long a line may wait for others that keep coming in.
     """
 
     read: Callable[[int], bytes]
     is_ready: Callable[[float], bool]
-    longest_wait_s: float
+    max_wait_s: float
 
 
 def pipe(handle: int) -> Input:
-    """A pipe or a terminal, which is read without waiting for more than is there; a redirected file as well."""
+    """A pipe or a terminal, or a redirected file, which is read without waiting for more than is there."""
 
     def is_ready(wait_s: float) -> bool:
         return bool(select.select([handle], [], [], wait_s)[0])
 
-    return Input(lambda size: os.read(handle, size), is_ready, _LONGEST_WAIT_S)
+    return Input(lambda size: os.read(handle, size), is_ready, _MAX_WAIT_S)
 
 
 @contextmanager
@@ -115,68 +115,62 @@ def _file(path: Path, file: BinaryIO) -> Input:
     return Input(read, lambda _: True, math.inf)
 
 
-def read_windows(source: Input) -> Iterator[Window | None]:
-    r"""Lines as they come: what was typed comes at once, and a file in windows of `WINDOW_BYTES`.
+def read_blocks(source: Input) -> Iterator[LineBlock | None]:
+    r"""Lines as they come: what was typed comes at once, and a file in blocks of `BLOCK_BYTES`.
 
-    Lines end at "\n" only. Of a line of more than a mebibyte the rest is dropped. A window begins where the one before
-    ends and holds the lines that fit, so the windows of a file depend on its content alone.
+    Lines end at "\n" only. Of a line of more than a mebibyte the rest is dropped. A block begins where the one before
+    ends and holds the lines that fit, so the blocks of a file depend on its content alone.
 
     Yields:
-        A window of at least one line; or None, before a wait for input that is not there yet.
+        A block of at least one line; or None, before a wait for input that is not there yet.
     """
     content, first_line, until_s = b"", 1, 0.0
     while True:
         has_line = b"\n" in content
         is_ready = source.is_ready(_PATIENCE_S if has_line else 0)
-        if has_line and (not is_ready or len(content) >= WINDOW_BYTES or time.monotonic() > until_s):
+        if has_line and (not is_ready or len(content) >= BLOCK_BYTES or time.monotonic() > until_s):
             *lines, content = content.split(b"\n")
-            yield Window(first_line, _cut(lines))
+            yield LineBlock(first_line, _cut(lines))
             first_line += len(lines)
             continue
         if not is_ready:
             yield None
         if not has_line:
-            content = content[: _MOST_LINE_BYTES + 1]
-            until_s = time.monotonic() + source.longest_wait_s
-        chunk = source.read(WINDOW_BYTES - len(content) % WINDOW_BYTES)
+            content = content[: _MAX_LINE_BYTES + 1]
+            until_s = time.monotonic() + source.max_wait_s
+        chunk = source.read(BLOCK_BYTES - len(content) % BLOCK_BYTES)
         if not chunk:
             break
         content += chunk
     if content:
-        yield Window(first_line, _cut(content.removesuffix(b"\n").split(b"\n")))
+        yield LineBlock(first_line, _cut(content.removesuffix(b"\n").split(b"\n")))
 
 
 def _cut(lines: list[bytes]) -> list[bytes]:
-    """Lines of a byte more than is allowed at most, by which `decode` sees that they were longer."""
-    return [line[: _MOST_LINE_BYTES + 1] for line in lines]
+    """Lines of at most a byte more than is allowed, by which `decode` recognizes those that were longer."""
+    return [line[: _MAX_LINE_BYTES + 1] for line in lines]
 
 
-def shares(window: Window, most_lines: int) -> list[Share]:
-    """Divide a window into shares of at most so many lines, each of lines of about one length, the longest first."""
-    order = sorted(range(len(window.lines)), key=lambda index: -len(window.lines[index]))
-    num_shares = -(-len(order) // most_lines)
-    size = -(-len(order) // num_shares)
+def split_into_buckets(block: LineBlock, max_lines: int) -> list[Bucket]:
+    """Divide a block into buckets of at most `max_lines` lines of about equal length, the longest first."""
+    order = sorted(range(len(block.lines)), key=lambda index: -len(block.lines[index]))
+    num_buckets = -(-len(order) // max_lines)
+    size = -(-len(order) // num_buckets)
     return [
-        Share([window.first_line + index for index in part], [window.lines[index] for index in part])
+        Bucket([block.first_line + index for index in part], [block.lines[index] for index in part])
         for part in (order[start : start + size] for start in range(0, len(order), size))
     ]
 
 
 def decode(line: bytes, number: int) -> str:
     """A line as text; bytes that are not UTF-8 become U+FFFD, with a warning that names the line."""
-    if len(line) > _MOST_LINE_BYTES:
-        _logger.warning("line %d: more than %d bytes; cut", number, _MOST_LINE_BYTES)
-        _, num_bytes = codecs.utf_8_decode(line[:_MOST_LINE_BYTES], "replace", False)  # up to a character cut in two
+    if len(line) > _MAX_LINE_BYTES:
+        _logger.warning("line %d: more than %d bytes; cut", number, _MAX_LINE_BYTES)
+        _, num_bytes = codecs.utf_8_decode(line[:_MAX_LINE_BYTES], "replace", False)  # up to a character cut in two
         line = line[:num_bytes]
-    text = line.decode("utf-8", errors="replace")
-    if "\ufffd" in text and not _is_utf8(line):
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        text = line.decode("utf-8", errors="replace")
         _logger.warning("line %d: not valid UTF-8; the bytes that are not became U+FFFD", number)
     return text.removesuffix("\r")
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -1,17 +1,17 @@
-"""Sentence pairs as they come, in windows: from two files, or from standard input with a tab between the sides."""
+"""Sentence pairs as they come, in blocks: from two files, or from standard input with a tab between the sides."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from s2s.data.text.parallel_text import Pair, read_chunks
-from s2s.decoding.streaming.input_lines import decode, open_input, read_windows
+from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
 from s2s.errors import DataError
 
-_WINDOW_PAIRS = 2000
+_BLOCK_PAIRS = 2000
 
 
-def read_pair_windows(files: list[str]) -> Iterator[tuple[int, list[Pair]]]:
-    """The number of the first pair of each window, counted from 1, and its pairs.
+def read_pair_blocks(files: list[str]) -> Iterator[tuple[int, list[Pair]]]:
+    """The number of the first pair of each block, counted from 1, and its pairs.
 
     Bytes that are not UTF-8 become U+FFFD, with a warning that names the line.
 
@@ -23,15 +23,15 @@ def read_pair_windows(files: list[str]) -> Iterator[tuple[int, list[Pair]]]:
             of blank sides); a file is missing, or one is longer than the other.
     """
     if files:
-        for chunk in read_chunks(Path(files[0]), Path(files[1]), _WINDOW_PAIRS):
+        for chunk in read_chunks(Path(files[0]), Path(files[1]), _BLOCK_PAIRS):
             sides = zip(chunk.source.split(b"\n"), chunk.target.split(b"\n"), strict=True)
             lines = enumerate(sides, chunk.first_line)
             yield chunk.first_line, [Pair(*(decode(side, number) for side in pair)) for number, pair in lines]
         return
     with open_input(None) as source:
-        for window in filter(None, read_windows(source)):
-            numbered = enumerate(window.lines, window.first_line)
-            yield window.first_line, [_split(decode(line, number), number) for number, line in numbered]
+        for block in filter(None, read_blocks(source)):
+            numbered = enumerate(block.lines, block.first_line)
+            yield block.first_line, [_split(decode(line, number), number) for number, line in numbered]
 
 
 def _split(line: str, number: int) -> Pair:

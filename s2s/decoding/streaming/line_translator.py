@@ -1,26 +1,26 @@
-"""From lines of input, as bytes, to lines of output."""
+"""From input lines, as bytes, to output lines."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from s2s.config.search import Column, OutputFormat
+from s2s.config.decoding import Column, OutputFormat
 from s2s.decoding.line_constraints import LineConstraints
-from s2s.decoding.postprocessing import Translation
-from s2s.decoding.streaming.input_lines import Share, decode
+from s2s.decoding.streaming.input_lines import Bucket, decode
 from s2s.decoding.streaming.output_formats import format_translation
 from s2s.decoding.translator import Translator
 
 _logger = logging.getLogger(__name__)
 _WORD_SEPARATOR = "|"
+_BUCKET_BATCHES = 4  # batches of a bucket: fewer buckets to hand out, and batches of more equal length
 
 
-def split_columns(line: str, columns: Sequence[Column], number: int) -> tuple[str, LineConstraints]:
-    """The source of a line, and what is asked of its translation.
+def split_fields(line: str, columns: Sequence[Column], number: int) -> tuple[str, LineConstraints]:
+    """The source of a line, and the constraints on its translation in the tab-separated fields after it.
 
-    Fields that are missing ask for nothing, and those beyond the last column are left out, both with a warning that
-    names the line. Without columns a tab is white space.
+    Missing fields are empty, and those after the last column are left out, both with a warning that names the line.
+    Without columns a tab is white space.
     """
     if not columns:
         return line, LineConstraints()
@@ -36,20 +36,16 @@ def split_columns(line: str, columns: Sequence[Column], number: int) -> tuple[st
             "those beyond are left out" if len(fields) > len(columns) else "those missing are empty",
         )
     given = dict(zip(columns, fields, strict=False))
-    must, avoid = (_words(given.get(column, "")) for column in (Column.must, Column.avoid))
+    must, avoid = (
+        tuple(word.strip() for word in given.get(column, "").split(_WORD_SEPARATOR) if word.strip())
+        for column in (Column.must, Column.avoid)
+    )
     return source, LineConstraints(given.get(Column.prefix, ""), must, avoid)
-
-
-def _words(field: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in field.split(_WORD_SEPARATOR) if word.strip())
-
-
-_SHARE_BATCHES = 4  # a share of several batches: fewer to hand out, and sentences of one batch differ less in length
 
 
 @dataclass(frozen=True)
 class LineTranslator:
-    """A translator with what is around it in the shell.
+    """Translates lines of bytes.
 
     Attributes:
         translator: of the sentences.
@@ -62,21 +58,21 @@ class LineTranslator:
     columns: Sequence[Column] = ()
 
     @property
-    def share_lines(self) -> int:
-        """Lines of a share."""
-        return _SHARE_BATCHES * self.translator.batch_size
+    def bucket_lines(self) -> int:
+        """The most lines of a bucket."""
+        return _BUCKET_BATCHES * self.translator.batch_size
 
-    def __call__(self, share: Share) -> list[bytes]:
-        """What to write for each line of a share, line ends included."""
-        numbered = zip(share.numbers, share.lines, strict=True)
-        asked = [split_columns(decode(line, number), self.columns, number) for number, line in numbered]
-        sources, demands = [source for source, _ in asked], [demand for _, demand in asked]
-        translations = self.translator.translations(sources, numbers=share.numbers, demands=demands)
-        return list(map(self._written, translations, share.numbers, sources))
-
-    def _written(self, translation: Translation, number: int, source: str) -> bytes:
-        lines = format_translation(translation, number, source, self.output_format)
-        return "".join(f"{line}\n" for line in lines).encode()
+    def __call__(self, bucket: Bucket) -> list[bytes]:
+        """The output for each line of a bucket, line ends included."""
+        numbered = zip(bucket.numbers, bucket.lines, strict=True)
+        split = [split_fields(decode(line, number), self.columns, number) for number, line in numbered]
+        sources, constraints = [source for source, _ in split], [each for _, each in split]
+        translations = self.translator.translations(sources, numbers=bucket.numbers, constraints=constraints)
+        outputs = (
+            format_translation(translation, number, source, self.output_format)
+            for translation, number, source in zip(translations, bucket.numbers, sources, strict=True)
+        )
+        return ["".join(f"{line}\n" for line in lines).encode() for lines in outputs]
 
 
 def load_lines(

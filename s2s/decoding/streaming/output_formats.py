@@ -1,55 +1,55 @@
-"""The forms in which a translation is written: a line of text, Moses n-best lines, or a JSON object."""
+"""Output formats: a line of text, Moses n-best lines, or a JSON object."""
 
 import json
 import re
 from typing import Any
 
-from s2s.config.search import OutputFormat
+from s2s.config.decoding import OutputFormat
 from s2s.data.word_alignment import format_pharaoh
 from s2s.decoding.postprocessing import Translation
 
-_DIGITS = 6  # of logarithms; from batch to batch those from the fourth on may differ, as far as 1e-4
+_DIGITS = 6  # of logarithms, which differ from batch to batch by up to 1e-4
 
 
-def format_translation(translation: Translation, line: int, source: str, form: OutputFormat) -> list[str]:
+def format_translation(translation: Translation, line: int, source: str, output_format: OutputFormat) -> list[str]:
     """The lines to write for a line of input.
 
     Args:
-        translation: of the line; where it has links between words, they are written too.
-        line: number of the line, counted from 1; in the Moses and JSON forms it is counted from 0.
+        translation: of the line; its alignments, if any, are written too.
+        line: number of the line, counted from 1; moses and json count from 0.
         source: the text of the line.
-        form: text (the best translation), moses (`id ||| text ||| features ||| score`, the best first) or json.
+        output_format: text (the best), moses (all, the best first: `id ||| text ||| features ||| score`) or json.
     """
-    match form:
+    match output_format:
         case OutputFormat.text:
             return [_text(translation)]
         case OutputFormat.moses:
             return _moses(translation, line - 1)
         case OutputFormat.json:
-            return [json.dumps(_object(translation, line - 1, source), ensure_ascii=False)]
+            return [json.dumps(_json_object(translation, line - 1, source), ensure_ascii=False)]
 
 
 def _text(translation: Translation) -> str:
-    """The best translation, and its links where it has any: `text ||| 0-0 1-1`."""
-    if translation.links is None:
+    """The best translation, and its alignment, if any: `text ||| 0-0 1-1`."""
+    if translation.alignments is None:
         return translation.texts[0]
-    return f"{_without_bars(translation.texts[0])} ||| {format_pharaoh(translation.links[0])}"
+    return f"{_without_bars(translation.texts[0])} ||| {format_pharaoh(translation.alignments[0])}"
 
 
 def _moses(translation: Translation, line_id: int) -> list[str]:
-    """A line each hypothesis; links come as a fifth field, as Moses writes them."""
+    """A line each hypothesis; an alignment is a fifth field, as Moses writes them."""
     lines = [
         f"{line_id} ||| {_without_bars(text)} ||| "
         f"LogProb= {item.log_probability:.{_DIGITS}f} Pieces= {len(item.ids)} ||| {item.score:.{_DIGITS}f}"
         for text, item in zip(translation.texts, translation.hypotheses, strict=True)
     ]
-    if translation.links is None:
+    if translation.alignments is None:
         return lines
-    return [f"{line} ||| {format_pharaoh(links)}" for line, links in zip(lines, translation.links, strict=True)]
+    return [f"{line} ||| {format_pharaoh(links)}" for line, links in zip(lines, translation.alignments, strict=True)]
 
 
-def _object(translation: Translation, line_id: int, source: str) -> dict[str, Any]:
-    """What is known of a line, as JSON."""
+def _json_object(translation: Translation, line_id: int, source: str) -> dict[str, Any]:
+    """All that is known of a line."""
     hypotheses: list[dict[str, Any]] = [
         {
             "text": text,
@@ -60,7 +60,7 @@ def _object(translation: Translation, line_id: int, source: str) -> dict[str, An
         }
         for text, item, pieces in zip(translation.texts, translation.hypotheses, translation.pieces, strict=True)
     ]
-    for hypothesis, links in zip(hypotheses, translation.links or (), strict=False):
+    for hypothesis, links in zip(hypotheses, translation.alignments or (), strict=False):
         hypothesis["alignments"] = format_pharaoh(links)
     return {"id": line_id, "source": source, "hypotheses": hypotheses}
 

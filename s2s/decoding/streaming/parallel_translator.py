@@ -1,15 +1,15 @@
-"""Windows of lines translated by this process alone, or by several; what comes out is the same."""
+"""Blocks of lines translated by this process alone, or by several with the same result."""
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from functools import cache, partial
 from types import TracebackType
 
 import torch
 
-from s2s.decoding.streaming.input_lines import Share, Window, shares
+from s2s.decoding.streaming.input_lines import Bucket, LineBlock, split_into_buckets
 from s2s.decoding.streaming.line_translator import LineTranslator
 from s2s.workers import Workers, in_turn
 
@@ -18,10 +18,10 @@ Load = Callable[[], LineTranslator]
 
 
 class ParallelTranslator:
-    """This process, and others that it starts when there is enough for them to do; a typed line is answered here.
+    """Translates in this process, and in workers that start when there is enough to do: not for a typed line.
 
-    Windows are divided into the same shares whoever translates them, so the text does not depend on how many processes
-    there are.
+    Blocks are divided into the same buckets whoever translates them, so the text does not depend on the number of
+    processes.
     """
 
     def __init__(self, load: Load, num_workers: int, *, num_threads: int | None = None, enough_bytes: int = 0) -> None:
@@ -29,13 +29,13 @@ class ParallelTranslator:
 
         Args:
             load: see `Load`.
-            num_workers: processes that share the work; 1: there are no others.
-            num_threads: of each of the others; None: as many as torch likes.
-            enough_bytes: size of a window for which the others are started, if it has more than one share.
+            num_workers: processes that share the work; 1: only this one.
+            num_threads: of each worker; None: torch's default.
+            enough_bytes: size of a block for which the workers are started, if it has more than one bucket.
         """
         self._translate = load()
         self._num_workers, self._enough_bytes = num_workers, enough_bytes
-        self._has_others = False
+        self._has_started = False
         begin = partial(_begin, load, num_threads)
         self._workers = Workers(num_workers, begin, work="translated", fewer="fewer workers")
 
@@ -48,62 +48,60 @@ class ParallelTranslator:
     ) -> None:
         self._workers.__exit__(kind, error, trace)
 
-    def translated(self, windows: Iterable[Window | None]) -> Iterator[tuple[Window, bytes]]:
-        """Each window with what is to be written for it, in order.
+    def translate(self, blocks: Iterable[LineBlock | None]) -> Iterator[tuple[LineBlock, bytes]]:
+        """Each block with the output for it, in order.
 
         Args:
-            windows: any number. They are read ahead a little, but not where None says that the next may be long in
-                coming. Their error is raised in its turn, after the windows before it.
+            blocks: any number. They are read ahead a little, but not where None announces a wait for the next one. If
+                they raise an error, it is raised after the output for the blocks before it.
         """
-        waiting: deque[_Waiting] = deque()
+        waiting: deque[_Pending] = deque()
         try:
-            for window, error in in_turn(windows):
-                while waiting and (window is None or self._has_enough_to_do(waiting)):
-                    yield self._finished(waiting.popleft())
+            for block, error in in_turn(blocks):
+                while waiting and (block is None or self._has_enough_to_do(waiting)):
+                    yield _finished(waiting.popleft())
                 if error is not None:
                     raise error
-                if window is None:
+                if block is None:
                     continue
-                parts = shares(window, self._translate.share_lines)
-                if waiting or self._is_for_others(window, parts):
-                    self._has_others = True
-                    waiting.append((window, parts, [self._workers.submit(_translate, part) for part in parts]))
+                buckets = split_into_buckets(block, self._translate.bucket_lines)
+                is_enough = self._has_started or block.num_bytes >= self._enough_bytes
+                if waiting or (self._num_workers > 1 and len(buckets) > 1 and is_enough):
+                    self._has_started = True
+                    waiting.append((block, buckets, [self._workers.submit(_translate, each) for each in buckets]))
                 else:
-                    yield window, _in_order(parts, map(self._translate, parts))
+                    yield block, _in_order(buckets, map(self._translate, buckets))
             while waiting:
-                yield self._finished(waiting.popleft())
+                yield _finished(waiting.popleft())
         finally:
             for _, _, futures in waiting:
                 for future in futures:
                     future.cancel()
 
-    def _is_for_others(self, window: Window, parts: Sequence[Share]) -> bool:
-        is_enough = self._has_others or window.num_bytes >= self._enough_bytes
-        return self._num_workers > 1 and len(parts) > 1 and is_enough
-
-    def _has_enough_to_do(self, waiting: "deque[_Waiting]") -> bool:
-        """Whether there are shares for all to go on with when the first window is done; beyond that the input waits."""
-        return len(waiting) > 1 and sum(len(parts) for _, parts, _ in waiting) >= 2 * self._num_workers
-
-    def _finished(self, waiting: "_Waiting") -> tuple[Window, bytes]:
-        window, parts, futures = waiting
-        return window, _in_order(parts, (future.result() for future in futures))
+    def _has_enough_to_do(self, waiting: "deque[_Pending]") -> bool:
+        """Whether enough buckets are left for all workers when the first block is done; then the input waits."""
+        return len(waiting) > 1 and sum(len(buckets) for _, buckets, _ in waiting) >= 2 * self._num_workers
 
 
-_Waiting = tuple[Window, list[Share], "list[Future[list[bytes]]]"]
-"""A window, its shares, and what will come of each."""
+_Pending = tuple[LineBlock, list[Bucket], "list[Future[list[bytes]]]"]
+"""A block, its buckets, and their outputs to come."""
 
 
-def _in_order(parts: Iterable[Share], results: Iterable[list[bytes]]) -> bytes:
-    """What is to be written for a window, from its shares."""
-    found: dict[int, bytes] = {}
-    for part, result in zip(parts, results, strict=True):
-        found |= zip(part.numbers, result, strict=True)
-    return b"".join(found[number] for number in sorted(found))
+def _finished(pending: _Pending) -> tuple[LineBlock, bytes]:
+    block, buckets, futures = pending
+    return block, _in_order(buckets, (future.result() for future in futures))
+
+
+def _in_order(buckets: Iterable[Bucket], outputs: Iterable[list[bytes]]) -> bytes:
+    """The output for a block, from its buckets."""
+    output_of: dict[int, bytes] = {}
+    for bucket, output in zip(buckets, outputs, strict=True):
+        output_of |= zip(bucket.numbers, output, strict=True)
+    return b"".join(output_of[number] for number in sorted(output_of))
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# In the other processes
+# In the workers
 
 _load: Load | None = None
 
@@ -117,14 +115,14 @@ def _begin(load: Load, num_threads: int | None) -> None:
 
 @cache
 def _own_translator() -> LineTranslator:
-    """The run, loaded by the first task and kept; so what goes wrong is told as an error of that task."""
+    """The run, loaded by the first task and kept, so that an error of loading is an error of that task."""
     assert _load is not None
-    logging.disable(logging.WARNING)  # the first process has said all there is to say of the run
+    logging.disable(logging.WARNING)  # the first process has given all warnings about the run
     try:
         return _load()
     finally:
         logging.disable(logging.NOTSET)
 
 
-def _translate(share: Share) -> list[bytes]:
-    return _own_translator()(share)
+def _translate(bucket: Bucket) -> list[bytes]:
+    return _own_translator()(bucket)

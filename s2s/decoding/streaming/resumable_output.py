@@ -1,7 +1,7 @@
-"""A file of translations that is complete or absent, made by one rank or several, and gone on with after a stop.
+"""A file of translations that is complete or absent, written by one rank or several, and resumed after a stop.
 
-While it is made, each rank keeps two files beside it: a part (OUTPUT.0-of-1.part) with the translations of whole
-windows, and a journal (OUTPUT.0-of-1.journal) that knows them. What the journal does not know is done again.
+Until it is complete, each rank keeps two files beside it: a shard (OUTPUT.0-of-1.part) with the translations of whole
+blocks, and a journal (OUTPUT.0-of-1.journal) that lists them. A block that is not in the journal is translated again.
 """
 
 import dataclasses
@@ -19,24 +19,24 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from s2s.decoding.streaming.input_lines import Window
+from s2s.decoding.streaming.input_lines import LineBlock
 from s2s.errors import OutputError
 from s2s.files import PART_SUFFIX, flush, lock, replacing
 
 _logger = logging.getLogger(__name__)
-_PART = r"\.(\d+)-of-(\d+)\.part"  # after the name of the output: a rank's part, and of how many
-MadeOf = dict[str, Any]
-"""What decides the text: names and JSON-able values."""
+_SHARD = r"\.(\d+)-of-(\d+)\.part"  # after the name of the output: a rank's shard, and of how many
+Settings = dict[str, Any]
+"""All that decides the text: names and JSON-able values."""
 
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """How far the work was when a window was done; a line of a journal.
+    """The progress after a block; a line of a journal.
 
     Attributes:
-        last_line: number of its last line.
+        last_line: number of the last line of the block.
         sha256: of the lines of the input up to there.
-        num_bytes: size of the part.
+        num_bytes: size of the shard.
     """
 
     last_line: int
@@ -48,52 +48,52 @@ _NOTHING = JournalEntry(0, hashlib.sha256().hexdigest(), 0)
 
 
 class ResumableOutput:
-    """What one rank does of an output: every so-manyth window of the input, all of which it reads."""
+    """The shard of one rank: the output for every `size`-th block of the input, all of which it reads."""
 
     def __init__(self, path: Path, files: tuple[FileIO, FileIO], rank: int, size: int, done: JournalEntry) -> None:
         self.path, self._rank, self._size = path, rank, size
         self._file, self._journal = files
         self._done = done
         self._digests: dict[int, str] = {}
-        self.whole: tuple[int, str] | None = None
+        self.whole_input: tuple[int, str] | None = None
         """Number of lines of the input and its sha256, once it has been read."""
 
     @classmethod
     @contextmanager
-    def opened(cls, output: Path, rank: int, size: int, made_of: MadeOf) -> Iterator["ResumableOutput"]:
-        """The part of a rank, begun or gone on with.
+    def open(cls, output: Path, rank: int, size: int, settings: Settings) -> Iterator["ResumableOutput"]:
+        """The shard of a rank, begun or resumed.
 
         Raises:
-            OutputError: the output is there already, or was begun with something else, or another process makes it.
+            OutputError: the output exists already, or was begun with other settings, or another process writes it.
         """
         _check_new(output, size)
-        path = _part_path(output, rank, size)
+        path = _shard_path(output, rank, size)
         with ExitStack() as stack:
             output.parent.mkdir(parents=True, exist_ok=True)
             file = stack.enter_context(path.open("ab", buffering=0))
             _lock(file, output)
-            _check_new(output, size)  # again: who held the lock may have made the output, perhaps of this very file
+            _check_new(output, size)  # again: who held the lock may have finished the output, perhaps from this file
             files = file, stack.enter_context(_journal_path(path).open("ab", buffering=0))
-            part = cls(path, files, rank, size, _continued(path, files, made_of))
+            shard = cls(path, files, rank, size, _resume(path, files, settings))
             try:
-                yield part
+                yield shard
             except BaseException:
-                if part._done.last_line:
-                    _logger.info("%s: done up to line %d; the same command goes on", path, part._done.last_line)
+                if shard._done.last_line:
+                    _logger.info("%s: done up to line %d; the same command goes on", path, shard._done.last_line)
                 raise
 
-    def to_do(self, windows: Iterable[Window | None]) -> Iterator[Window | None]:
-        """The windows that are left for this rank; those before are read again, to see that they are the same.
+    def remaining(self, blocks: Iterable[LineBlock | None]) -> Iterator[LineBlock | None]:
+        """The blocks that are left for this rank; those before are read again, to check that they are the same.
 
         Raises:
             OutputError: they are not.
         """
         sha256, done, last_line, turn = hashlib.sha256(), self._done, 0, 0
-        for window in windows:
-            if window is None:
+        for block in blocks:
+            if block is None:
                 yield None
                 continue
-            before, rest = window.split(done.last_line)
+            before, rest = block.split(done.last_line)
             for some in filter(lambda some: some.lines, (before, rest)):
                 sha256.update(b"\n".join(some.lines) + b"\n")
                 last_line = some.last_line
@@ -105,7 +105,7 @@ class ResumableOutput:
             turn += 1
         if last_line < done.last_line:
             self._check_same("")
-        self.whole = last_line, sha256.hexdigest()
+        self.whole_input = last_line, sha256.hexdigest()
 
     def _check_same(self, sha256: str) -> None:
         if sha256 != self._done.sha256:
@@ -114,22 +114,22 @@ class ResumableOutput:
                 "give the same one to go on with it, or remove it to begin anew"
             )
 
-    def add(self, window: Window, content: bytes) -> None:
-        """Keep what is to be written for a window that `to_do` gave out; it is on the disk afterwards.
+    def add(self, block: LineBlock, content: bytes) -> None:
+        """Write the output for a block of `remaining`; it is on the disk afterwards.
 
         Raises:
-            OutputError: it cannot be written; what was done before is kept.
+            OutputError: it cannot be written; the output before it is kept.
         """
         num_bytes = self._done.num_bytes + len(content)
-        done = JournalEntry(window.last_line, self._digests.pop(window.last_line), num_bytes)
+        done = JournalEntry(block.last_line, self._digests.pop(block.last_line), num_bytes)
         _append(self._file, content)
         _append(self._journal, _json_line(dataclasses.asdict(done)))
         self._done = done
 
 
 def join(output: Path, size: int) -> None:
-    """Make the output of the parts of all ranks, which are complete, and remove them."""
-    paths = [_part_path(output, rank, size) for rank in range(size)]
+    """Join the shards of all ranks, which are complete, into the output, and remove them."""
+    paths = [_shard_path(output, rank, size) for rank in range(size)]
     for left, _ in _beside(output, PART_SUFFIX):  # of a killed process that joined them
         left.unlink()
     if size == 1:
@@ -137,41 +137,41 @@ def join(output: Path, size: int) -> None:
         flush(output.parent)
     else:
         with replacing(output) as whole, ExitStack() as stack:
-            contents = [_windows(path, stack.enter_context(path.open("rb"))) for path in paths]
+            contents = [_read_blocks(path, stack.enter_context(path.open("rb"))) for path in paths]
             for turn in count():
                 content = next(contents[turn % size], None)
                 if content is None:
                     break
                 whole.write(content)
     for path in paths:
-        _journal_path(path).unlink()  # first: a part without one is begun anew
+        _journal_path(path).unlink()  # first: a shard without one is begun anew
         path.unlink(missing_ok=True)
 
 
-def _windows(path: Path, file: BinaryIO) -> Iterator[bytes]:
-    """The content of a part, window by window."""
+def _read_blocks(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    """The content of a shard, block by block."""
     _, entries = _read_journal(_journal_path(path))
     for before, entry in pairwise([_NOTHING, *entries]):
         yield file.read(entry.num_bytes - before.num_bytes)
 
 
-def _part_path(output: Path, rank: int, size: int) -> Path:
+def _shard_path(output: Path, rank: int, size: int) -> Path:
     return output.with_name(f"{output.name}.{rank}-of-{size}.part")
 
 
-def _journal_path(part: Path) -> Path:
-    return part.with_suffix(".journal")
+def _journal_path(shard: Path) -> Path:
+    return shard.with_suffix(".journal")
 
 
 def _beside(output: Path, rest: str) -> list[tuple[Path, re.Match[str]]]:
-    """Files named like the output and then as a pattern says, which is to match the whole rest of the name."""
+    """Files whose names are that of the output and a rest that matches a pattern."""
     paths = sorted(output.parent.glob(f"{glob.escape(output.name)}.*"))
     matches = [re.fullmatch(rest, path.name.removeprefix(output.name)) for path in paths]
     return [(path, match) for path, match in zip(paths, matches, strict=True) if match]
 
 
 def _lock(file: FileIO, output: Path) -> None:
-    """Lock a part, or warn where its file system cannot.
+    """Lock a shard, or warn where its file system cannot.
 
     Raises:
         OutputError: another process holds the lock.
@@ -179,15 +179,15 @@ def _lock(file: FileIO, output: Path) -> None:
     try:
         is_locked = lock(file.fileno())
     except BlockingIOError as error:
-        raise OutputError(f"output={output} is being made by another process: wait, or choose another") from error
+        raise OutputError(f"output={output} is being written by another process: wait, or choose another") from error
     if not is_locked:
-        _logger.warning("warning: %s cannot be locked here; see that no other command makes %s", file.name, output)
+        _logger.warning("warning: %s cannot be locked here; ensure that no other command writes %s", file.name, output)
 
 
 def _check_new(output: Path, size: int) -> None:
     if output.exists():
         raise OutputError(f"output={output} is there already: remove it, or choose another")
-    for path, match in _beside(output, _PART):
+    for path, match in _beside(output, _SHARD):
         num = match[2]
         if int(num) != size:
             raise OutputError(
@@ -196,33 +196,33 @@ def _check_new(output: Path, size: int) -> None:
             )
 
 
-def _continued(path: Path, files: tuple[FileIO, FileIO], made_of: MadeOf) -> JournalEntry:
-    """Cut a part and its journal down to what is complete in both; the journal of an empty part says nothing.
+def _resume(path: Path, files: tuple[FileIO, FileIO], settings: Settings) -> JournalEntry:
+    """Cut a shard and its journal down to what is complete in both; the journal of an empty shard is ignored.
 
     Returns:
-        How far that is.
+        The last entry that is left.
 
     Raises:
-        OutputError: they were made of something else.
+        OutputError: they were begun with other settings.
     """
     file, journal = files
     size = os.fstat(file.fileno()).st_size
     before, entries = _read_journal(_journal_path(path)) if size else (None, [])
     if before is not None:
-        _check_made_of(path, before, made_of)
+        _check_settings(path, before, settings)
     entries = [entry for entry in entries if entry.num_bytes <= size]
     done = entries[-1] if entries else _NOTHING
     num_lines = 0 if before is None else 1 + len(entries)
-    # What is kept is never written again, so that it cannot be lost on the way.
+    # What is kept is not rewritten, so that it cannot be lost in between.
     journal.truncate(sum(map(len, _journal_path(path).read_bytes().splitlines(keepends=True)[:num_lines])))
-    _append(journal, b"" if num_lines else _json_line(made_of))
+    _append(journal, b"" if num_lines else _json_line(settings))
     file.truncate(done.num_bytes)
     if done.last_line:
         _logger.info("going on after line %d, which %s holds already", done.last_line, path)
     return done
 
 
-def _check_made_of(path: Path, before: MadeOf, now: MadeOf) -> None:
+def _check_settings(path: Path, before: Settings, now: Settings) -> None:
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     if names:
         changes = "; ".join(f"{name}: {before.get(name)} -> {now.get(name)}" for name in names)
@@ -232,8 +232,8 @@ def _check_made_of(path: Path, before: MadeOf, now: MadeOf) -> None:
         )
 
 
-def _read_journal(path: Path) -> tuple[MadeOf | None, list[JournalEntry]]:
-    """What a part is made of, and its entries; a line that is cut short is not one."""
+def _read_journal(path: Path) -> tuple[Settings | None, list[JournalEntry]]:
+    """The settings and the entries of a journal; a line that is cut short does not count."""
     lines = path.read_bytes().split(b"\n")[:-1]
     if not lines:
         return None, []
@@ -250,7 +250,7 @@ def _json_line(value: Any) -> bytes:
 
 
 def _append(file: FileIO, content: bytes) -> None:
-    """Write to the end of an unbuffered file, and see that it is on the disk."""
+    """Write to the end of an unbuffered file, and flush it to the disk."""
     try:
         while content:
             content = content[file.write(content) :]  # of a full disk, what fits

@@ -7,11 +7,12 @@ from s2s.data.text.cleaning import (
     KEPT,
     CleaningReport,
     CleaningRules,
+    Digests,
     DigestSet,
     DropReason,
-    FirstDistinct,
     clean_pairs,
     drop_duplicates,
+    first_distinct,
     normalize_spaces,
     pair_digests,
 )
@@ -144,12 +145,15 @@ def test_a_digest_is_new_once(chunks: list[list[int]]) -> None:
         seen |= set(chunk)
 
 
+def chunks_of(*chunks: list[int]) -> list[tuple[Digests, int]]:
+    return [(np.array(chunk, dtype=np.uint64), number) for number, chunk in enumerate(chunks)]
+
+
 def test_so_many_distinct_ones_on_paper() -> None:
-    distinct = FirstDistinct(4)
-    assert distinct.choose(np.array([7, 7, 3], dtype=np.uint64)).tolist() == [True, False, True]
-    assert distinct.choose(np.array([3, 5, 6, 9], dtype=np.uint64)).tolist() == [False, True, True, False]
-    assert distinct.num_left == 0
-    short = FirstDistinct(9)
-    short.choose(np.array([7], dtype=np.uint64))
+    found = first_distinct(chunks_of([7, 7, 3], [3, 5, 6, 9], [4]), 4)
+    expected = [([True, False, True], 0), ([False, True, True, False], 1)]
+    assert [(is_chosen_N.tolist(), number) for is_chosen_N, number in found] == expected
+    found = first_distinct(chunks_of([7], [7]), 9)
+    next(found)
     with pytest.raises(DataError, match="expected 9 different pairs, but there is hardly a new one after 1; ask for"):
-        short.choose(np.array([7], dtype=np.uint64))
+        next(found)

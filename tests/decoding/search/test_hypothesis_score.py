@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from s2s.config.search import LengthNormalization
 from s2s.decoding.search.hypothesis_score import HypothesisScore, coverage
-from tables import rankings
+from tables import scorers
 
 TOTAL = np.array([[-6.0, -1.5]])
 
 
 @pytest.mark.parametrize(
-    ("ranking", "expected"),
+    ("scorer", "expected"),
     [
         (HypothesisScore(LengthNormalization.none), [-6.0, -1.5]),
         (HypothesisScore(LengthNormalization.average), [-2.0, -0.5]),
@@ -29,25 +29,24 @@ TOTAL = np.array([[-6.0, -1.5]])
         (HypothesisScore(LengthNormalization.none, coverage_penalty=0.1), [-6.2, -1.5]),
     ],
 )
-def test_scores_of_3_words(ranking: HypothesisScore, expected: list[float]) -> None:
-    coverage_BK = np.array([[-2.0, 0.0]]) if ranking.coverage_penalty else None
-    assert ranking.score(TOTAL, 3, coverage_BK)[0].tolist() == pytest.approx(expected)
+def test_scores_of_3_tokens(scorer: HypothesisScore, expected: list[float]) -> None:
+    coverage_BK = np.array([[-2.0, 0.0]]) if scorer.coverage_penalty else None
+    assert scorer.score(TOTAL, 3, coverage_BK)[0].tolist() == pytest.approx(expected)
 
 
-def test_gnmt_divides_a_single_word_by_1() -> None:
+def test_gnmt_divides_a_single_token_by_1() -> None:
     assert HypothesisScore(LengthNormalization.gnmt, 0.7).score(TOTAL, 1)[0].tolist() == [-6.0, -1.5]
 
 
 def test_coverage_counts_each_source_position_up_to_1() -> None:
-    # Sentence 0: looked at 0.5 and 1.5 times. Sentence 1 has one position, and padding that does not count.
-    looked_BKS = torch.tensor([[[0.5, 1.5], [1.0, 1.0]], [[0.25, 0.0], [0.0, 0.0]]])
-    is_source_BS = torch.tensor([[True, True], [True, False]])
+    # Sentence 0: attention of 0.5 and 1.5. Sentence 1 has one position, and padding that does not count.
+    attention_BKS = torch.tensor([[[0.5, 1.5], [1.0, 1.0]], [[0.25, 0.0], [0.0, 0.0]]])
     expected = [[math.log(0.5), 0.0], [math.log(0.25), math.log(1e-6)]]
-    torch.testing.assert_close(coverage(looked_BKS, is_source_BS), torch.tensor(expected))
+    torch.testing.assert_close(coverage(attention_BKS, torch.tensor([2, 1])), torch.tensor(expected))
 
 
 @given(
-    ranking=rankings,
+    scorer=scorers,
     total=st.floats(-30, 0),
     added=st.floats(0, 30),
     covered=st.floats(-20, 0),
@@ -55,19 +54,19 @@ def test_coverage_counts_each_source_position_up_to_1() -> None:
     data=st.data(),
 )
 @settings(max_examples=300, deadline=None)
-def test_no_continuation_scores_more_than_is_attainable(
-    ranking: HypothesisScore, total: float, added: float, covered: float, max_length: int, data: st.DataObject
+def test_no_continuation_scores_more_than_the_upper_bound(
+    scorer: HypothesisScore, total: float, added: float, covered: float, max_length: int, data: st.DataObject
 ) -> None:
     length = data.draw(st.integers(1, max_length))
-    attainable = ranking.attainable(np.array([total]), np.array([max_length]))[0]
-    score = ranking.score(np.array([[total - added]]), length, np.array([[covered]]))[0, 0]
-    assert score <= attainable + 1e-9
+    upper_bound = scorer.upper_bound(np.array([total]), np.array([max_length]))[0]
+    score = scorer.score(np.array([[total - added]]), length, np.array([[covered]]))[0, 0]
+    assert score <= upper_bound + 1e-9
 
 
 def test_a_bound_is_reached_where_nothing_is_lost() -> None:
-    ranking = HypothesisScore(LengthNormalization.gnmt, 0.8, word_reward=0.3)
-    assert ranking.attainable(np.array([-4.0]), np.array([9]))[0] == pytest.approx(
-        ranking.score(np.array([[-4.0]]), 9)[0, 0]
+    scorer = HypothesisScore(LengthNormalization.gnmt, 0.8, word_reward=0.3)
+    assert scorer.upper_bound(np.array([-4.0]), np.array([9]))[0] == pytest.approx(
+        scorer.score(np.array([[-4.0]]), 9)[0, 0]
     )
 
 

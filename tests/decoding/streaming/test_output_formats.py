@@ -1,16 +1,16 @@
-"""What is written for a line."""
+"""The output for a line."""
 
 import json
 
 import pytest
 
-from s2s.config.search import OutputFormat
+from s2s.config.decoding import OutputFormat
 from s2s.decoding.postprocessing import Translation
-from s2s.decoding.search.search import Hypothesis
+from s2s.decoding.search.backpointers import Hypothesis
 from s2s.decoding.streaming.output_formats import format_translation
 
 PLAIN = Translation(("a ||||| b || c",), (Hypothesis((5, 6), -2.0, -1.0, (-0.5, -1.25, -0.25)),), (("▁a", "c"),))
-LINKED = Translation(
+ALIGNED = Translation(
     ("x |||", "y z"),
     (Hypothesis((5,), -0.25, -0.125, (-0.125, -0.125)), Hypothesis((6, 7), -3.0, -1.0, (-1.0, -1.0, -1.0))),
     (("▁x",), ("▁y", "▁z")),
@@ -23,7 +23,7 @@ def test_moses_lines_keep_their_fields() -> None:
     assert format_translation(PLAIN, 5, "source", OutputFormat.moses) == [
         "4 ||| a | | | | | b || c ||| LogProb= -2.000000 Pieces= 2 ||| -1.000000"
     ]
-    assert format_translation(LINKED, 1, "source", OutputFormat.moses) == [
+    assert format_translation(ALIGNED, 1, "source", OutputFormat.moses) == [
         "0 ||| x | | | ||| LogProb= -0.250000 Pieces= 1 ||| -0.125000 ||| 2-0",
         "0 ||| y z ||| LogProb= -3.000000 Pieces= 2 ||| -1.000000 ||| 0-0 1-0",
     ]
@@ -32,13 +32,13 @@ def test_moses_lines_keep_their_fields() -> None:
     ]
 
 
-def test_text_is_the_best_translation_alone_or_with_its_links() -> None:
+def test_text_is_the_best_translation_alone_or_with_its_alignment() -> None:
     assert format_translation(PLAIN, 5, "source", OutputFormat.text) == ["a ||||| b || c"]
-    assert format_translation(LINKED, 5, "source", OutputFormat.text) == ["x | | | ||| 2-0"]
+    assert format_translation(ALIGNED, 5, "source", OutputFormat.text) == ["x | | | ||| 2-0"]
 
 
 def test_a_json_object_holds_all_that_is_known() -> None:
-    (line,) = format_translation(LINKED, 3, 'a "b"\u2028\n하나', OutputFormat.json)
+    (line,) = format_translation(ALIGNED, 3, 'a "b"\u2028\n하나', OutputFormat.json)
     assert "\n" not in line
     assert "하나" in line
     assert json.loads(line) == {

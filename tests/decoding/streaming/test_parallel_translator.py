@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from s2s.config.search import SearchConfig
-from s2s.decoding.streaming.input_lines import Share, Window
+from s2s.decoding.streaming.input_lines import Bucket, LineBlock
 from s2s.decoding.streaming.line_translator import load_lines
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
 from s2s.decoding.translator import Translator
@@ -19,34 +19,34 @@ from s2s.errors import DataError
 
 
 @dataclass(frozen=True)
-class Shouter:
-    """Stands for a run: says each line loudly, in which process, and with how many threads."""
+class Capitalizer:
+    """Stands for a run: gives each line in capitals, its process, and its number of threads."""
 
-    share_lines: int = 3
+    bucket_lines: int = 3
 
-    def __call__(self, share: Share) -> list[bytes]:
-        if b"kill" in share.lines:
+    def __call__(self, bucket: Bucket) -> list[bytes]:
+        if b"kill" in bucket.lines:
             os.kill(os.getpid(), signal.SIGKILL)
-        if b"fail" in share.lines:
+        if b"fail" in bucket.lines:
             raise DataError("there is a line that fails")
         facts = f"{os.getpid()} {torch.get_num_threads()}".encode()
-        pairs = zip(share.numbers, share.lines, strict=True)
+        pairs = zip(bucket.numbers, bucket.lines, strict=True)
         return [b"%d %s %s\n" % (number, line.upper(), facts) for number, line in pairs]
 
 
-def crew(num_workers: int, enough_bytes: int = 0) -> ParallelTranslator:
-    return ParallelTranslator(Shouter, num_workers, num_threads=1, enough_bytes=enough_bytes)  # type: ignore[arg-type]
+def translator(num_workers: int, enough_bytes: int = 0) -> ParallelTranslator:
+    return ParallelTranslator(Capitalizer, num_workers, num_threads=1, enough_bytes=enough_bytes)  # type: ignore[arg-type]
 
 
-def windows(*sizes: int) -> Iterator[Window]:
+def blocks(*sizes: int) -> Iterator[LineBlock]:
     """Windows of so many lines, of lengths that rise and fall."""
     first = 1
     for size in sizes:
-        yield Window(first, [b"x" * (number * 7 % 11) for number in range(first, first + size)])
+        yield LineBlock(first, [b"x" * (number * 7 % 11) for number in range(first, first + size)])
         first += size
 
 
-def said(content: bytes) -> list[tuple[bytes, bytes]]:
+def numbered(content: bytes) -> list[tuple[bytes, bytes]]:
     """Number and words of each line."""
     return [tuple(line.split(b" ")[:2]) for line in content.split(b"\n")[:-1]]  # type: ignore[misc]
 
@@ -59,49 +59,49 @@ SIZES = (10, 1, 3, 7, 25, 2, 4)
 
 
 @pytest.mark.slow
-def test_any_number_of_processes_says_the_same_in_order() -> None:
+def test_any_number_of_processes_gives_the_same_in_order() -> None:
     found = []
     for num_workers in (1, 2):
-        with crew(num_workers) as workers:
-            found.append(list(workers.translated(windows(*SIZES))))
-    assert [window for window, _ in found[0]] == [window for window, _ in found[1]] == list(windows(*SIZES))
+        with translator(num_workers) as workers:
+            found.append(list(workers.translate(blocks(*SIZES))))
+    assert [block for block, _ in found[0]] == [block for block, _ in found[1]] == list(blocks(*SIZES))
     contents = [b"".join(content for _, content in results) for results in found]
-    assert said(contents[0]) == said(contents[1])
-    assert said(contents[0]) == [(b"%d" % number, b"X" * (number * 7 % 11)) for number in range(1, sum(SIZES) + 1)]
+    assert numbered(contents[0]) == numbered(contents[1])
+    assert numbered(contents[0]) == [(b"%d" % number, b"X" * (number * 7 % 11)) for number in range(1, sum(SIZES) + 1)]
     assert processes(contents[0]) == {os.getpid()}
     assert os.getpid() not in processes(contents[1])
     assert 1 <= len(processes(contents[1])) <= 2
     assert b" 1\n" in contents[1]  # thread
 
 
-def test_a_window_of_one_share_is_translated_here() -> None:
-    with crew(2) as workers:
-        assert [processes(content) for _, content in workers.translated(windows(1, 3, 2))] == [{os.getpid()}] * 3
+def test_a_block_of_one_bucket_is_translated_here() -> None:
+    with translator(2) as workers:
+        assert [processes(content) for _, content in workers.translate(blocks(1, 3, 2))] == [{os.getpid()}] * 3
 
 
 @pytest.mark.slow
 def test_others_are_started_for_enough_bytes_only() -> None:
     sizes = (10, 10, 40, 10)
-    enough = max(window.num_bytes for window in windows(*sizes))
-    with crew(2, enough) as workers:
-        found = [processes(content) for _, content in workers.translated(windows(*sizes))]
+    enough = max(block.num_bytes for block in blocks(*sizes))
+    with translator(2, enough) as workers:
+        found = [processes(content) for _, content in workers.translate(blocks(*sizes))]
     assert [here == {os.getpid()} for here in found] == [True, True, False, False]
 
 
 @pytest.mark.slow
 def test_nothing_is_held_back_while_input_is_waited_for() -> None:
-    """Each window is out before the next one is asked for, where a wait is announced between them."""
+    """Each block is out before the next one is asked for, where a wait is announced between them."""
     out: list[int] = []
 
-    def coming() -> Iterator[Window | None]:
-        for number, window in enumerate(windows(10, 10, 10)):
+    def coming() -> Iterator[LineBlock | None]:
+        for number, block in enumerate(blocks(10, 10, 10)):
             assert len(out) == number
-            yield window
+            yield block
             yield None
 
-    with crew(2) as workers:
-        for window, _ in workers.translated(coming()):
-            out.append(window.first_line)
+    with translator(2) as workers:
+        for block, _ in workers.translate(coming()):
+            out.append(block.first_line)
     assert out == [1, 11, 21]
 
 
@@ -109,23 +109,23 @@ def test_nothing_is_held_back_while_input_is_waited_for() -> None:
 def test_input_is_read_ahead_a_little_only() -> None:
     taken = []
 
-    def endless() -> Iterator[Window]:
+    def endless() -> Iterator[LineBlock]:
         for first in range(1, 10**9, 5):
             taken.append(first)
-            yield Window(first, [b"a"] * 5)
+            yield LineBlock(first, [b"a"] * 5)
 
-    with crew(2) as workers:
-        results = workers.translated(endless())
+    with translator(2) as workers:
+        results = workers.translate(endless())
         for num in range(1, 30):
             next(results)
-            assert len(taken) - num <= 2  # two shares each, of which the two processes have two in hand
+            assert len(taken) - num <= 2  # two buckets each, of which the two processes have two in hand
         results.close()
 
 
 @pytest.mark.slow
 def test_errors_come_in_their_turn() -> None:
-    with crew(2) as workers:
-        results = workers.translated([*windows(10), Window(11, [b"a", b"b", b"c", b"fail"]), None])
+    with translator(2) as workers:
+        results = workers.translate([*blocks(10), LineBlock(11, [b"a", b"b", b"c", b"fail"]), None])
         assert next(results)[0].first_line == 1
         with pytest.raises(DataError, match="there is a line that fails"):
             next(results)
@@ -134,22 +134,22 @@ def test_errors_come_in_their_turn() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_what_came_before_an_error_of_the_input_is_translated(num_workers: int) -> None:
-    def breaking_off() -> Iterator[Window]:
-        yield from windows(4, 5)
+    def breaking_off() -> Iterator[LineBlock]:
+        yield from blocks(4, 5)
         raise DataError("the input is damaged")
 
-    with crew(num_workers) as workers:
-        found = workers.translated(breaking_off())
+    with translator(num_workers) as workers:
+        found = workers.translate(breaking_off())
         for expected in ((1, 4), (5, 5)):
-            window, content = next(found)
-            assert (window.first_line, len(said(content))) == expected
+            block, content = next(found)
+            assert (block.first_line, len(numbered(content))) == expected
         with pytest.raises(DataError, match="the input is damaged"):
             next(found)
 
 
-def test_a_killed_process_is_told() -> None:
-    with pytest.raises(DataError, match="a process that translated was killed"), crew(2) as workers:
-        list(workers.translated([Window(1, [b"a", b"b", b"c", b"kill"])]))
+def test_a_killed_process_is_reported() -> None:
+    with pytest.raises(DataError, match="a process that translated was killed"), translator(2) as workers:
+        list(workers.translate([LineBlock(1, [b"a", b"b", b"c", b"kill"])]))
 
 
 @pytest.mark.slow
@@ -162,7 +162,7 @@ def test_a_run_is_loaded_by_each_process(tiny_run: Path) -> None:
     found = []
     for num_workers in (1, 2):
         with ParallelTranslator(load, num_workers) as workers:
-            found.append([content for _, content in workers.translated([Window(1, lines)])])
+            found.append([content for _, content in workers.translate([LineBlock(1, lines)])])
     assert found[0] == found[1]
     texts = Translator.load(tiny_run, search=SearchConfig(beam_size=2)).translate([line.decode() for line in lines])
     assert found[0][0].decode() == "".join(f"{text}\n" for text in texts)

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2s.decoding.streaming.input_lines import Window
+from s2s.decoding.streaming.input_lines import LineBlock
 from s2s.decoding.streaming.resumable_output import ResumableOutput, join
 from s2s.errors import OutputError
 
-MADE_OF = {"weights": "12ab", "search.beam_size": 5}
-WINDOWS = [Window(1, [b"a", b"b"]), Window(3, [b"c"]), Window(4, [b"d", b"e", b"f"]), Window(7, [b"g"])]
+SETTINGS = {"weights": "12ab", "search.beam_size": 5}
+BLOCKS = [LineBlock(1, [b"a", b"b"]), LineBlock(3, [b"c"]), LineBlock(4, [b"d", b"e", b"f"]), LineBlock(7, [b"g"])]
 
 
-def translated(window: Window) -> bytes:
-    return b"".join(b"<%d:%s>\n" % (window.first_line + n, line) for n, line in enumerate(window.lines))
+def translated(block: LineBlock) -> bytes:
+    return b"".join(b"<%d:%s>\n" % (block.first_line + n, line) for n, line in enumerate(block.lines))
 
 
 WHOLE = b"<1:a>\n<2:b>\n<3:c>\n<4:d>\n<5:e>\n<6:f>\n<7:g>\n"
@@ -34,30 +34,30 @@ class StoppedError(Exception):
 def work(
     output: Path,
     *,
-    windows: Sequence[Window | None] = WINDOWS,
+    blocks: Sequence[LineBlock | None] = BLOCKS,
     most: int = 99,
     rank: int = 0,
     size: int = 1,
-    made_of: dict[str, Any] = MADE_OF,
+    settings: dict[str, Any] = SETTINGS,
 ) -> list[int]:
-    """Do at most so many windows; the numbers of their first lines, or an error if there were more."""
+    """Do at most so many blocks; the numbers of their first lines, or an error if there were more."""
     done = []
-    with ResumableOutput.opened(output, rank, size, made_of) as part:
-        for window in part.to_do(windows):
-            if window is None:
+    with ResumableOutput.open(output, rank, size, settings) as shard:
+        for block in shard.remaining(blocks):
+            if block is None:
                 continue
             if len(done) == most:
                 raise StoppedError
-            part.add(window, translated(window))
-            done.append(window.first_line)
-        assert part.whole is not None
-        assert part.whole[0] == 7
+            shard.add(block, translated(block))
+            done.append(block.first_line)
+        assert shard.whole_input is not None
+        assert shard.whole_input[0] == 7
     return done
 
 
 def test_an_output_is_absent_until_it_is_complete(tmp_path: Path) -> None:
     output = tmp_path / "folder" / "out.txt"
-    assert work(output, windows=[None, *WINDOWS, None]) == [1, 3, 4, 7]
+    assert work(output, blocks=[None, *BLOCKS, None]) == [1, 3, 4, 7]
     assert not output.exists()
     join(output, 1)
     assert output.read_bytes() == WHOLE
@@ -81,8 +81,8 @@ def test_windows_may_be_others_when_a_job_goes_on(tmp_path: Path) -> None:
     output = tmp_path / "out.txt"
     with pytest.raises(StoppedError):
         work(output, most=2)
-    others = [Window(1, [b"a"]), Window(2, [b"b", b"c", b"d", b"e"]), Window(6, [b"f", b"g"])]
-    assert work(output, windows=others) == [4, 6]
+    others = [LineBlock(1, [b"a"]), LineBlock(2, [b"b", b"c", b"d", b"e"]), LineBlock(6, [b"f", b"g"])]
+    assert work(output, blocks=others) == [4, 6]
     join(output, 1)
     assert output.read_bytes() == WHOLE
 
@@ -114,7 +114,7 @@ def test_ranks_take_turns_and_what_they_did_is_joined_in_order(tmp_path: Path, s
         work(output, rank=1, size=size, most=0)
     done = [work(output, rank=rank, size=size) for rank in range(size)]
     (tmp_path / "out.txt.77.0badcafe.part").write_text("half joi")
-    firsts = [window.first_line for window in WINDOWS]
+    firsts = [block.first_line for block in BLOCKS]
     assert done == [firsts[rank::size] for rank in range(size)]
     join(output, size)
     assert output.read_bytes() == WHOLE
@@ -134,11 +134,11 @@ def test_a_rank_goes_on_with_its_own_windows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"made_of": {**MADE_OF, "search.beam_size": 7}}, r"search.beam_size: 5 -> 7"),
-        ({"made_of": {"weights": "12ab"}}, r"search.beam_size: 5 -> None"),
-        ({"windows": [Window(1, [b"a", b"b", b"C", b"d"])]}, "another input, whose first 3 lines were not these"),
-        ({"windows": WINDOWS[:1]}, "another input, whose first 3 lines were not these"),
-        ({"windows": []}, "another input, whose first 3 lines were not these"),
+        ({"settings": {**SETTINGS, "search.beam_size": 7}}, r"search.beam_size: 5 -> 7"),
+        ({"settings": {"weights": "12ab"}}, r"search.beam_size: 5 -> None"),
+        ({"blocks": [LineBlock(1, [b"a", b"b", b"C", b"d"])]}, "another input, whose first 3 lines were not these"),
+        ({"blocks": BLOCKS[:1]}, "another input, whose first 3 lines were not these"),
+        ({"blocks": []}, "another input, whose first 3 lines were not these"),
         ({"size": 2}, "begun by 1 processes, not 2"),
     ],
 )
@@ -164,8 +164,8 @@ def test_an_output_that_is_there_is_left_alone(tmp_path: Path) -> None:
 def test_two_processes_do_not_make_the_same_output(tmp_path: Path) -> None:
     output = tmp_path / "out.txt"
     with (
-        ResumableOutput.opened(output, 0, 1, MADE_OF),
-        pytest.raises(OutputError, match="is being made by another process"),
+        ResumableOutput.open(output, 0, 1, SETTINGS),
+        pytest.raises(OutputError, match="is being written by another process"),
     ):
         work(output)
 
@@ -175,7 +175,7 @@ def test_a_damaged_journal_is_told(tmp_path: Path, journal: bytes) -> None:
     (tmp_path / "out.txt.0-of-1.part").write_bytes(b"<1:a>\n")
     (tmp_path / "out.txt.0-of-1.journal").write_bytes(journal)
     with pytest.raises(OutputError, match="no journal of s2s translate, or damaged"):
-        work(tmp_path / "out.txt", made_of={})
+        work(tmp_path / "out.txt", settings={})
 
 
 def test_going_on_never_writes_again_what_the_journal_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,13 +233,13 @@ def test_an_output_made_while_the_lock_was_waited_for_is_left_alone(
 
 @pytest.mark.parametrize("has_part", [False, True])
 def test_the_journal_of_an_empty_part_is_ignored(tmp_path: Path, has_part: bool) -> None:
-    """One that a process left that was killed after the part had become the output, which has been taken away since."""
+    """Left by a process that was killed after the shard had become the output, which has been removed since."""
     output = tmp_path / "out.txt"
-    work(output, made_of={"weights": "other"})
-    part = tmp_path / "out.txt.0-of-1.part"
-    part.unlink()
+    work(output, settings={"weights": "other"})
+    shard = tmp_path / "out.txt.0-of-1.part"
+    shard.unlink()
     if has_part:
-        part.touch()
+        shard.touch()
     assert work(output) == [1, 3, 4, 7]
     join(output, 1)
     assert output.read_bytes() == WHOLE
@@ -271,7 +271,7 @@ def test_a_file_system_without_locks_is_told(
 ) -> None:
     monkeypatch.setattr("s2s.decoding.streaming.resumable_output.lock", lambda handle: False)
     assert work(tmp_path / "out.txt") == [1, 3, 4, 7]
-    assert "out.txt.0-of-1.part cannot be locked here; see that no other command makes " in caplog.text
+    assert "out.txt.0-of-1.part cannot be locked here; ensure that no other command writes " in caplog.text
 
 
 def test_a_journal_can_be_read_by_people(tmp_path: Path) -> None:
@@ -280,4 +280,4 @@ def test_a_journal_can_be_read_by_people(tmp_path: Path) -> None:
     lines = (tmp_path / "out.txt.0-of-1.journal").read_text().splitlines()
     # The digest is what `printf 'a\nb\n' | sha256sum` prints.
     sha256 = "911169ddaaf146aff539f58c26c489af3b892dff0fe283c1c264c65ae5aa59a2"
-    assert [json.loads(line) for line in lines] == [MADE_OF, {"last_line": 2, "sha256": sha256, "num_bytes": 12}]
+    assert [json.loads(line) for line in lines] == [SETTINGS, {"last_line": 2, "sha256": sha256, "num_bytes": 12}]

@@ -1,47 +1,24 @@
-"""The whole road, as a user walks it: train, stop, go on, evaluate, translate."""
+"""End to end, as a user does it: train, stop, resume, evaluate, translate."""
 
 import json
 import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from processes import ROOT, Caller, Ended, environment, run_command
+from processes import ROOT, Caller, Ended, environment, losses, run_command, wait_for_step
 from s2s.decoding.translator import Translator
 from s2s.runs.folder import RunFolder
 from s2s.tasks.train_run import train
 from tiny_runs import TINY, compose, file_options, filled
 
 
-def losses(run: Path) -> list[tuple[int, str, float]]:
-    """(step, kind, loss) of every line of metrics."""
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [(row["step"], row["kind"], row["loss_nats"]) for row in rows]
-
-
 def start(*options: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, str(ROOT / "scripts/train.py"), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=environment())
-
-
-def wait_for_step(run: Path, step: int) -> None:
-    """Wait until the run has logged a step."""
-    until_s = time.monotonic() + 120
-    while time.monotonic() < until_s:
-        if (run / "metrics.jsonl").exists() and any(row[0] >= step for row in losses_so_far(run)):
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"step {step} was not reached")
-
-
-def losses_so_far(run: Path) -> list[tuple[int]]:
-    """Steps of the complete lines of metrics of a run that is still writing."""
-    lines = (run / "metrics.jsonl").read_text().split("\n")[:-1]
-    return [(json.loads(line)["step"],) for line in lines]
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +153,7 @@ def test_search_options_reach_the_translator(unbroken: tuple[list[str], Path]) -
         return run_command("translate", f"run={run}", *options, stdin=text)
 
     assert translate("search=greedy").out == translate("search.beam_size=1").out
-    moses = translate("search.num_best=2", "search.beam_size=3", "search.format=moses").out.decode().splitlines()
+    moses = translate("search.num_best=2", "search.beam_size=3", "format=moses").out.decode().splitlines()
     assert [line.split(" ||| ")[0] for line in moses] == ["0", "0", "1", "1"]
     assert all(len(line.split(" ||| ")) == 4 for line in moses)
     scores = [float(line.split(" ||| ")[3]) for line in moses]

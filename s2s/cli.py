@@ -1,1 +1,0 @@
-"""The commands; nothing else knows Hydra."""

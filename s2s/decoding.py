@@ -1,1 +1,0 @@
-"""Search, and the translator around it."""

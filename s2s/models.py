@@ -1,1 +1,0 @@
-"""Cells, attention, encoder and decoder."""

@@ -1,1 +1,0 @@
-"""The loop, the optimizer, checkpoints."""

@@ -1,0 +1,280 @@
+"""The command `s2s` itself: its list of commands, its help, its words for every mistake, its completion in a shell."""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from processes import ROOT, Caller, environment
+from s2s.cli.commands import COMMANDS, LINE_OF
+from s2s.cli.hydra_main import command_of
+from tiny_runs import TINY, file_options
+
+IN_A_LIGHT_PROCESS = """
+import contextlib, resource, sys
+sys.argv = ["s2s", *sys.argv[1:]]
+from s2s.cli.app import main
+with contextlib.suppress(SystemExit):
+    main()
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(f"{used.ru_utime + used.ru_stime:.3f}", *{"torch", "hydra"} & {*sys.modules}, file=sys.stderr)
+"""
+
+
+def test_commands_are_listed_by_purpose() -> None:
+    listed = run_module()
+    assert listed.returncode == 0
+    assert listed.stdout == run_module("--help").stdout == run_module("-h").stdout
+    for purpose, lines in COMMANDS.items():
+        assert f"\n{purpose}:\n" in listed.stdout
+        for name, line in lines.items():
+            assert f"  {name:11} {line}\n" in listed.stdout
+    assert max(map(len, listed.stdout.splitlines())) <= 100
+
+
+def run_module(*words: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "s2s", *words]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=300)
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["--version"], ["trian", "seed=1"], ["-sc", "query=bash"]], ids=str)
+def test_what_needs_no_model_is_answered_without_pytorch(words: list[str]) -> None:
+    command = [sys.executable, "-c", IN_A_LIGHT_PROCESS, *words]
+    env = {**environment(), "COMP_LINE": "s2s tr"}
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=300)
+    used_s, *imported = ended.stderr.splitlines()[-1].split()
+    if words[:1] == ["-sc"]:
+        assert imported == ["hydra"]
+    else:
+        assert imported == []
+        assert float(used_s) < 0.3
+
+
+def test_the_version(call_command: Caller) -> None:
+    for words in (["--version"], ["train", "--version"]):
+        ended = call_command(*words)
+        assert (ended.code, ended.out.split()[0]) == (0, b"s2s")
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("trian", "trian: did you mean train?"),
+        ("wings", "wings: no such command; see s2s --help"),
+        ("s2s-train", "s2s-train: did you mean train?"),
+    ],
+)
+def test_a_misspelt_command(call_command: Caller, typed: str, answer: str) -> None:
+    ended = call_command(typed, "seed=1")
+    assert (ended.code, ended.out, ended.err) == (2, b"", f"error: {answer}\n")
+
+
+@pytest.mark.parametrize("name", LINE_OF)
+def test_the_help_of_every_command(call_command: Caller, name: str) -> None:
+    ended = call_command(name, "--help")
+    text = ended.out.decode()
+    assert (ended.code, ended.err) == (0, "")
+    assert text.startswith(f"s2s {name}: {LINE_OF[name]}\n\nusage: s2s {name} ")
+    assert max(map(len, text.splitlines())) <= 100
+    assert call_command(name, "modle=x", "-h").out.decode() == text
+
+
+def test_help_says_range_default_and_choices(call_command: Caller) -> None:
+    words = " ".join(call_command("train", "--help").out.decode().split())
+    assert "model gru, lstm, rnn [lstm]" in words
+    assert "experiment multi30k, sentiment, sentiment_pieces subwords" not in words
+    assert "model.dropout share of embeddings, layer outputs and attentional states dropped (0 to 0.95) [0.2]" in words
+    assert "data.clean drop bad training pairs; dev and test are never filtered [true]" in words
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Mistakes
+
+
+MISTAKES = {
+    # unknown names
+    "train model.hiden_size=3": "model.hiden_size: did you mean model.hidden_size?",
+    "train modell=gru": "modell: did you mean model?",
+    "train hidden_size=3": "hidden_size: did you mean model.hidden_size?",
+    "train wings=2": "wings: no such option; s2s train --help lists them",
+    "train model@x=gru": "model@x: did you mean model?",
+    "train data.train.0=a": "data.train.0: did you mean data.train?",
+    "train training={max_step:5}": "training.max_step: did you mean training.max_steps?",
+    "translate seed=3": "seed: did you mean search.seed?",
+    # options are only ever set
+    "train +x=1": "+x=1: expected OPTION=VALUE; s2s train --help lists the options",
+    "train ++x=1": "++x=1: expected OPTION=VALUE; s2s train --help lists the options",
+    "train +foo.bar=3": "+foo.bar=3: expected OPTION=VALUE; s2s train --help lists the options",
+    "train ++seed=2": "++seed=2: expected OPTION=VALUE; did you mean seed=2?",
+    "train ~seed": "~seed: expected OPTION=VALUE; did you mean seed=VALUE?",
+    "train ~model=lstm": "~model=lstm: expected OPTION=VALUE; did you mean model=lstm?",
+    # another grammar
+    "train --seed 3": "--seed: expected OPTION=VALUE; did you mean seed=3?",
+    "train -m --seed=3 model=gru": "--seed=3: expected OPTION=VALUE; did you mean seed=3?",
+    "train --hidden-size 3": "--hidden-size: expected OPTION=VALUE; did you mean model.hidden_size=3?",
+    "train --experimental-rerun a.pickle": "--experimental-rerun: expected OPTION=VALUE; ",
+    "translate --run runs/x": "--run: expected OPTION=VALUE; did you mean run=runs/x?",
+    "translate run=x search greedy": "search: expected OPTION=VALUE; did you mean search=greedy?",
+    "translate runs/x": "runs/x: expected OPTION=VALUE; s2s translate --help lists the options",
+    "train =3": "=3: expected OPTION=VALUE; s2s train --help lists the options",
+    "train --cfg jobb": "argument -c/--cfg: invalid choice: 'jobb' (choose from ",
+    "train --config-dir nowhere": "--config-dir nowhere: expected a folder",
+    # values
+    "train model=lstmm": "model=lstmm: expected one of gru, lstm, rnn (did you mean lstm?)",
+    "train model=3": "model=3: expected one of gru, lstm, rnn",
+    "train experiment=null": "experiment=null: expected one of multi30k, sentiment, sentiment_pieces",
+    "train model.cell=lstmm": "model.cell: expected one of rnn, lstm, gru (did you mean lstm?), got lstmm",
+    "train model.hidden_size=big": "model.hidden_size: expected a whole number, got big",
+    "train model.dropout=null": "model.dropout: expected a number, got null",
+    "train model.bidirectional=maybe": "model.bidirectional: expected true or false, got maybe",
+    "train training.max_epochs=x": "training.max_epochs: expected a whole number or null, got x",
+    "train data.train=a": "data.train: expected a list in brackets, each entry a text, got a",
+    "memory cells=[rnn,foo]": "cells: expected a list in brackets, each entry one of rnn, lstm, gru, got [rnn,foo]",
+    "train training=5": "training=5: training is a group of options, such as training.batch_tokens=VALUE",
+    "evaluate data=multi30k": "data=multi30k: data is a group of options, such as data.test=VALUE",
+    "train seed=${foo}": "seed: Interpolation key 'foo' not found",
+    "bench decod": "measure: expected one of train, decode (did you mean decode?), got decod",
+    # the grammar of values
+    "train model=[": "model=[: the value cannot be read; quote one with spaces, commas or brackets: model='\"...\"'",
+    'train run="a': 'run="a: the value cannot be read; quote one with spaces, commas or brackets: run=\'"..."\'',
+    "train seed=f(3)": "seed=f(3): the value cannot be read; quote one with spaces, commas or brackets: seed='\"...\"'",
+    "train seed=1,2": "seed=1,2 has several values: add -m for a job each, or write seed=[1,2] for a list and ",
+    # sweeps, before the first job
+    "train -m seed=1,2 model=gru,lstmm": "model=lstmm: expected one of gru, lstm, rnn (did you mean lstm?)",
+    "train -m seed=1,x": "seed: expected a whole number, got x",
+    # Hydra's own options
+    "train hydra/launcher=jobllib": "hydra/launcher=jobllib: expected one of basic, ",
+    "train hydra.launcher.n_jobs=[": "hydra.launcher.n_jobs=[: the value cannot be read; ",
+    "train hydra/launcher=3": "Config group override must be a string or a list. Got int",
+    "train hydra.lancher.n_jobs=3": "Could not override 'hydra.lancher.n_jobs'. Key 'lancher' not in 'HydraConf'",
+}
+
+
+@pytest.mark.parametrize("typed", MISTAKES)
+def test_a_mistake_is_answered_in_a_line(
+    call_command: Caller, typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = call_command(*typed.split())
+    assert ended.code == 2
+    assert ended.out == b""
+    assert ended.err.startswith(f"error: {MISTAKES[typed]}")
+    assert ended.err.count("\n") == 1
+    assert "Launching" not in ended.err
+
+
+def test_flags_and_options_come_in_any_order(call_command: Caller) -> None:
+    shown = [
+        yaml.safe_load(call_command("train", *words.split()).out)
+        for words in ("--cfg job seed=5 model=gru", "seed=5 --cfg job model=gru", "seed=5 model=gru -c job")
+    ]
+    assert shown[0] == shown[1] == shown[2]
+    assert (shown[0]["seed"], shown[0]["model"]["cell"]) == (5, "gru")
+    assert call_command("train", "--cfg", "job", "-p", "model.layers").out == b"1\n"
+    assert call_command("train", "--cfg", "job", "-p", "modell").code == 2
+
+
+def test_what_hydra_puts_together_can_be_shown() -> None:
+    shown = run_module("translate", "--info", "defaults")
+    assert shown.returncode == 0
+    assert "search/beam" in shown.stdout
+
+
+def test_choices_of_ones_own(tmp_path: Path, call_command: Caller) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\nmodel:\n  layers: 3\n")
+    (tmp_path / "experiment" / "wrong.yaml").write_text("# @package _global_\nmodel:\n  layer: 3\n")
+    shown = call_command("train", "-cd", str(tmp_path), "experiment=mine", "--cfg", "job", "-p", "model.layers")
+    assert shown.out == b"3\n"
+    ended = call_command("train", "-cd", str(tmp_path), "experiment=wrong")
+    assert ended.code == 2
+    assert "Key 'layer' not in 'ModelConfig'" in ended.err
+    assert ended.err.count("\n") == 1
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Completion, and Python 3.14
+
+
+@pytest.fixture
+def bin_folder(tmp_path: Path) -> Path:
+    """A folder with the command `s2s`, as an installation would have it."""
+    path = tmp_path / "bin" / "s2s"
+    path.parent.mkdir()
+    path.write_text(f"#!{sys.executable}\nfrom s2s.cli.app import main\n\nmain()\n")
+    path.chmod(0o755)
+    return path.parent
+
+
+@pytest.mark.parametrize(
+    ("line", "choices"),
+    [
+        ("s2s tr", {"train", "translate"}),
+        ("s2s train mod", {"model=", "model."}),
+        ("s2s train seed=1 model=g", {"model=gru"}),
+        ("s2s bench decode model.hid", {"model.hidden_size="}),
+        ("s2s train modell=3 model.hid", set()),
+    ],
+)
+def test_bash_completes_what_was_begun(bin_folder: Path, line: str, choices: set[str]) -> None:
+    words = line.split()
+    script = f"""
+        eval "$(s2s -sc install=bash)"
+        COMP_LINE="{line}" COMP_POINT={len(line)} COMP_WORDS=({line}) COMP_CWORD={len(words) - 1}
+        hydra_bash_completion s2s "{words[-1]}" "{words[-2]}"
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    env = {**environment(), "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=env, timeout=300)
+    assert ended.stderr == ""
+    assert set(ended.stdout.split()) == choices
+
+
+def test_completion_for_other_shells(call_command: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert b"complete -c s2s" in call_command("train", "-sc", "install=fish").out
+    assert b"complete -e -c s2s" in call_command("-sc", "uninstall=fish").out
+    ended = call_command("-sc", "install=cmd")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "bash, fish, zsh" in ended.err
+    monkeypatch.setenv("COMP_LINE", "python scripts/train.py model.cel")
+    assert call_command("train", "-sc", "query=bash").out == b"model.cell=\n"
+
+
+def test_help_that_is_no_string_is_refused_from_python_3_14_on(
+    call_command: Caller, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the check that argparse makes from Python 3.14 on, Hydra's own parser fails and s2s does not."""
+    unchecked = argparse._ActionsContainer.add_argument
+
+    def add_argument(self: argparse._ActionsContainer, *names: str, **settings: object) -> argparse.Action:
+        action = unchecked(self, *names, **settings)
+        if action.help:
+            try:
+                argparse.HelpFormatter("s2s")._expand_help(action)
+            except (ValueError, TypeError, KeyError) as error:
+                raise ValueError("badly formed help string") from error
+        return action
+
+    monkeypatch.setattr(argparse._ActionsContainer, "add_argument", add_argument)
+    from hydra._internal.utils import get_args_parser
+
+    with pytest.raises(ValueError, match="badly formed help string"):
+        get_args_parser()
+    monkeypatch.setenv("COMP_LINE", "s2s train model.cel")
+    assert call_command("-sc", "query=bash").out == b"model.cell=\n"
+    assert call_command("train", "--help").code == 0
+    options = [*file_options(tmp_path / "corpus"), *TINY, "training.max_steps=1", f"run={tmp_path / 'run'}"]
+    ended = call_command("train", *options)
+    assert ended.code == 0, ended.err
+    assert call_command("train", "-m", "model=rnn,gru", *options[:-1], f"run={tmp_path / 'sweep'}").code == 0
+
+
+@pytest.mark.parametrize("name", LINE_OF)
+def test_a_command_is_documented(name: str) -> None:
+    command = command_of(name)
+    assert command.run.__name__ == name
+    assert command.run.__doc__
