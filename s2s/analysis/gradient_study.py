@@ -89,7 +89,7 @@ def measure_new_models(
 
 
 def measure_runs(
-    folders: object, lengths: Sequence[int], *, num_batches: int, batch_size: int, seed: int
+    folders: Sequence[str], lengths: Sequence[int], *, num_batches: int, batch_size: int, seed: int
 ) -> list[Measurement]:
     """Measure the first encoder layer of each run, reading forwards through the sentences of its own test set.
 

@@ -201,20 +201,14 @@ def measure_layer(layer: Layer, kind: Cell, inputs: Iterable[Tensor], seed: int)
 
 def _curves(found: Sequence[Gradients], max_grad_norm: float) -> Curves:
     """The quantities of each batch, as means over its sentences."""
-    hidden_NS = _batch_means([each.hidden_BS for each in found])
+    norms = {
+        Quantity.hidden: [each.hidden_BS for each in found],
+        Quantity.cell: [each.cell_BS for each in found if each.cell_BS is not None],
+        Quantity.bound: [each.bound_BS for each in found if each.bound_BS is not None],
+    }
+    curves = {name: np.stack([each_BS.mean(dim=0).numpy() for each_BS in each]) for name, each in norms.items() if each}
     scale_N = np.array([float(each.weights) for each in found]) / max_grad_norm
-    curves = {Quantity.hidden: hidden_NS}
-    cells = [each.cell_BS for each in found if each.cell_BS is not None]
-    bounds = [each.bound_BS for each in found if each.bound_BS is not None]
-    if cells:
-        curves[Quantity.cell] = _batch_means(cells)
-    if bounds:
-        curves[Quantity.bound] = _batch_means(bounds)
-    return curves | {Quantity.clipped: hidden_NS / np.maximum(scale_N, 1)[:, None]}
-
-
-def _batch_means(norms: Sequence[Tensor]) -> Norms:
-    return np.stack([norms_BS.mean(dim=0).numpy() for norms_BS in norms])
+    return curves | {Quantity.clipped: curves[Quantity.hidden] / np.maximum(scale_N, 1)[:, None]}
 
 
 # ----------------------------------------------------------------------------------------------------------------------

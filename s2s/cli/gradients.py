@@ -55,8 +55,9 @@ def gradients(config: GradientsConfig) -> None:
     if config.output is not None:
         check_drawable(Path(config.output))
     if config.runs is not None:
+        runs, num_batches = folder_list("runs", config.runs), config.batches
         found = measure_runs(
-            config.runs, config.lengths, num_batches=config.batches, batch_size=config.batch_size, seed=config.seed
+            runs, config.lengths, num_batches=num_batches, batch_size=config.batch_size, seed=config.seed
         )
     else:
         found = measure_new_models(
@@ -113,33 +114,25 @@ def _print_table(found: list[Measurement]) -> None:
 
 def _panels(found: list[Measurement]) -> list[Panel]:
     """A panel for each situation, for the longest sequences."""
-    colours = {name: index for index, name in enumerate(dict.fromkeys(measurement.name for measurement in found))}
+    colours = {name: index for index, name in enumerate(dict.fromkeys(each.name for each in found))}
     panels = []
-    for situation in dict.fromkeys(measurement.situation for measurement in found):
-        chosen = [measurement for measurement in found if measurement.situation == situation]
-        lines = [line for measurement in chosen for line in _lines(measurement, colours[measurement.name])]
-        limits = _limits([_longest(measurement) for measurement in chosen])
+    for situation in dict.fromkeys(each.situation for each in found):
+        longest = {each.name: each.by_length[max(each.by_length)] for each in found if each.situation == situation}
+        # Room for what was measured; the bound, which may be far above, runs out of the picture.
+        values = np.concatenate(
+            [curves[quantity].flatten() for curves in longest.values() for quantity in _MEASURED if quantity in curves]
+        )
         panels.append(
             Panel(
                 situation,
                 "steps back from the end (pieces)",
                 "norm of the loss's gradient",
-                lines,
+                [line for name, curves in longest.items() for line in _lines(name, curves, colours[name])],
                 is_y_log=True,
-                y_limits=limits,
+                y_limits=(max(float(values.min()) / 10, _SMALLEST), min(float(values.max()) * 10, _LARGEST)),
             )
         )
     return panels
-
-
-def _longest(measurement: Measurement) -> Curves:
-    return measurement.by_length[max(measurement.by_length)]
-
-
-def _limits(chosen: list[Curves]) -> tuple[float, float]:
-    """Room for what was measured; the bound, which may be far above, runs out of the picture."""
-    values = np.concatenate([curves[name].flatten() for curves in chosen for name in _MEASURED if name in curves])
-    return max(float(values.min()) / 10, _SMALLEST), min(float(values.max()) * 10, _LARGEST)
 
 
 def _lies_upon(clipped_NS: Norms, hidden_NS: Norms) -> bool:
@@ -147,18 +140,17 @@ def _lies_upon(clipped_NS: Norms, hidden_NS: Norms) -> bool:
     return float(np.mean(clipped_NS >= _SHOWN_CLIPPED * hidden_NS)) > 0.5
 
 
-def _lines(measurement: Measurement, colour: int) -> Iterator[Curve]:
-    curves = _longest(measurement)
+def _lines(name: str, curves: Curves, colour: int) -> Iterator[Curve]:
     for quantity, curve_NS in curves.items():
         if quantity is Quantity.clipped and _lies_upon(curve_NS, curves[Quantity.hidden]):
             continue
-        median_S, low_S, high_S = np.median(curve_NS, axis=0), curve_NS.min(axis=0), curve_NS.max(axis=0)
+        median, low, high = np.median(curve_NS, axis=0), curve_NS.min(axis=0), curve_NS.max(axis=0)
         yield Curve(
-            f"{measurement.name}: {quantity.value}",
-            range(len(median_S)),
-            median_S.tolist(),
-            low_S.tolist(),
-            high_S.tolist(),
+            f"{name}: {quantity.value}",
+            range(len(median)),
+            median.tolist(),
+            low.tolist(),
+            high.tolist(),
             colour,
             _DASHES[quantity],
         )

@@ -49,7 +49,7 @@ def lengths(config: LengthsConfig) -> None:
     """Translate with each run and score by length: a table on stderr, one JSON object on stdout, and a picture."""
     if config.output is not None:
         check_drawable(Path(config.output))
-    runs = find_translation_runs(config.runs)
+    runs = find_translation_runs(folder_list("runs", config.runs))
     text = read_scored_text(config.data, runs)
     groups = length_groups(text.sources, even_edges(text.sources) if config.edges is None else config.edges)
     found = {name: _scores(config, run, text, groups) for name, run in zip(short_names(runs), runs, strict=True)}
