@@ -17,11 +17,12 @@ from torch import Tensor
 
 from s2s.config.search import LengthNormalization
 from s2s.data.vocabulary.subwords import BOS, EOS
+from s2s.decoding.search.backpointers import Hypothesis
 from s2s.decoding.search.hypothesis_score import HypothesisScore
 from s2s.decoding.search.lexical_constraints import LexicalConstraints
 from s2s.decoding.search.phrases import Phrases
 from s2s.decoding.search.rules import Avoid, MinimumLength, NoRepeat, Rule, Rules, pad_prefixes
-from s2s.decoding.search.search import Hypothesis, beam_search
+from s2s.decoding.search.search import beam_search
 
 CPU = torch.device("cpu")
 V = 4

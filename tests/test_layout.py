@@ -136,7 +136,7 @@ def test_every_module_says_what_it_is(path: Path) -> None:
 
 
 def test_the_public_api() -> None:
-    assert s2s.__all__ == ["S2SError", "Translation", "Translator"]
+    assert s2s.__all__ == ["LineConstraints", "S2SError", "Translation", "Translator"]
     assert all(hasattr(s2s, name) for name in s2s.__all__)
 
 

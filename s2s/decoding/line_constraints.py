@@ -8,10 +8,9 @@ import torch
 
 from s2s.config.search import SearchConfig, Strategy
 from s2s.data.vocabulary.subwords import Subwords
+from s2s.decoding.search.backpointers import Hypothesis
 from s2s.decoding.search.lexical_constraints import LexicalConstraints
 from s2s.decoding.search.phrases import Phrases
-from s2s.decoding.search.rules import Avoid
-from s2s.decoding.search.search import Hypothesis
 from s2s.decoding.segmentation import Segmentation, Segmenter
 from s2s.errors import ConfigError
 
@@ -69,7 +68,7 @@ class ConstraintCompiler:
         """
         self._segmenter = Segmenter(target)
         self._boundaries = self._segmenter.boundaries(device)
-        self._vocabulary_size, self._search, self._device = len(target), search, device
+        self._search, self._device = search, device
         self._avoid = self._segmentations(search.avoid)
         self._must = []
         for word in search.must:
@@ -149,7 +148,11 @@ class ConstraintCompiler:
 
     def _is_impossible(self, phrase: RequiredPhrase, avoided: list[Segmentation]) -> bool:
         """Whether each segmentation of a phrase holds something that must not occur."""
-        if not avoided:
-            return False
-        rule = Avoid(Phrases.of([avoided], self._device, self._boundaries))
-        return all(rule.forbids(each, self._vocabulary_size) for each in phrase.segmentations)
+        avoid = Phrases.of([avoided], self._device, self._boundaries)
+
+        def is_forbidden(tokens: Segmentation) -> bool:
+            """Like `Avoid`, as soon as something occurs, whether or not its last word continues."""
+            prefixes = (torch.tensor([[tokens[:end]]], device=self._device) for end in range(1, len(tokens) + 1))
+            return any(bool(avoid.occur(prefix_11T).any()) for prefix_11T in prefixes)
+
+        return all(map(is_forbidden, phrase.segmentations))

@@ -97,23 +97,15 @@ def _count_all(
     texts: Sequence[T], extract: Callable[[T, int], "Counter[str]"], max_order: int
 ) -> tuple[Counts, Counts]:
     """Count the n-grams of orders 1 to `max_order`: those that two texts share (O, N, N), and those of each (O, N)."""
-    counted = [_count([extract(text, order) for text in texts]) for order in range(1, max_order + 1)]
-    return np.stack([matches_NN for matches_NN, _ in counted]), np.stack([totals_N for _, totals_N in counted])
-
-
-def _count(ngrams: Sequence["Counter[str]"]) -> tuple[Counts, Counts]:
-    """Count the n-grams of one order.
-
-    Args:
-        ngrams: how often each occurs in each text.
-
-    Returns:
-        How many n-grams each text shares with each other one (N, N), and how many it has (N).
-    """
-    columns = {ngram: index for index, ngram in enumerate(dict.fromkeys(chain.from_iterable(ngrams)))}
-    counts_NG = np.zeros((len(ngrams), len(columns)), dtype=np.int64)
-    rows = [np.array([columns[ngram] for ngram in counter], dtype=np.intp) for counter in ngrams]
-    for row, (own, counter) in enumerate(zip(rows, ngrams, strict=True)):
-        counts_NG[row, own] = list(counter.values())
-    matches_NN = np.stack([np.minimum(counts_NG[:, own], counts_NG[row, own]).sum(1) for row, own in enumerate(rows)])
-    return matches_NN, counts_NG.sum(1)
+    matches, totals = [], []
+    for order in range(1, max_order + 1):
+        counters = [extract(text, order) for text in texts]
+        columns = {ngram: index for index, ngram in enumerate(dict.fromkeys(chain.from_iterable(counters)))}
+        counts_NG = np.zeros((len(texts), len(columns)), dtype=np.int64)
+        rows = [np.array([columns[ngram] for ngram in counter], dtype=np.intp) for counter in counters]
+        for row, (own, counter) in enumerate(zip(rows, counters, strict=True)):
+            counts_NG[row, own] = list(counter.values())
+        # Of each text only its own n-grams are compared.
+        matches.append([np.minimum(counts_NG[:, own], counts_NG[row, own]).sum(1) for row, own in enumerate(rows)])
+        totals.append(counts_NG.sum(1))
+    return np.array(matches), np.array(totals)

@@ -17,7 +17,7 @@ from s2s.data.vocabulary.subwords import UNK, Subwords
 from s2s.data.vocabulary.words import Words, merge_pieces, word_weights, words_of_pieces
 from s2s.data.word_alignment import Link, links_from_weights
 from s2s.decoding.minimum_bayes_risk import Utility, bleu_utility, chrf_utility, expected_utilities
-from s2s.decoding.search.search import Hypothesis
+from s2s.decoding.search.backpointers import Hypothesis
 
 _UTILITIES = {ExpectedUtility.chrf: chrf_utility, ExpectedUtility.bleu: bleu_utility}
 

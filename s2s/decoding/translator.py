@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -19,10 +20,11 @@ from s2s.data.vocabulary.subwords import NO_TEXT, UNK, Subwords
 from s2s.decoding.ensemble import Ensemble
 from s2s.decoding.line_constraints import ConstraintCompiler, LineConstraints, TokenConstraints
 from s2s.decoding.postprocessing import Translation, build_postprocessing
+from s2s.decoding.search.backpointers import Hypothesis
 from s2s.decoding.search.hypothesis_score import HypothesisScore
 from s2s.decoding.search.rules import build_rules
 from s2s.decoding.search.sampling import Sampling
-from s2s.decoding.search.search import Hypothesis, beam_search, sample_search
+from s2s.decoding.search.search import beam_search, sample_search
 from s2s.device import choose_decoding_precision, choose_device
 from s2s.errors import ConfigError, RunError
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
@@ -33,45 +35,41 @@ from s2s.runs.saved_config import load_config
 _logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, eq=False)
 class Translator:
     """Translates lines with a trained model, or with several that form an ensemble.
 
-    A translation does not depend on what else is translated with it, nor on the batch size.
+    A translation does not depend on what else is translated with it, nor on the batch size. The models have the weights
+    of the moment when the first line is translated.
+
+    Attributes:
+        models: on the device.
+        source, target: their subwords.
+        search: how to search.
+        device: where to compute.
+        precision: of matrix products in a step of the decoder: float32, bfloat16 or int8.
+        ensemble_mean: which mean of several models.
+        batch_size: sentences translated at once.
+        with_alignments: align the words of each translation with those of its source, by attention.
     """
 
-    def __init__(
-        self,
-        models: Sequence[Seq2Seq],
-        source: Subwords,
-        target: Subwords,
-        search: SearchConfig,
-        device: torch.device,
-        precision: torch.dtype = torch.float32,
-        ensemble_mean: EnsembleMean = EnsembleMean.log_probability,
-        *,
-        batch_size: int = 64,
-        with_alignments: bool = False,
-    ) -> None:
-        """A translator with the weights that the models have when it is first used.
+    models: Sequence[Seq2Seq]
+    source: Subwords
+    target: Subwords
+    search: SearchConfig
+    device: torch.device
+    precision: torch.dtype = torch.float32
+    ensemble_mean: EnsembleMean = EnsembleMean.log_probability
+    batch_size: int = 64
+    with_alignments: bool = False
 
-        Args:
-            models: on the device.
-            source, target: their subwords.
-            search: how to search.
-            device: where to compute.
-            precision: of matrix products in a step of the decoder: float32, bfloat16 or int8.
-            ensemble_mean: which mean of several models.
-            batch_size: sentences translated at once.
-            with_alignments: align the words of each translation with those of its source, by attention.
+    def __post_init__(self) -> None:
+        """Check the options.
 
         Raises:
-            ConfigError: the options need attention, which no model has.
+            ConfigError: they need attention, which no model has.
         """
-        self.model, self.source, self.target, self.search = models[0], source, target, search
-        self.device, self.precision = device, precision
-        self.batch_size, self.with_alignments = batch_size, with_alignments
-        self._models, self._ensemble_mean = models, ensemble_mean
-        _check_attention(search, with_alignments, any(model.has_attention for model in models))
+        _check_attention(self.search, self.with_alignments, any(model.has_attention for model in self.models))
 
     @classmethod
     def load(
@@ -89,12 +87,10 @@ class Translator:
 
         Args:
             runs: a folder, or several whose models form an ensemble.
-            search: how to search; left out: as `SearchConfig` does by default.
-            device: where to compute.
-            precision: of matrix products in a step of the decoder.
+            search: how to search; left out: by the defaults of `SearchConfig`.
+            device, precision: where to compute, and in which type.
             ensemble: which mean of several models.
-            batch_size: sentences translated at once.
-            with_alignments: align the words of each translation with those of its source, by attention.
+            batch_size, with_alignments: as in the class.
 
         Raises:
             RunError: a folder is missing, foreign, or holds no readable weights; or the subwords differ.
@@ -109,8 +105,8 @@ class Translator:
         _check_attention(search, with_alignments, any(score is not AttentionScore.none for score in scores))
         source, target = _common_subwords(folders)
         models = [_load_model(folder, source, target).to(torch_device) for folder in folders]
-        parts = models, source, target, search, torch_device, dtype, EnsembleMean(ensemble)
-        return cls(*parts, batch_size=batch_size, with_alignments=with_alignments)
+        mean = EnsembleMean(ensemble)
+        return cls(models, source, target, search, torch_device, dtype, mean, batch_size, with_alignments)
 
     def with_search(self, search: SearchConfig) -> Self:
         """A translator of the same models that searches in another way.
@@ -118,8 +114,12 @@ class Translator:
         Raises:
             ConfigError: the search needs attention, which no model has.
         """
-        parts = self._models, self.source, self.target, search, self.device, self.precision, self._ensemble_mean
-        return type(self)(*parts, batch_size=self.batch_size, with_alignments=self.with_alignments)
+        return replace(self, search=search)
+
+    @property
+    def model(self) -> Seq2Seq:
+        """The first model, which is the only one but in an ensemble."""
+        return self.models[0]
 
     def translate(self, lines: Sequence[str]) -> list[str]:
         """The best translation of each line, in order; a blank line gives an empty one."""
@@ -149,26 +149,26 @@ class Translator:
         """
         numbers = range(1, len(lines) + 1) if numbers is None else numbers
         constraints = [LineConstraints()] * len(lines) if constraints is None else constraints
-        encoded = zip(numbers, self.source.encode(lines), constraints, strict=True)
-        sentences = [(self._compiler.compile(each, number), self._cut(ids, number)) for number, ids, each in encoded]
-        order = sorted(
-            (index for index, (_, ids) in enumerate(sentences) if ids), key=lambda index: len(sentences[index][1])
-        )
+        sources, compiled = [], []
+        for number, ids, each in zip(numbers, self.source.encode(lines), constraints, strict=True):
+            compiled.append(self._compiler.compile(each, number))
+            sources.append(self._cut(ids, number))
+        order = sorted((row for row, ids in enumerate(sources) if ids), key=lambda row: len(sources[row]))
         postprocessing = build_postprocessing(
             self.source, self.target, self.search, with_alignments=self.with_alignments
         )
         results = [postprocessing.empty_translation()] * len(lines)
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
-            compiled, sources = zip(*(sentences[index] for index in batch), strict=True)
-            for index, hypotheses in zip(batch, self._search(sources, compiled, keep_attention), strict=True):
+            found = self._search([sources[row] for row in batch], [compiled[row] for row in batch], keep_attention)
+            for row, hypotheses in zip(batch, found, strict=True):
                 if hypotheses:
-                    results[index] = postprocessing(lines[index], sentences[index][1], hypotheses)
+                    results[row] = postprocessing(lines[row], sources[row], hypotheses)
                 else:
                     _logger.warning(
                         "line %d: the translation is empty, since the rules forbid every piece before it can end: "
                         "loosen search.no_repeat_ngram, search.min_length or what is to be avoided",
-                        numbers[index],
+                        numbers[row],
                     )
         return results
 
@@ -176,7 +176,7 @@ class Translator:
     def packed(self) -> Ensemble:
         """The models, packed for search; commands that only read given text have no need of it."""
         banned = [piece for piece in NO_TEXT if piece != UNK or not self.search.replace_unknown]
-        return Ensemble(self._models, self.precision, banned=banned, mean=self._ensemble_mean)
+        return Ensemble(self.models, self.precision, banned=banned, mean=self.ensemble_mean)
 
     @cached_property
     def _compiler(self) -> ConstraintCompiler:
@@ -266,7 +266,7 @@ def _check_attention(search: SearchConfig, with_alignments: bool, has_attention:
     }.items():
         if value:
             raise ConfigError(
-                f"{name} asks where the model looks, which a run with model.attention=none does not do: leave it out"
+                f"{name} needs attention, which a run with model.attention=none does not have: leave it out"
             )
 
 

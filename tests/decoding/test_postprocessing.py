@@ -10,7 +10,7 @@ from s2s.config.data import SubwordKind
 from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
 from s2s.data.vocabulary.subwords import UNK, Subwords, train_subwords
 from s2s.decoding.postprocessing import Postprocessing, build_postprocessing
-from s2s.decoding.search.search import Hypothesis
+from s2s.decoding.search.backpointers import Hypothesis
 
 
 @pytest.fixture(scope="module")

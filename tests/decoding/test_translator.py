@@ -11,13 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processes import Caller, run_command
-from s2s.config.model import AttentionScore
 from s2s.config.search import LengthNormalization, SearchConfig, Strategy
 from s2s.data.vocabulary.subwords import EOS
 from s2s.decoding.line_constraints import LineConstraints
 from s2s.decoding.translator import Translator
 from s2s.errors import CheckpointError, ConfigError
-from s2s.models.attention import ATTENTIONS
+from s2s.models.attention import NoAttention
 
 LINES = ["하나 둘 셋", "", "넷 다섯", "여섯 여섯 하나 둘", "셋"]
 Beam, Greedy, Sample = Strategy.beam, Strategy.greedy, Strategy.sample
@@ -272,15 +271,13 @@ def num_source_pieces(made: Translator, line: str) -> int:
 
 def test_without_attention_there_is_no_coverage(tiny_run: Path) -> None:
     made = translator(tiny_run)
-    blind = ATTENTIONS[AttentionScore.none](24, 24)
-    blind.combine = torch.nn.Linear(24, made.model.output.in_features, bias=False)
-    made.model.decoder.attention = blind
+    made.model.decoder.attention = NoAttention(24, made.model.output.in_features)
     parts = [made.model], made.source, made.target
     found = Translator(*parts, SearchConfig(), made.device).translations(LINES, keep_attention=True)
     assert found[0].hypotheses[0].attention_TS is None
-    with pytest.raises(ConfigError, match=r"search\.coverage_penalty asks where the model looks"):
+    with pytest.raises(ConfigError, match=r"search\.coverage_penalty needs attention"):
         Translator(*parts, SearchConfig(coverage_penalty=0.1), made.device)
-    with pytest.raises(ConfigError, match="alignments asks where the model looks"):
+    with pytest.raises(ConfigError, match="alignments needs attention"):
         Translator(*parts, SearchConfig(), made.device, with_alignments=True)
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,27 @@ class MGUCell(RecurrentCell):
 
 ''',
         "Cell.rnn: RNNCell, ": "Cell.mgu: MGUCell, ",
+    },
+}
+RULE: Changes = {
+    "config/search.py": {
+        "    avoid: list[str]": '    no_doubles: bool = option(False, "no piece directly follows itself")\n',
+    },
+    "decoding/search/rules.py": {
+        "@dataclass(frozen=True)\nclass Avoid:": '''\
+class NoDoubles:
+    """No token directly follows itself."""
+
+    def __call__(self, log_probabilities_BKV: Tensor, tokens_BKT: Tensor, sentence_B: Tensor) -> None:
+        if tokens_BKT.shape[2]:
+            log_probabilities_BKV.scatter_(2, tokens_BKT[:, :, -1:], -math.inf)
+
+
+''',
+        "    rules += map(Avoid, avoided)\n": """\
+    if search.no_doubles:
+        rules.append(NoDoubles())
+""",
     },
 }
 COMMANDS = """
@@ -143,3 +165,16 @@ def test_a_new_cell_touches_two_files(tmp_path: Path) -> None:
     changed_package(tmp_path, CELL)
     train_and_use(tmp_path, "model.cell=mgu", "model.layers=2")
     run_tests(tmp_path, "mgu", "models/test_step_by_step.py", "decoding/test_packed_model.py")
+
+
+def test_a_new_search_rule_touches_two_files(tmp_path: Path) -> None:
+    assert len(RULE) == 2
+    changed_package(tmp_path, RULE)
+    (tmp_path / "input").write_text("하나 둘 셋\n넷 넷\n", encoding="utf-8")
+    translate = ["translate", f"input={tmp_path / 'input'}", "search.min_length=9", "format=json"]
+    printed = train_and_use(tmp_path, then=[translate, [*translate, "search.no_doubles=true"]])
+    objects = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    has_doubles = [
+        any(piece == following for piece, following in pairwise(each["hypotheses"][0]["pieces"])) for each in objects
+    ]
+    assert has_doubles == [True, True, False, False]

@@ -5,12 +5,14 @@ B sentences (those open at a position), K beams of a sentence, S source position
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from s2s.data.vocabulary.subwords import EOS
 from s2s.decoding.search.hypothesis_score import Floats, Ints
 
 
@@ -39,24 +41,35 @@ class Backpointers:
 
 
 @dataclass(frozen=True)
-class Path:
-    """A finished hypothesis.
+class Hypothesis:
+    """A finished translation.
 
     Attributes:
-        sentence: which.
-        tokens: all of them, `</s>` included unless it was cut off.
-        log_probabilities: of each of these tokens.
-        origins: the beam that it extended at each position.
-        total: log probability of all tokens together, as search added it up.
-        score: by which it is ranked.
+        ids: its tokens, without `</s>`.
+        log_probability: of these tokens, and of `</s>` unless the longest length cut it off, in nats.
+        score: by which hypotheses are ranked, see `HypothesisScore`.
+        token_log_probabilities: of each token, then of `</s>` unless it was cut off, in nats.
+        attention_TS: attention weights at each of these positions (float32, on the CPU); None unless asked for.
     """
 
-    sentence: int
-    tokens: tuple[int, ...]
-    log_probabilities: tuple[float, ...]
-    origins: tuple[int, ...]
-    total: float
+    ids: tuple[int, ...]
+    log_probability: float
     score: float
+    token_log_probabilities: tuple[float, ...]
+    attention_TS: Tensor | None = field(default=None, compare=False)
+
+    @property
+    def has_end(self) -> bool:
+        """Whether it ends at `</s>`."""
+        return len(self.token_log_probabilities) > len(self.ids)
+
+
+class Path(NamedTuple):
+    """The path of a finished hypothesis through the beams: the sentence, and the beam extended at each position."""
+
+    sentence: int
+    origins: tuple[int, ...]
+    hypothesis: Hypothesis
 
 
 def read_paths(positions: Sequence[Backpointers], num_sentences: int) -> list[list[Path]]:
@@ -75,16 +88,17 @@ def read_paths(positions: Sequence[Backpointers], num_sentences: int) -> list[li
                 way_back.append([values[row_of[at][sentence]][beam] for values in pointers[at]])
                 beam = way_back[-1][2]
             tokens, log_probabilities, origins = zip(*reversed(way_back), strict=True)
+            ids = tokens[:-1] if tokens[-1] == EOS else tokens
             total, score = float(position.total_BK[row, end]), float(position.score_BK[row, end])
-            paths[sentence].append(Path(sentence, tokens, log_probabilities, origins, total, score))
-    return [sorted(each, key=lambda path: -path.score) for each in paths]
+            paths[sentence].append(Path(sentence, origins, Hypothesis(ids, total, score, log_probabilities)))
+    return [sorted(each, key=lambda path: -path.hypothesis.score) for each in paths]
 
 
 def read_attention(positions: Sequence[Backpointers], paths: Sequence[Path]) -> list[Tensor | None]:
     """The attention of each path at each position: (T, S) in float32 on the CPU, or None where it was not kept."""
     weights: list[list[Tensor]] = [[] for _ in paths]
     for at, position in enumerate(positions):
-        going = [index for index, path in enumerate(paths) if len(path.tokens) > at]
+        going = [index for index, path in enumerate(paths) if len(path.origins) > at]
         if position.attention_BKS is None or not going:
             continue
         row_H = position.sentences_B.searchsorted([paths[index].sentence for index in going])

@@ -58,18 +58,6 @@ class Avoid:
 
     phrases: Phrases
 
-    def forbids(self, tokens: Sequence[int], vocabulary_size: int) -> bool:
-        """Whether these tokens hold a phrase of the only sentence."""
-        device = self.phrases.tokens_BCL.device
-        tokens_11T = torch.tensor([[list(tokens)]], dtype=torch.long, device=device)
-        sentence_B = torch.zeros(1, dtype=torch.long, device=device)
-        for position, token in enumerate(tokens):
-            allowed_11V = torch.zeros(1, 1, vocabulary_size, device=device)
-            self(allowed_11V, tokens_11T[:, :, :position], sentence_B)
-            if allowed_11V[0, 0, token] < 0:
-                return True
-        return False
-
     def __call__(self, log_probabilities_BKV: Tensor, tokens_BKT: Tensor, sentence_B: Tensor) -> None:
         phrases = self.phrases.of_sentences(sentence_B)
         last_BC = (phrases.length_BC - 1).clamp(min=0)

@@ -10,15 +10,14 @@ All kinds of search are one loop, `_search`. They differ in the function that ch
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from s2s.data.vocabulary.subwords import EOS
-from s2s.decoding.search.backpointers import Backpointers, Path, read_attention, read_paths
+from s2s.decoding.search.backpointers import Backpointers, Hypothesis, Path, read_attention, read_paths
 from s2s.decoding.search.beams import Beams, Choice, allowed_tokens
 from s2s.decoding.search.diverse_beam_search import DiverseExtensions
 from s2s.decoding.search.hypothesis_score import HypothesisScore, coverage
@@ -47,25 +46,6 @@ Step = Callable[[Tensor, S], tuple[Tensor, S]]
 """From the last tokens (B, K) and a state to scores (B, K, V) and the next state."""
 Choose = Callable[[Tensor, Beams], Choice]
 """From scores (B, K, V) and the beams to how they continue."""
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """A finished translation.
-
-    Attributes:
-        ids: its tokens, without `</s>`.
-        log_probability: of these tokens, and of `</s>` unless the longest length cut it off, in nats.
-        score: by which hypotheses are ranked, see `HypothesisScore`.
-        token_log_probabilities: of each token, then of `</s>` unless it was cut off, in nats.
-        attention_TS: attention weights at each of these positions (float32, on the CPU); None unless asked for.
-    """
-
-    ids: tuple[int, ...]
-    log_probability: float
-    score: float
-    token_log_probabilities: tuple[float, ...]
-    attention_TS: Tensor | None = field(default=None, compare=False)
 
 
 def beam_search(
@@ -316,29 +296,18 @@ def _distinct(paths: list[Path]) -> list[Path]:
     """The paths without those that equal an earlier one."""
     first: dict[tuple[int, ...], Path] = {}
     for path in paths:
-        first.setdefault(path.tokens, path)
+        first.setdefault(path.hypothesis.ids, path)
     return list(first.values())
 
 
 def _complete(paths: list[Path], constraints: LexicalConstraints) -> list[Path]:
     """The paths that meet all constraints, or all paths if none does; those that end at `</s>` do."""
-    complete = [path for path in paths if path.tokens[-1] == EOS or constraints.are_met(path.tokens, path.sentence)]
-    return complete or paths
+    return [
+        path for path in paths if path.hypothesis.has_end or constraints.are_met(path.hypothesis.ids, path.sentence)
+    ] or paths
 
 
 def _hypotheses(found: list[list[Path]], positions: list[Backpointers]) -> list[list[Hypothesis]]:
-    """Paths as hypotheses, with their attention where the positions have kept it."""
+    """The hypotheses of the paths, with their attention where the positions have kept it."""
     attention = iter(read_attention(positions, [path for paths in found for path in paths]))
-    return [
-        [
-            Hypothesis(
-                path.tokens[:-1] if path.tokens[-1] == EOS else path.tokens,
-                path.total,
-                path.score,
-                path.log_probabilities,
-                next(attention),
-            )
-            for path in paths
-        ]
-        for paths in found
-    ]
+    return [[replace(path.hypothesis, attention_TS=next(attention)) for path in paths] for paths in found]

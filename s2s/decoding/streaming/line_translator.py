@@ -68,7 +68,10 @@ class LineTranslator:
         split = [split_fields(decode(line, number), self.columns, number) for number, line in numbered]
         sources, constraints = [source for source, _ in split], [each for _, each in split]
         translations = self.translator.translations(sources, numbers=bucket.numbers, constraints=constraints)
-        outputs = map(format_translation, translations, bucket.numbers, sources, [self.output_format] * len(sources))
+        outputs = (
+            format_translation(translation, number, source, self.output_format)
+            for translation, number, source in zip(translations, bucket.numbers, sources, strict=True)
+        )
         return ["".join(f"{line}\n" for line in lines).encode() for lines in outputs]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from s2s.data.vocabulary.subwords import EOS
-from s2s.decoding.search.backpointers import Backpointers, Path, read_attention, read_paths
+from s2s.decoding.search.backpointers import Backpointers, Hypothesis, Path, read_attention, read_paths
 
 NO = -math.inf
 FIRST = Backpointers(
@@ -31,11 +31,12 @@ SECOND = Backpointers(
 
 def test_paths_lead_back_to_the_beginning() -> None:
     found = read_paths([FIRST, SECOND], 3)
-    assert found[0] == [Path(0, (EOS,), (-2.0,), (0,), -2.0, -0.7)]
+    assert found[0] == [Path(0, (0,), Hypothesis((), -2.0, -0.7, (-2.0,)))]
     assert found[1] == [
-        Path(1, (9, 7), (-4.0, -0.25), (0, 1), -4.25, -0.25),
-        Path(1, (EOS,), (-3.0,), (0,), -3.0, -0.5),
+        Path(1, (0, 1), Hypothesis((9, 7), -4.25, -0.25, (-4.0, -0.25))),
+        Path(1, (0,), Hypothesis((), -3.0, -0.5, (-3.0,))),
     ]
+    assert [path.hypothesis.has_end for path in found[1]] == [False, True]
     assert found[2] == []
 
 

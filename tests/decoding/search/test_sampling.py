@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from s2s.decoding.search.backpointers import Hypothesis
 from s2s.decoding.search.sampling import Sampling, gumbel_noise, random_keys
-from s2s.decoding.search.search import Hypothesis, sample_search
+from s2s.decoding.search.search import sample_search
 from tables import MISLEADING, Spec, Table, assert_same, batches, paper_table, rules_of, start, step
 
 # Not in the order of probability, so that the likeliest are sought.

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from s2s.config.search import LengthNormalization
 from s2s.data.vocabulary.subwords import EOS
+from s2s.decoding.search.backpointers import Hypothesis
 from s2s.decoding.search.hypothesis_score import HypothesisScore
 from s2s.decoding.search.sampling import Sampling
-from s2s.decoding.search.search import Hypothesis, beam_search, likeliest_tokens, sample_search
+from s2s.decoding.search.search import beam_search, likeliest_tokens, sample_search
 from s2s.errors import CheckpointError
 from tables import (
     MEAN,

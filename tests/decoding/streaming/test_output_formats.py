@@ -6,7 +6,7 @@ import pytest
 
 from s2s.config.decoding import OutputFormat
 from s2s.decoding.postprocessing import Translation
-from s2s.decoding.search.search import Hypothesis
+from s2s.decoding.search.backpointers import Hypothesis
 from s2s.decoding.streaming.output_formats import format_translation
 
 PLAIN = Translation(("a ||||| b || c",), (Hypothesis((5, 6), -2.0, -1.0, (-0.5, -1.25, -0.25)),), (("▁a", "c"),))
