@@ -83,16 +83,16 @@ def translate(config: TranslateConfig) -> None:
         ranks.from_first(partial(_check_processes, config, ranks))
         if choose_device(config.device).type == "cuda":
             torch.cuda.set_device(local_rank())
-        crew = stack.enter_context(_crew(config, ranks))
+        translator = stack.enter_context(_parallel_translator(config, ranks))
         blocks = read_blocks(stack.enter_context(open_input(Path(config.input) if config.input else None)))
         if config.output is None:
-            for _, content in crew.translate(blocks):
+            for _, content in translator.translate(blocks):
                 sys.stdout.buffer.write(content)
                 sys.stdout.buffer.flush()
             return
         output = Path(config.output)
-        shard = stack.enter_context(ResumableOutput.open(output, ranks.rank, ranks.size, _made_of(config)))
-        for block, content in crew.translate(shard.remaining(blocks)):
+        shard = stack.enter_context(ResumableOutput.open(output, ranks.rank, ranks.size, _settings(config)))
+        for block, content in translator.translate(shard.remaining(blocks)):
             shard.add(block, content)
         if len(set(ranks.gather(shard.whole_input))) > 1:
             raise OutputError(f"input={config.input} changed while it was read: remove {shard.path} and its like")
@@ -109,11 +109,11 @@ def _check_processes(config: TranslateConfig, ranks: Ranks) -> None:
         )
 
 
-def _crew(config: TranslateConfig, ranks: Ranks) -> ParallelTranslator:
-    """The processes that translate.
+def _parallel_translator(config: TranslateConfig, ranks: Ranks) -> ParallelTranslator:
+    """The translator, with the number of processes that was asked for.
 
-    Without a number, the cores are shared out when there is as much to do as takes far longer than starting processes,
-    which load a run each. A GPU does better with one process, and so do ranks, which share out the cores already.
+    Left out, it is one a core once there is so much to do that it takes far longer than starting processes, each of
+    which loads the run. A GPU is faster with one process, and so are ranks, which share the cores already.
     """
     num_workers = config.workers
     if num_workers is None:
@@ -138,8 +138,8 @@ def _crew(config: TranslateConfig, ranks: Ranks) -> ParallelTranslator:
     )
 
 
-def _made_of(config: TranslateConfig) -> Settings:
-    """What decides the text."""
+def _settings(config: TranslateConfig) -> Settings:
+    """All that decides the text."""
     runs = [RunFolder.existing(run) for run in config.runs]
     subwords = sorted(set(runs[0].subwords(load_config(runs[0].config).subwords.shared)))
     return {

@@ -19,7 +19,7 @@ import pytest
 
 from processes import ROOT, Caller, environment, run_command
 from s2s.config.search import SearchConfig, Strategy
-from s2s.decoding.streaming.input_lines import WINDOW_BYTES
+from s2s.decoding.streaming.input_lines import BLOCK_BYTES
 from s2s.decoding.translator import Translator
 from s2s.errors import OutputError
 
@@ -39,7 +39,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of several windows."""
     path = tmp_path_factory.mktemp("text") / "in.txt"
     path.write_text("".join(f"{line}\n" for line in sources(NUM_LINES)), encoding="utf-8")
-    assert path.stat().st_size > 6 * WINDOW_BYTES
+    assert path.stat().st_size > 6 * BLOCK_BYTES
     return path
 
 
@@ -197,7 +197,7 @@ def test_other_options_do_not_go_on(tiny_run: Path, text: Path, tmp_path: Path, 
     assert call_command("translate", *options, "search=greedy", "batch_size=7", "workers=1").code == 0
 
 
-@pytest.mark.parametrize(("name", "key", "value"), [("WINDOW_BYTES", "window_bytes", 999), ("version", "s2s", "7.0")])
+@pytest.mark.parametrize(("name", "key", "value"), [("BLOCK_BYTES", "window_bytes", 999), ("version", "s2s", "7.0")])
 def test_what_another_s2s_began_does_not_go_on(
     tiny_run: Path,
     tmp_path: Path,
@@ -216,7 +216,7 @@ def test_what_another_s2s_began_does_not_go_on(
 
     with monkeypatch.context() as patch:
         patch.setattr("s2s.cli.translate.join", fail)
-        patch.setattr(f"s2s.cli.translate.{name}", value if name == "WINDOW_BYTES" else lambda package: value)
+        patch.setattr(f"s2s.cli.translate.{name}", value if name == "BLOCK_BYTES" else lambda package: value)
         assert "stopped before the end" in call_command("translate", *options).err
     ended = call_command("translate", *options)
     assert ended.code == 1
