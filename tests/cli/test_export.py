@@ -230,7 +230,7 @@ def test_options_that_are_none(call_command: Caller) -> None:
     for options, message in (
         ([], "output must be given"),
         (["run=a"], "output must be given"),
-        (["run=a", "output=b", "format=torch"], "expected one of [s2s, onnx]"),
+        (["run=a", "output=b", "format=torch"], "expected one of s2s, onnx, got torch"),
         (["run=a", "output=b", "last=5"], "last"),
     ):
         ended = call_command("export", *options)
