@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from s2s.data.encode import encode_pairs
 from s2s.data.text.parallel_text import Pair
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
-from s2s.evaluation.score_table import ScoredSystem, score_table
+from s2s.evaluation.score_table import score_table
 from s2s.evaluation.scores import mean_loss_nats
 from s2s.evaluation.significance import Resampling
 from s2s.evaluation.systems import scored, with_significance
@@ -47,19 +46,21 @@ def evaluate(config: EvaluateConfig) -> None:
         load_config(run.config, Task.translate)
     text = read_scored_text(config.data.test, config.data.testset, config.data.language_pair, runs)
     result = _look_at(config, runs[0], text) if len(runs) == 1 else _compare(config, runs, text)
-    json.dump(result, sys.stdout, ensure_ascii=False)
-    print()
+    print(json.dumps(result, ensure_ascii=False))
 
 
 def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
-    """Loss, and the scores of greedy search and of the search that was chosen."""
+    """Loss against the first reference, and the scores of greedy search and of the search that was chosen."""
     output = Path(config.output) if config.output else run.path / "evaluation"
     translator = _load(config, run)
-    loss_nats = _loss_nats(translator, text)
+    pairs = [Pair(source, target) for source, target in zip(text.sources, text.references[0], strict=True)]
+    stores = encode_pairs(pairs, translator.source, translator.target)
+    loss_nats = mean_loss_nats(translator.model, all_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
     _logger.info("%d lines, loss %.3f nats, perplexity %.2f", len(text.sources), loss_nats, perplexity(loss_nats))
     systems = []
     for search in _searches(translator.search):
-        systems.append(_kept(scored(search.strategy.name, translator.with_search(search), text), output))
+        systems.append(scored(search.strategy.name, translator.with_search(search), text))
+        write_lines(output / systems[-1].output, systems[-1].hypotheses)
     significance = config.significance
     if significance.confidence:
         num_samples = {Resampling.bootstrap: significance.bootstrap_samples}
@@ -76,7 +77,8 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
         folder = f"{number}-{run.path.resolve().name}"
         output = Path(config.output) / folder if config.output else run.path / "evaluation"
         translator = _load(config, run)
-        systems.append(_kept(scored(str(run.path), translator, text), output))
+        systems.append(scored(str(run.path), translator, text))
+        write_lines(output / systems[-1].output, systems[-1].hypotheses)
         _logger.info("%s: BLEU %.2f", run.path, systems[-1].scores["bleu"])
     num_samples = {
         Resampling.bootstrap: config.significance.bootstrap_samples,
@@ -107,19 +109,6 @@ def _searches(chosen: SearchConfig) -> list[SearchConfig]:
         _logger.info("search=greedy is left out: %s", error)
         return [chosen]
     return [greedy, chosen]
-
-
-def _loss_nats(translator: Translator, text: ScoredText) -> float:
-    """The loss against the first reference."""
-    pairs = [Pair(source, target) for source, target in zip(text.sources, text.references[0], strict=True)]
-    stores = encode_pairs(pairs, translator.source, translator.target)
-    return mean_loss_nats(translator.model, all_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
-
-
-def _kept(system: ScoredSystem, folder: Path) -> ScoredSystem:
-    """The same, with its translations written into a folder."""
-    write_lines(folder / system.output, system.hypotheses)
-    return system
 
 
 COMMAND = Command(evaluate, EvaluateConfig)

@@ -71,29 +71,20 @@ def export(config: ExportConfig) -> None:
 def _write(form: ExportFormat, model: Seq2Seq, options: Config, run: RunFolder, folder: Path) -> None:
     """The model in a form, and the subwords of its run."""
     match form:
-        case ExportFormat.s2s:
-            _write_run(model, run, RunFolder(folder))
+        case ExportFormat.s2s:  # without the state of training, scores or text
+            exported = RunFolder(folder)
+            write_bytes(weights_path(exported), checkpoint_content(with_prefix("model", model_tensors(model)), {}))
+            write_bytes(exported.config, run.config.read_bytes())
         case ExportFormat.onnx:
-            _write_graphs(model, options, folder)
+            write_bytes(folder / "encoder.onnx", encoder_graph(model).SerializeToString())
+            write_bytes(folder / "decoder.onnx", decoder_graph(model).SerializeToString())
+            write_json(folder / "model.json", _description(model, options))
     for name in sorted({path.name for path in run.subwords(options.subwords.shared)}):
         write_bytes(folder / name, (run.path / name).read_bytes())
 
 
-def _write_run(model: Seq2Seq, run: RunFolder, folder: RunFolder) -> None:
-    """A run folder whose best weights are these, without the state of training, scores or text."""
-    write_bytes(weights_path(folder), checkpoint_content(with_prefix("model", model_tensors(model)), {}))
-    write_bytes(folder.config, run.config.read_bytes())
-
-
-def _write_graphs(model: Seq2Seq, options: Config, folder: Path) -> None:
-    """Encoder and decoder as graphs, and what a program has to know of them."""
-    write_bytes(folder / "encoder.onnx", encoder_graph(model).SerializeToString())
-    write_bytes(folder / "decoder.onnx", decoder_graph(model).SerializeToString())
-    write_json(folder / "model.json", _description(model, options))
-
-
 def _description(model: Seq2Seq, options: Config) -> dict[str, Any]:
-    """What stands in model.json."""
+    """What a program has to know of the graphs."""
     source, target = (path.name for path in RunFolder(Path()).subwords(options.subwords.shared))
     return {
         "format": _ONNX_FORMAT,

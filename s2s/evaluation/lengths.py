@@ -55,17 +55,13 @@ def length_groups(sources: Sequence[str], edges: Sequence[int]) -> list[LengthGr
     rows: list[list[int]] = [[] for _ in range(len(edges) + 1)]
     for row, length in enumerate(lengths):
         rows[bisect_right(edges, length)].append(row)
+    firsts, lasts = [0, *edges], [edge - 1 for edge in edges]
+    names = [str(last) if first == last else f"{first}-{last}" for first, last in zip(firsts, lasts, strict=False)]
     return [
         LengthGroup(name, chosen, sum(lengths[row] for row in chosen) / len(chosen))
-        for name, chosen in zip(_names(edges), rows, strict=True)
+        for name, chosen in zip([*names, f"{firsts[-1]}-"], rows, strict=True)
         if chosen
     ]
-
-
-def _names(edges: Sequence[int]) -> list[str]:
-    firsts, lasts = [0, *edges], [edge - 1 for edge in edges]
-    closed = [str(last) if first == last else f"{first}-{last}" for first, last in zip(firsts, lasts, strict=False)]
-    return [*closed, f"{firsts[-1]}-"]
 
 
 def scores_by_length(

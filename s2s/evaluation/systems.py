@@ -1,4 +1,4 @@
-"""TODO: say what s2s.evaluation.systems is."""
+"""Runs as systems that are scored on one text, and compared."""
 
 import dataclasses
 import time
