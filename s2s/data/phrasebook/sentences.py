@@ -81,13 +81,6 @@ LIMITED = {
 }
 
 
-def _tenses_of(verb: Verb) -> list[str]:
-    for flag, tenses in LIMITED.items():
-        if flag in verb.flags:
-            return tenses
-    return TENSES
-
-
 def _phrases(table: str) -> list[Phrase]:
     return [aligned(korean, english) for korean, english in rows(table)]
 
@@ -143,12 +136,18 @@ class SentenceGenerator:
         lexis = words()
         self.times = _time_phrases()
         self.frequencies = _phrases(lexicon.FREQUENCIES)
-        self.manners = _manners()
+        self.manners: dict[str, list[Phrase]] = {}
+        for korean, english, lemmas in rows(lexicon.MANNERS):
+            for lemma in lemmas.split():
+                self.manners.setdefault(lemma, []).append(aligned(korean, english))
         self.numbers = [number.strip() for number in lexicon.NUMBERS.split(";")]
         self.owners = [SPEAKER] * 12 + [p for p in lexis.people if p.kind in {"name", "he", "she"}]
         self.companions = [p for p in lexis.people if p.kind in {"name", "he", "she", "kin"}]
         self.attributes = lexis.attributes
-        self.degrees = {value: _degrees(cell) for value, cell in lexicon.DEGREES.items()}
+        self.degrees = {
+            value: [aligned(*degree.strip().split(maxsplit=1)) for degree in cell.split(";")]
+            for value, cell in lexicon.DEGREES.items()
+        }
         self.days = {"past": _phrases(lexicon.TIMES_PAST), "future": _phrases(lexicon.TIMES_FUTURE)}
         self.scenes = [grammar.themes[0], grammar.themes[1], grammar.themes[4]]
 
@@ -256,7 +255,7 @@ class SentenceGenerator:
     def statement(self) -> Sentence | None:
         """저는 어제 도서관에서 책을 읽었어요. = I read a book at the library yesterday."""
         clause = self.pick(self.pick(self.grammar.statements))
-        form = self.pick(_tenses_of(clause.verb))
+        form = self.pick(next((tenses for flag, tenses in LIMITED.items() if flag in clause.verb.flags), TENSES))
         shape = form + "_I" if form in {"want", "wanted"} and clause.subject in {SPEAKER, GROUP} else form
         phrases = self.core(clause, shape)
         self.add_company(phrases, clause)
@@ -352,14 +351,14 @@ class SentenceGenerator:
 
     # Descriptions
 
-    def described_subject(self, noun: Noun, particle: str = "은") -> Phrase:
+    def described_subject(self, noun: Noun) -> Phrase:
         """A subject that is never bare if it is a thing: 이 가방은, 어머니의 가방은; but 도서관은, 의사는."""
         if noun.kind in {"place", "proper", "name", "he", "she", "kin", "role", "pronoun"}:
             use_modifier = noun.kind == "place" and self.chance(0.3)
-            return noun_phrase(noun, particle, THIS if use_modifier else None, is_definite=True)
+            return noun_phrase(noun, "은", THIS if use_modifier else None, is_definite=True)
         if not noun.tags.isdisjoint(POSSESSED) and self.chance(0.4):
-            return noun_phrase(noun, particle, possessor(self.pick(self.owners)))
-        return noun_phrase(noun, particle, self.pick((THIS, THAT)))
+            return noun_phrase(noun, "은", possessor(self.pick(self.owners)))
+        return noun_phrase(noun, "은", self.pick((THIS, THAT)))
 
     def description(self) -> Sentence | None:
         """그 가방은 아주 비싸요. = That bag is very expensive."""
@@ -661,18 +660,6 @@ def _domain(clause: Clause) -> int:
     assert clause.complement
     tags = clause.complement.tags
     return next((k for k, domain in enumerate(lexicon.DOMAINS) if tags & set(domain.split())), -1)
-
-
-def _degrees(cell: str) -> list[Phrase]:
-    return [aligned(*degree.strip().split(maxsplit=1)) for degree in cell.split(";")]
-
-
-def _manners() -> dict[str, list[Phrase]]:
-    manners: dict[str, list[Phrase]] = {}
-    for korean, english, lemmas in rows(lexicon.MANNERS):
-        for lemma in lemmas.split():
-            manners.setdefault(lemma, []).append(aligned(korean, english))
-    return manners
 
 
 # How often each kind of sentence is tried; those after `two_qualities` have two clauses.
