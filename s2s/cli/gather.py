@@ -52,34 +52,30 @@ def gather(config: GatherConfig) -> None:
         for signature in different:
             _logger.info("%s  %s", name, signature)
     rows = compare(ended)
+    measures = [name for name in MEASURES if any(name in row.means for row in rows)]
     match config.format:
         case TableFormat.json:
-            objects = [_object(row, _measured(rows)) for row in rows]
+            objects = [_object(row, measures) for row in rows]
             print(json.dumps({"rows": objects, "signatures": found}, ensure_ascii=False))
         case TableFormat.tsv:
-            print("\n".join("\t".join(row) for row in _cells(rows)))
+            print("\n".join("\t".join(row) for row in _cells(rows, measures)))
         case TableFormat.text:
-            print(table(_cells(rows), "<"))
+            print(table(_cells(rows, measures), "<"))
         case TableFormat.markdown:
-            names, *cells = [[cell.replace("|", "\\|") for cell in row] for row in _cells(rows)]
+            names, *cells = [[cell.replace("|", "\\|") for cell in row] for row in _cells(rows, measures)]
             print(tabulate(cells, names, tablefmt="github", disable_numparse=True))
 
 
-def _measured(rows: list[SeedGroup]) -> list[str]:
-    """What any of the runs is measured by."""
-    return [name for name in MEASURES if any(name in row.means for row in rows)]
+def _object(row: SeedGroup, measures: list[str]) -> dict[str, Any]:
+    """A row as JSON."""
+    values = {name: {"mean": row.means.get(name), "sd": row.deviations.get(name)} for name in measures}
+    return {"options": row.options, "runs": row.num_runs, **values}
 
 
-def _object(row: SeedGroup, names: list[str]) -> dict[str, Any]:
-    """A row as JSON, with the measures of these names."""
-    measures = {name: {"mean": row.means.get(name), "sd": row.deviations.get(name)} for name in names}
-    return {"options": row.options, "runs": row.num_runs, **measures}
-
-
-def _cells(rows: list[SeedGroup]) -> list[list[str]]:
+def _cells(rows: list[SeedGroup], measures: list[str]) -> list[list[str]]:
     """The table as text, a line of names first."""
     options = list(rows[0].options) if rows else []
-    names, measures = [*options, "runs"], _measured(rows)
+    names = [*options, "runs"]
     for name in measures:
         names += [name, f"{name}_sd"]
     table = [names]

@@ -510,9 +510,7 @@ class SentenceGenerator:
         second = self.pick(self.pick(groups[first.subject]))
         return None if first.verb.lemma == second.verb.lemma else (first, second)
 
-    def joined(
-        self, first: Clause, second: Clause, first_form: str, second_form: str, orders: tuple[str, str]
-    ) -> Phrase:
+    def joined(self, first: Clause, second: Clause, first_form: str, second_form: str, english_order: str) -> Sentence:
         """One subject, two predicates: the first is the phrase 1 (with its conjunction c inside), the second 2."""
         a = self.core(first, first_form)
         self.add_place(a, first.verb, 0.0 if first_form == "while" else 0.15)
@@ -524,7 +522,7 @@ class SentenceGenerator:
         tense = "future" if second_form == "future" else tense
         if self.chance(0.4):
             phrases["T"] = self.time(tense, first.verb, second.verb)
-        return combine(phrases, *orders)
+        return combine(phrases, "ST12", english_order), ".", (first.combination, second.combination)
 
     def and_then(self) -> Sentence | None:
         """민수는 빵을 먹고 우유를 마셨어요. = Minsu ate bread and drank milk."""
@@ -532,8 +530,7 @@ class SentenceGenerator:
         if not acts:
             return None
         forms = self.pick((("and_past", "past"), ("and_past", "past"), ("and_present", "present")))
-        phrase = self.joined(*acts, *forms, ("ST12", "S12T"))
-        return phrase, ".", (acts[0].combination, acts[1].combination)
+        return self.joined(*acts, *forms, "S12T")
 
     def before_or_after(self) -> Sentence | None:
         """민수는 빵을 먹은 후에 우유를 마셨어요. = Minsu drank milk after eating bread."""
@@ -541,8 +538,7 @@ class SentenceGenerator:
         if not acts:
             return None
         form = self.pick(("before", "after"))
-        phrase = self.joined(*acts, form, self.pick(("past", "past", "future")), ("ST12", "S21T"))
-        return phrase, ".", (acts[0].combination, acts[1].combination)
+        return self.joined(*acts, form, self.pick(("past", "past", "future")), "S21T")
 
     def meanwhile(self) -> Sentence | None:
         """민수는 음악을 들으면서 책을 읽었어요. = Minsu read a book while listening to music."""
@@ -552,8 +548,7 @@ class SentenceGenerator:
         if not groups:
             return None
         second = self.pick(self.pick(groups))
-        phrase = self.joined(first, second, "while", self.pick(("past", "past", "present")), ("ST12", "S21T"))
-        return phrase, ".", (first.combination, second.combination)
+        return self.joined(first, second, "while", self.pick(("past", "past", "present")), "S21T")
 
     def errand(self) -> Sentence | None:
         """민수는 책을 사러 시장에 갔어요. = Minsu went to the market to buy a book."""
