@@ -15,8 +15,8 @@ from s2s.data.word_alignment import Link, format_pharaoh
 from s2s.decoding.forced_decoding import ForcedDecoder
 from s2s.decoding.streaming.input_pairs import read_pair_blocks
 from s2s.decoding.translator import Translator
-from s2s.errors import ConfigError, DataError
-from s2s.evaluation.alignment import GoldLinks, alignment_scores, diagonal_links, read_gold
+from s2s.errors import ConfigError
+from s2s.evaluation.alignment import alignment_scores, check_gold, diagonal_links, read_gold
 from s2s.evaluation.attention_aligner import AttentionAligner
 
 _logger = logging.getLogger(__name__)
@@ -64,9 +64,9 @@ def align(config: AlignConfig) -> None:
 
 
 def _aligned(config: AlignConfig) -> Iterator[list[tuple[Pair | None, list[Link]]]]:
-    """Sentence pairs with their links, in windows; None for a pair of which only the links are known."""
+    """Sentence pairs with their links, in windows; the pair is None where only the links are known."""
     if config.hypotheses is not None:
-        yield [(None, sorted(gold.sure | gold.possible)) for gold in read_gold(Path(config.hypotheses))]
+        yield [(None, sorted(found.sure | found.possible)) for found in read_gold(Path(config.hypotheses))]
     elif config.diagonal:
         for _, pairs in read_pair_blocks(config.data.test):
             yield [(pair, diagonal_links(*_lengths(pair))) for pair in pairs]
@@ -87,38 +87,16 @@ def _lengths(pair: Pair) -> tuple[int, int]:
 def _score(config: AlignConfig, path: Path) -> None:
     """Compare the links with those of the gold file: a line on stderr, and one JSON object on stdout."""
     golds = read_gold(path)
-    all_aligned = [aligned for window in _aligned(config) for aligned in window]
-    for number, ((pair, _), gold) in enumerate(zip(all_aligned, golds, strict=False), start=1):
+    aligned = [each for window in _aligned(config) for each in window]
+    for number, ((pair, _), gold) in enumerate(zip(aligned, golds, strict=False), start=1):
         if pair is not None:
-            _check_inside(gold, pair, f"{path}, pair {number}")
-    scores = alignment_scores((set(links) for _, links in all_aligned), golds)
+            check_gold(gold, *_lengths(pair), f"{path}, pair {number}")
+    scores = alignment_scores((set(links) for _, links in aligned), golds)
     _logger.info(
         "%d pairs: precision %.1f %%, recall %.1f %%, AER %.1f %%",
         scores.num_pairs, 100 * scores.precision, 100 * scores.recall, 100 * scores.error_rate,
     )  # fmt: skip
-    result = {
-        "pairs": scores.num_pairs,
-        "links": scores.num_found,
-        "sure": scores.num_sure,
-        "possible": scores.num_possible,
-        "sure_found": scores.num_found_sure,
-        "possible_found": scores.num_found_possible,
-        "precision": round(scores.precision, 6),
-        "recall": round(scores.recall, 6),
-        "aer": round(scores.error_rate, 6),
-    }
-    print(json.dumps(result))
-
-
-def _check_inside(gold: GoldLinks, pair: Pair, place: str) -> None:
-    """Check that gold links are about these sentences."""
-    num_sources, num_targets = _lengths(pair)
-    for source, target in sorted(gold.sure | gold.possible):
-        if source >= num_sources or target >= num_targets:
-            raise DataError(
-                f"{place}: the link {source}-{target}, counted from 0, lies outside sentences of {num_sources} and "
-                f"{num_targets} words: does the file count from 1, name target words first, or belong to other text?"
-            )
+    print(json.dumps(scores.as_json()))
 
 
 COMMAND = Command(align, AlignConfig)

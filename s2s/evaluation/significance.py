@@ -1,4 +1,4 @@
-"""How sure a score is, and whether two systems differ by more than chance: sacrebleu's own resampling tests.
+"""How certain a score is, and whether two systems differ by more than chance: sacrebleu's own resampling tests.
 
 The systems have translated the same test set. The first one is the baseline; every other one is compared to it.
 """
@@ -46,6 +46,11 @@ class Significance:
     p_value: float | None
     signature: str
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The two ends of mean ± ci; None for randomization."""
+        return None if self.mean is None or self.ci is None else (self.mean - self.ci, self.mean + self.ci)
+
 
 def resample(
     method: Resampling,
@@ -57,7 +62,7 @@ def resample(
     seed: int,
     labels: Mapping[str, str] = MappingProxyType({}),
 ) -> list[dict[str, Significance]]:
-    """Ask of each system how sure its scores are, and whether they differ from those of the first.
+    """Confidence intervals of each system's scores, and tests of whether they differ from those of the first.
 
     Args:
         systems: the translations of each, the baseline first; it may be alone.
@@ -68,24 +73,41 @@ def resample(
         labels: see `corpus_scores`.
 
     Returns:
-        For each system what is known of each score, by its name.
+        For each system the significance of each score, by its name.
     """
     assert seed > 0
+    with _quiet_sacrebleu(seed):
+        found = {
+            name: _resample_metric(method, systems, references, metric, num_samples, labels)
+            for name, metric in metrics.items()
+        }
+    return [{name: significance[index] for name, significance in found.items()} for index in range(len(systems))]
+
+
+def _resample_metric(
+    method: Resampling,
+    systems: Sequence[Sequence[str]],
+    references: Sequence[Sequence[str]],
+    metric: Metric,
+    num_samples: int,
+    labels: Mapping[str, str],
+) -> list[Significance]:
+    """The significance of one score of each system. Of two metrics of one kind, sacrebleu would keep only the last."""
     named = [(str(index), translations) for index, translations in enumerate(systems)]
-    found: list[dict[str, Significance]] = [{} for _ in systems]
-    with _sacrebleu(seed):
-        for name, metric in metrics.items():  # one by one: of two of one kind, sacrebleu would keep only the last
-            test = PairedTest(named, {"metric": metric}, references, test_type=method.value, n_samples=num_samples)
-            signatures, columns = test()
-            [(kind, signature)] = signatures.items()
-            label = labelled(signature, labels)
-            results = [result for result in columns[kind] if isinstance(result, Result)]
-            for of_system, result in zip(found, results, strict=True):
-                p_value = result.p_value
-                if p_value is not None and result.score == results[0].score:
-                    p_value = 1.0  # where sacrebleu has the smallest there is: it counts larger differences only
-                of_system[name] = Significance(_rounded(result.mean), _rounded(result.ci), p_value, label)
-    return found
+    test = PairedTest(named, {"metric": metric}, references, test_type=method.value, n_samples=num_samples)
+    signatures, columns = test()
+    [(kind, signature)] = signatures.items()
+    results = [result for result in columns[kind] if isinstance(result, Result)]
+    label = labelled(signature, labels)
+    return [
+        Significance(_rounded(result.mean), _rounded(result.ci), _p_value(result, results[0]), label)
+        for result in results
+    ]
+
+
+def _p_value(result: Result, baseline: Result) -> float | None:
+    """Sacrebleu's, save for equal scores, where it has the smallest there is: it counts larger differences only."""
+    return 1.0 if result.p_value is not None and result.score == baseline.score else result.p_value
 
 
 def _rounded(value: float | None) -> float | None:
@@ -94,8 +116,8 @@ def _rounded(value: float | None) -> float | None:
 
 
 @contextmanager
-def _sacrebleu(seed: int) -> Iterator[None]:
-    """Within the block, sacrebleu draws from this seed, which it takes from the environment only, and is quiet."""
+def _quiet_sacrebleu(seed: int) -> Iterator[None]:
+    """A block in which sacrebleu has this seed, which it takes from the environment only, and logs no warnings."""
     seed_before, level_before = os.environ.get(_SEED), _SACREBLEU.level
     os.environ[_SEED] = str(seed)
     _SACREBLEU.setLevel(logging.ERROR)  # its warnings were given when the same text was scored
