@@ -16,7 +16,7 @@ from s2s.cli.score import ScoreFormat, format_score
 from s2s.data.text.parallel_text import Pair
 from s2s.decoding.forced_decoding import ForcedDecoder, ForcedScore
 from s2s.decoding.streaming import input_pairs as pairs_module
-from s2s.decoding.streaming.input_pairs import read_pair_windows
+from s2s.decoding.streaming.input_pairs import read_pair_blocks
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError
 from tiny_runs import filled
@@ -70,16 +70,16 @@ def test_files_are_scored_alike(tiny_run: Path, tmp_path: Path, call_command: Ca
 
 
 def test_files_are_read_in_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs_module, "_WINDOW_PAIRS", 2)
+    monkeypatch.setattr(pairs_module, "_BLOCK_PAIRS", 2)
     source, target = tmp_path / "a.ko.gz", tmp_path / "a.en"
     with gzip.open(source, "wb") as file:
         file.write(b"a\nb \xff\nc\r\n")
     target.write_bytes(b"1\n2\n3")
-    windows = list(read_pair_windows([str(source), str(target)]))
+    windows = list(read_pair_blocks([str(source), str(target)]))
     assert windows == [(1, [Pair("a", "1"), Pair("b \ufffd", "2")]), (3, [Pair("c", "3")])]
     target.write_bytes(b"1\n2\n")
     with pytest.raises(DataError, match=r"a\.ko\.gz as in .*a\.en, found 3 and 2"):
-        list(read_pair_windows([str(source), str(target)]))
+        list(read_pair_blocks([str(source), str(target)]))
 
 
 def test_json_holds_every_piece(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
@@ -138,7 +138,7 @@ def from_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> list
         file.write(content)
     with os.fdopen(reader) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
-        return list(read_pair_windows([]))
+        return list(read_pair_blocks([]))
 
 
 def test_standard_input_has_a_tab_between_the_sides(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,14 +32,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [
-        (signal.SIGTERM, 143),
-        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
-        pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stopped_run_goes_on_to_the_same_losses(
     unbroken: tuple[list[str], Path], tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

@@ -12,7 +12,7 @@ from processes import Caller
 from s2s.config.model import Pooling
 from s2s.decoding.text_classifier import TextClassifier
 from s2s.errors import DataError, RunError
-from s2s.evaluation.classification import judge
+from s2s.evaluation.classification import classification_scores
 from s2s.runs.checkpoint import checkpoints, load_checkpoint, weights_path, without_prefix
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
@@ -112,7 +112,7 @@ def test_korean_labels_stand_under_each_other(caplog: pytest.LogCaptureFixture) 
     """A Korean letter takes two columns."""
     caplog.set_level(logging.INFO, "s2s")
     log_probabilities_NC = np.log(np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], dtype=np.float32))
-    log_scores(judge(log_probabilities_NC, np.array([0, 1, 1])), ["ok", "나쁨"])
+    log_scores(classification_scores(log_probabilities_NC, np.array([0, 1, 1])), ["ok", "나쁨"])
     assert caplog.messages[1:] == [
         "  label     F1  as ok  as 나쁨",
         "  ok     66.67      1        0",

@@ -870,9 +870,6 @@ OPTIM_OPTIONS: list[dict[str, Any]] = [
     {"label_smoothing": 0.9},
     {"ema_decay": 0.0},
     {"ema_decay": 1.0},
-    *({"optimizer": optimizer, "weight_decay": 0.1} for optimizer in Optimizer),
-    {"optimizer": Optimizer.sgd, "momentum": 0.0},
-    {"schedule": Schedule.cosine, "decay_steps": 4},
 ]
 TRAINING_OPTIONS: list[dict[str, Any]] = [
     {"batch_tokens": 1},
