@@ -1,4 +1,4 @@
-"""Where a model looks while it says each word of a translation.
+"""The attention of a model at each word of a translation.
 
 S source pieces, T target pieces, I source words, J target words.
 """
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from s2s.data.vocabulary.subwords import Subwords
 from s2s.data.vocabulary.words import WORD_START, merge_pieces, merge_weights
 from s2s.decoding.forced_decoding import ForcedDecoder
-from s2s.decoding.postprocessing import Translation
 from s2s.decoding.translator import Translator
 from s2s.errors import CheckpointError, RunError
 
@@ -30,7 +29,7 @@ class PiecePair(NamedTuple):
 
 @dataclass(frozen=True)
 class WordAttention:
-    """The words of a sentence and of its translation, and how much each of the latter looks at each of the former.
+    """The words of a sentence and of its translation, and how much each of the latter attends to each of the former.
 
     Attributes:
         source: I words.
@@ -44,10 +43,10 @@ class WordAttention:
 
 
 def check_has_attention(translator: Translator, name: object) -> None:
-    """Refuse a model that looks at nothing; `name` is its run, for the message.
+    """Refuse a model without attention; `name` is its run, for the message.
 
     Raises:
-        RunError: it has no attention.
+        RunError: it has none.
     """
     if not translator.model.has_attention:
         raise RunError(
@@ -67,25 +66,21 @@ def piece_pairs(
         sources, targets: any text; a side that is longer than search.max_source_pieces is cut.
         first_line: number of the first sentence, for warnings.
     """
-    pairs = list(enumerate(zip(sources, targets, strict=True), start=first_line))
-    own = {line: source for line, (source, target) in pairs if target is None}
-    found = dict(zip(own, translator.translations(list(own.values()), numbers=list(own)), strict=True))
-    return [
-        _own(translator, source, found[line]) if target is None else _given(translator, source, target, line)
-        for line, (source, target) in pairs
-    ]
-
-
-def _own(translator: Translator, source: str, found: Translation) -> PiecePair:
-    [source_ids] = translator.source.encode([source])  # the translator has warned of a long one
-    return PiecePair(source_ids[: translator.search.max_source_pieces], list(found.hypotheses[0].ids))
-
-
-def _given(translator: Translator, source: str, target: str, line: int) -> PiecePair:
-    decoder = ForcedDecoder(translator, max_pieces=translator.search.max_source_pieces)
-    [source_ids] = decoder.cut(translator.source.encode([source]), "source", line)
-    [target_ids] = decoder.cut(translator.target.encode([target]), "target", line)
-    return PiecePair(source_ids, target_ids)
+    own = {line: source for line, (source, target) in enumerate(zip(sources, targets, strict=True)) if target is None}
+    numbers = [first_line + line for line in own]
+    found = dict(zip(own, translator.translations(list(own.values()), numbers=numbers), strict=True))
+    max_pieces = translator.search.max_source_pieces
+    decoder = ForcedDecoder(translator, max_pieces=max_pieces)
+    pairs = []
+    for line, (source, target) in enumerate(zip(sources, targets, strict=True)):
+        source_rows = translator.source.encode([source])
+        if target is None:  # the translator has warned of a long source
+            pairs.append(PiecePair(source_rows[0][:max_pieces], list(found[line].hypotheses[0].ids)))
+        else:
+            [source_ids] = decoder.cut(source_rows, "source", first_line + line)
+            [target_ids] = decoder.cut(translator.target.encode([target]), "target", first_line + line)
+            pairs.append(PiecePair(source_ids, target_ids))
+    return pairs
 
 
 def attention_of_pairs(
@@ -96,9 +91,9 @@ def attention_of_pairs(
     Args:
         translator: with attention.
         pairs: sentences and their translations.
-        has_ends: `</s>` counts as the last word of both sides, so that rows sum to 1; without, what looks there is
-            missing.
-        is_merged: pieces are put together into words; otherwise each stands for itself.
+        has_ends: `</s>` counts as the last word of both sides, so that rows sum to 1; without it, attention to
+            it is missing.
+        is_merged: pieces are merged into words; otherwise each stands for itself.
 
     Raises:
         CheckpointError: the weights of the model are damaged.

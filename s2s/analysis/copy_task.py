@@ -1,15 +1,18 @@
-"""What forgetting costs: copying a word across fillers that say nothing.
+"""What forgetting costs: copying a word across fillers that carry no information.
 
 B sentences, K letters of a word, N fillers.
 
-The encoder reads the K random letters of a word, then N random fillers; the decoder is to spell the word. Without
-attention, all it knows of the letters is what the encoder's last state has kept through N steps.
+The encoder reads the K random letters of a word, then N random fillers; the decoder has to spell the word. Without
+attention, all it has of the letters is what the encoder's last state has kept through N steps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from s2s.analysis.learning import learn
 from s2s.config.model import AttentionScore, Cell, ModelConfig
@@ -18,9 +21,49 @@ from s2s.data.vocabulary.subwords import EOS
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
 
 NUM_LETTERS = NUM_FILLERS = 10
-"""Of the alphabet, and of the fillers, which are other pieces."""
+"""Sizes of the alphabet and of the set of fillers, which share no piece."""
 _FIRST_LETTER = EOS + 1
 _FIRST_FILLER = _FIRST_LETTER + NUM_LETTERS
+_NUM_TEST_WORDS = 1000
+_TEST_SEED = 0  # training has seeds from 1 on
+
+
+class ModelKind(NamedTuple):
+    """A kind of model."""
+
+    cell: Cell
+    score: AttentionScore
+
+    @property
+    def name(self) -> str:
+        """For tables and legends."""
+        return self.cell.name if self.score is AttentionScore.none else f"{self.cell.name} with attention"
+
+
+def measure_copying(
+    kinds: Sequence[ModelKind],
+    distances: Sequence[int],
+    *,
+    word_length: int,
+    hidden_size: int,
+    num_steps: int,
+    batch_size: int,
+    num_seeds: int,
+) -> dict[ModelKind, list[list[float]]]:
+    """Train and test models of each kind for each number of fillers.
+
+    Returns:
+        Of each kind the accuracies on unseen words: for each distance one a seed.
+    """
+    found: dict[ModelKind, list[list[float]]] = {kind: [[] for _ in distances] for kind in kinds}
+    choices = list(product(kinds, enumerate(distances), range(1, num_seeds + 1)))
+    for kind, (index, distance), seed in tqdm(choices, desc="training", unit="model", disable=None):
+        torch.manual_seed(seed)
+        model = build_copy_model(kind.cell, kind.score, hidden_size)
+        train_to_copy(model, distance, word_length=word_length, num_steps=num_steps, batch_size=batch_size, seed=seed)
+        unseen = copy_batch(_NUM_TEST_WORDS, word_length, distance, torch.Generator().manual_seed(_TEST_SEED))
+        found[kind][index].append(round(accuracy(model, unseen), 3))
+    return found
 
 
 def copy_batch(num_words: int, word_length: int, distance: int, generator: torch.Generator) -> Batch:
@@ -31,7 +74,7 @@ def copy_batch(num_words: int, word_length: int, distance: int, generator: torch
 
 
 def build_copy_model(cell: Cell, score: AttentionScore, hidden_size: int) -> Seq2Seq:
-    """The translation model, small, reading forwards only: what comes late is nearer to the end."""
+    """A small translation model whose encoder reads forwards only, so that the letters are farthest from its end."""
     config = ModelConfig(
         cell=cell,
         embedding_size=hidden_size // 2,
@@ -43,12 +86,14 @@ def build_copy_model(cell: Cell, score: AttentionScore, hidden_size: int) -> Seq
     return build_seq2seq(config, _FIRST_FILLER + NUM_FILLERS, _FIRST_FILLER)
 
 
-def train_to_copy(model: Seq2Seq, distance: int, *, word_length: int, steps: int, batch_size: int, seed: int) -> None:
-    """Train a model to copy words across so many fillers."""
+def train_to_copy(
+    model: Seq2Seq, distance: int, *, word_length: int, num_steps: int, batch_size: int, seed: int
+) -> None:
+    """Train a model to copy words across `distance` fillers."""
     generator = torch.Generator().manual_seed(seed)
 
     def losses() -> Iterator[Tensor]:
-        for _ in range(steps):
+        for _ in range(num_steps):
             batch = copy_batch(batch_size, word_length, distance, generator)
             yield model.loss(batch).smoothed_nats / batch.num_tokens
 
@@ -57,9 +102,9 @@ def train_to_copy(model: Seq2Seq, distance: int, *, word_length: int, steps: int
 
 @torch.inference_mode()
 def accuracy(model: Seq2Seq, batch: Batch) -> float:
-    """Share of the words whose every letter is the one that the model finds likeliest, given those before it.
+    """Share of the words all of whose letters are the model's most probable ones, given the letters before.
 
-    Letters are drawn independently, so that to know those before is no help with the next.
+    Letters are drawn independently, so those before are no help with the next.
     """
     attentional_BTO, _ = model.eval()(batch)
     is_right_BT = model.output(attentional_BTO).argmax(dim=-1) == batch.target_out_BT

@@ -43,18 +43,18 @@ _logger = logging.getLogger(__name__)
 _MATRIX_SIZE = 2048
 _BATCHES = 100  # enough for a median; the smallest batches take longest
 _COLUMNS = {
-    "search": "strategy",
-    "precision": "precision",
-    "processes": "processes",
-    "batch": "batch_size",
-    "lines": "lines",
-    "seconds": "seconds",
-    "lines/s": "lines_per_s",
-    "tokens/s": "target_tokens_per_s",
-    "ms/line": "ms_per_line",
-    "of rate": "share_of_rate",
+    "search": "{strategy}",
+    "precision": "{precision}",
+    "processes": "{processes}",
+    "batch": "{batch_size}",
+    "lines": "{lines}",
+    "seconds": "{seconds:.3f}",
+    "lines/s": "{lines_per_s:.1f}",
+    "tokens/s": "{target_tokens_per_s}",
+    "ms/line": "{ms_per_line:.2f}",
+    "of rate": "{share_of_rate:.3f}",
 }
-"""Of the table, by their names: what they show of a row."""
+"""Of the table: names, and what they show of a row."""
 DecodingSpeed = dict[str, Any]
 
 
@@ -82,7 +82,7 @@ def bench_decoding(
         num_lines: of the test set, but at most 100 batches.
     """
     device = choose_device(config.device)
-    precisions = [each for each in precisions if _is_there(each, device)]
+    precisions = [each for each in precisions if _has_precision(device, each)]
     processes = processes or sorted({1, num_cores() if device.type == "cpu" else 1})
     with _untrained_run(config) if is_untrained else _trained_run(config) as (run, pairs):
         rows = []
@@ -94,15 +94,18 @@ def bench_decoding(
             lines = [pair.source for pair in pairs[: min(num_lines, _BATCHES * batch_size)]]
             options = {"search": search, "device": config.device, "precision": precision, "batch_size": batch_size}
             kind = choose_decoding_precision(precision, device)
-            row = _measured(str(run.path), options, lines, num, kind, device, num_rounds)
+            row = _measure(str(run.path), options, lines, num, kind, device, num_rounds)
             names = {"strategy": strategy.name, "precision": precision.name, "processes": num, "batch_size": batch_size}
             rows.append({**names, **row})
     machine = {"device": device.type, "cores": all_cores(), "torch": torch.__version__}
-    _print_table(machine, rows)
+    _logger.info("%(device)s, %(cores)d cores, torch %(torch)s", machine)
+    _logger.info(
+        "%s", table([list(_COLUMNS), *([text.format(**row) for text in _COLUMNS.values()] for row in rows)], "<<>")
+    )
     return {**machine, "rows": rows}
 
 
-def _is_there(precision: DecodingPrecision, device: torch.device) -> bool:
+def _has_precision(device: torch.device, precision: DecodingPrecision) -> bool:
     try:
         choose_decoding_precision(precision, device)
     except ConfigError as error:
@@ -159,7 +162,7 @@ class _CountingTranslator(Translator):
         return _CountingEnsemble([self.model], self.precision, banned=NO_TEXT)
 
 
-def _measured(
+def _measure(
     run: str,
     options: dict[str, Any],
     lines: Sequence[str],
@@ -213,8 +216,3 @@ def _rate(kind: torch.dtype, device: torch.device) -> float:
         return matrix_rate(kind, device, _MATRIX_SIZE)
     multiply = pack_linear(torch.rand(_MATRIX_SIZE, _MATRIX_SIZE), None, torch.int8, 1.0)
     return product_rate(partial(multiply, torch.rand(_MATRIX_SIZE, _MATRIX_SIZE)), device, _MATRIX_SIZE)
-
-
-def _print_table(machine: DecodingSpeed, rows: list[DecodingSpeed]) -> None:
-    _logger.info("%(device)s, %(cores)d cores, torch %(torch)s", machine)
-    _logger.info("%s", table([list(_COLUMNS), *([row[name] for name in _COLUMNS.values()] for row in rows)], "<<>"))

@@ -1,4 +1,4 @@
-"""How gates remember: what a layer's gates let through at each position, and how long each unit holds what it has.
+"""How gates remember: the gates of a layer at each position, and how long each unit keeps its state.
 
 S positions, I input units, H hidden units.
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from s2s.config.model import Cell
 from s2s.models.cells import GRUCell, LSTMCell, RecurrentCell
@@ -76,7 +76,7 @@ def named_gates(cell: RecurrentCell, input_BI: Tensor, hidden_BH: Tensor) -> dic
 
 
 def half_lives(kept: Iterable[Tensor]) -> list[UnitHalfLife]:
-    """How well each unit remembers, by mean gate, the largest first.
+    """How well each unit remembers, by mean gate, largest first.
 
     Args:
         kept: the gate that keeps the state, (S, H) for each sentence; at least one.
@@ -88,11 +88,11 @@ def half_lives(kept: Iterable[Tensor]) -> list[UnitHalfLife]:
         UnitHalfLife(unit, mean, math.log(0.5) / log if log < 0 else math.inf)
         for unit, (mean, log) in enumerate(zip(means_H, logs_H, strict=True))
     ]
-    return sorted(units, key=lambda memory: -memory.mean_gate)
+    return sorted(units, key=lambda unit: -unit.mean_gate)
 
 
 def extremes(units: Sequence[UnitHalfLife], number: int) -> list[UnitHalfLife]:
-    """So many of the first units and of the last ones, in their order; all of them where there are no more."""
+    """The first `number` units and the last ones, in their order; all of them where there are no more."""
     return list(units) if len(units) <= 2 * number else [*units[:number], *units[-number:]]
 
 
@@ -100,7 +100,7 @@ class LayerReader:
     """One layer of a trained encoder, in one direction, written out gate by gate."""
 
     def __init__(self, encoder: Encoder, kind: Cell, layer: int, *, is_backwards: bool = False) -> None:
-        """A reader of layer number `layer`, counted from 0: of the half that reads forwards, or of the other."""
+        """Read layer number `layer`, counted from 0: its forward half, or its backward one."""
         self._encoder, self._layer, self._is_backwards = encoder.eval(), layer, is_backwards
         chosen = encoder.layers[layer]
         assert isinstance(chosen, EncoderLayer)
@@ -109,7 +109,7 @@ class LayerReader:
         self.cell = unfused(kind, fused)
 
     def read(self, source_S: Tensor) -> dict[Trace, Tensor]:
-        """Gates and states (S, H) at each position of a sentence, by position, in whatever order they are read."""
+        """Gates and states (S, H) at each position of a sentence, from its first, also if the layer reads backwards."""
         inputs_SI = self._inputs(source_S)
         if self._is_backwards:
             return {name: values_SH.flip(0) for name, values_SH in trace(self.cell, inputs_SI.flip(0)).items()}
@@ -117,15 +117,12 @@ class LayerReader:
 
     @torch.inference_mode()
     def _inputs(self, source_S: Tensor) -> Tensor:
-        """What the layer reads (S, I), caught on its way in."""
-        caught: list[Tensor] = []
-
-        def catch(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-            caught.append(arguments[0])
-
-        handle = self._encoder.layers[self._layer].register_forward_pre_hook(catch)
+        """What the layer reads (S, I), which a hook catches."""
+        inputs_1SI: list[Tensor] = []
+        layer = self._encoder.layers[self._layer]
+        hook = layer.register_forward_pre_hook(lambda _, arguments: inputs_1SI.append(arguments[0]))
         try:
             self._encoder(source_S[None], torch.tensor([len(source_S)]))
         finally:
-            handle.remove()
-        return caught[0][0]
+            hook.remove()
+        return inputs_1SI[0][0]

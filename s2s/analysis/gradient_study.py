@@ -3,12 +3,11 @@
 V pieces of a text, one after the other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from s2s.analysis.gradients import Curves, LanguageModel, WeightInit, joined, measure, measure_layer, scaled, windows
@@ -20,7 +19,6 @@ from s2s.data.phrasebook.generate import distinct_pairs
 from s2s.data.text.parallel_text import read_pairs
 from s2s.data.vocabulary.subwords import EOS, train_subwords
 from s2s.decoding.translator import Translator
-from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 
 _NUM_SENTENCES = {Split.train: 5000, Split.dev: 2000}
@@ -63,55 +61,35 @@ def measure_new_models(
         num_steps: of training.
         scale: factor of the recurrent weights in the third situation.
     """
-    text, num_pieces = _phrasebook_pieces(seed)
-    found = []
-    for cell in tqdm(Cell, desc="measuring", unit="cell", disable=None):
-        batches = islice(windows(text[Split.train], _TRAINING_LENGTH + 1, batch_size, seed), num_steps)
-        for situation, model in _situations(
-            cell, num_pieces, hidden_size, batches, num_steps, scale, max_grad_norm, seed
-        ):
-            curves = {
-                length: measure(
-                    model, islice(windows(text[Split.dev], length + 1, batch_size, seed), num_batches), max_grad_norm
-                )
-                for length in lengths
-            }
-            found.append(Measurement(situation, cell.name, curves))
-    return found
-
-
-def _situations(
-    cell: Cell,
-    num_pieces: int,
-    hidden_size: int,
-    batches: Iterator[Tensor],
-    num_steps: int,
-    scale: float,
-    max_grad_norm: float,
-    seed: int,
-) -> Iterator[tuple[str, LanguageModel]]:
-    """A model in each of the situations in which it is looked at."""
-    torch.manual_seed(seed)
-    yield "at first: torch's own weights", LanguageModel(cell, num_pieces, hidden_size, WeightInit.uniform)
-    model = LanguageModel(cell, num_pieces, hidden_size, WeightInit.orthogonal)
-    yield "at first: orthogonal recurrent weights", model
-    yield f"at first: orthogonal weights times {scale:g}", scaled(model, scale)
-    losses = (model.loss_nats(window_BS) for window_BS in batches)
-    learn(model, losses, learning_rate=_LEARNING_RATE, max_grad_norm=max_grad_norm)
-    yield f"after {num_steps} steps of training from orthogonal weights", model
-
-
-def _phrasebook_pieces(seed: int) -> tuple[dict[Split, Tensor], int]:
-    """English sentences one after the other, for training and for measuring, and the number of different pieces."""
     lines = {split: [pair.target for pair in distinct_pairs(split, n, seed)] for split, n in _NUM_SENTENCES.items()}
     subwords, _ = train_subwords(
         lines[Split.train], vocabulary_size=_VOCABULARY_SIZE, kind=SubwordKind.unigram, character_coverage=1.0
     )
-    return {split: joined(subwords.encode(text), EOS) for split, text in lines.items()}, len(subwords)
+    text = {split: joined(subwords.encode(sentences), EOS) for split, sentences in lines.items()}
+
+    def measured(situation: str, model: LanguageModel) -> Measurement:
+        curves = {}
+        for length in lengths:
+            batches = islice(windows(text[Split.dev], length + 1, batch_size, seed), num_batches)
+            curves[length] = measure(model, batches, max_grad_norm)
+        return Measurement(situation, model.kind.name, curves)
+
+    found = []
+    for cell in tqdm(Cell, desc="measuring", unit="cell", disable=None):
+        torch.manual_seed(seed)
+        model = LanguageModel(cell, len(subwords), hidden_size, WeightInit.uniform)
+        found.append(measured("at first: torch's own weights", model))
+        model = LanguageModel(cell, len(subwords), hidden_size, WeightInit.orthogonal)
+        found.append(measured("at first: orthogonal recurrent weights", model))
+        found.append(measured(f"at first: orthogonal weights times {scale:g}", scaled(model, scale)))
+        batches = islice(windows(text[Split.train], _TRAINING_LENGTH + 1, batch_size, seed), num_steps)
+        learn(model, map(model.loss_nats, batches), learning_rate=_LEARNING_RATE, max_grad_norm=max_grad_norm)
+        found.append(measured(f"after {num_steps} steps of training from orthogonal weights", model))
+    return found
 
 
 def measure_runs(
-    folders: object, lengths: Sequence[int], *, num_batches: int, batch_size: int, seed: int
+    folders: Sequence[str], lengths: Sequence[int], *, num_batches: int, batch_size: int, seed: int
 ) -> list[Measurement]:
     """Measure the first encoder layer of each run, reading forwards through the sentences of its own test set.
 
@@ -121,29 +99,16 @@ def measure_runs(
         num_batches: measured at each length.
     """
     runs = find_translation_runs(folders)
-    return [
-        _measure_run(run, name, lengths, num_batches, batch_size, seed)
-        for run, name in zip(runs, short_names(runs), strict=True)
-    ]
-
-
-def _measure_run(
-    run: RunFolder, name: str, lengths: Sequence[int], num_batches: int, batch_size: int, seed: int
-) -> Measurement:
-    translator = Translator.load(run.path, device="cpu")
-    encoder = translator.model.encoder
-    pairs = read_pairs(*run.kept_text("test", advice="measure the run that it was exported from"))
-    text_V = joined(translator.source.encode([pair.source for pair in pairs]), EOS)
-    curves = {
-        length: measure_layer(
-            encoder.layers[0].forwards,  # type: ignore[arg-type]
-            load_config(run.config).model.cell,
-            (
-                encoder.embedding(window_BS).detach()
-                for window_BS in islice(windows(text_V, length, batch_size, seed), num_batches)
-            ),
-            seed,
-        )
-        for length in lengths
-    }
-    return Measurement("trained encoders, reading forwards", name, curves)
+    found = []
+    for run, name in zip(runs, short_names(runs), strict=True):
+        translator = Translator.load(run.path, device="cpu")
+        encoder, cell = translator.model.encoder, load_config(run.config).model.cell
+        pairs = read_pairs(*run.kept_text("test", advice="measure the run that it was exported from"))
+        text_V = joined(translator.source.encode([pair.source for pair in pairs]), EOS)
+        curves = {}
+        for length in lengths:
+            batches = islice(windows(text_V, length, batch_size, seed), num_batches)
+            inputs = (encoder.embedding(window_BS).detach() for window_BS in batches)
+            curves[length] = measure_layer(encoder.layers[0].forwards, cell, inputs, seed)  # type: ignore[arg-type]
+        found.append(Measurement("trained encoders, reading forwards", name, curves))
+    return found

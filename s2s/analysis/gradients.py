@@ -1,8 +1,8 @@
-"""Why plain RNNs forget: how large the gradient of a loss at the end is at each step back from it.
+"""Why plain RNNs forget: the size of the gradient of a loss at the end of a sequence, at each step back from it.
 
 B sentences, S positions, I input units, H hidden units, N batches, V pieces of the vocabulary.
 
-The loss looks at the last state alone. What reaches an earlier state has come through every step between them: in the
+The loss depends on the last state alone. What reaches an earlier state has come through every step between them: in the
 plain RNN a product of recurrent weights and derivatives of tanh (Hochreiter 1991; Bengio et al. 1994; Pascanu et al.
 2013), in the LSTM along the cell state, which a step multiplies by the forget gate only.
 """
@@ -27,7 +27,7 @@ Norms = NDArray[np.float64]
 
 
 class WeightInit(enum.Enum):
-    """How the recurrent layer's weights begin; the LSTM's forget bias is 1 either way."""
+    """How the recurrent layer's weights are initialised; the LSTM's forget bias is 1 either way."""
 
     uniform = "uniform"
     """Torch's own: every weight and bias uniform between -1/sqrt(H) and 1/sqrt(H)."""
@@ -36,7 +36,7 @@ class WeightInit(enum.Enum):
 
 
 class Quantity(enum.Enum):
-    """What is known of each step back from the end; norms of a sentence's gradient, mean over those of a batch."""
+    """What is measured at each step back from the end: norms of a sentence's gradient, mean over those of a batch."""
 
     hidden = "hidden state"
     """Of the hidden state."""
@@ -56,10 +56,10 @@ class Gradients(NamedTuple):
     """Norms of one batch, from the last position to the first.
 
     Attributes:
-        hidden_BS, cell_BS: of the gradient of each sentence's loss, by all ways from that state on (from the cell state
-            also by the hidden state of its own step); the cell state is the LSTM's, else None.
-        bound_BS: no norm of the hidden state can be larger; only for the RNN.
-        weights: of the gradient of the mean loss by all weights together.
+        hidden_BS, cell_BS: of the gradient of each sentence's loss, along all paths from that state on (from the cell
+            state also through the hidden state of its own step); the cell state is the LSTM's, else None.
+        bound_BS: which no norm of the hidden state's gradient exceeds; only for the RNN.
+        weights: of the gradient of the mean loss with respect to all weights together.
     """
 
     hidden_BS: Tensor
@@ -69,7 +69,7 @@ class Gradients(NamedTuple):
 
 
 class LanguageModel(nn.Module):
-    """A language model of one recurrent layer: after every piece it says which one comes next."""
+    """A language model of one recurrent layer: after every piece it predicts the next one."""
 
     def __init__(self, kind: Cell, vocabulary_size: int, size: int, init: WeightInit) -> None:
         """A model with new random weights; `size` units in the embedding and in the layer."""
@@ -114,13 +114,13 @@ def state_gradients(
     losses_of_end: Callable[[Tensor], Tensor],
     weights: Sequence[Tensor] = (),
 ) -> Gradients:
-    """The gradient of a loss by every state before it, from one pass forward and one back.
+    """The gradient of a loss with respect to every state before it, from one pass forward and one back.
 
     Args:
         cell: a recurrent layer, gate by gate.
         inputs_BSI: what it reads.
         losses_of_end: the losses (B) of the hidden states (B, H) after the last position.
-        weights: those whose gradient clipping would look at; left out: the layer's own.
+        weights: those whose gradient is clipped together; left out: the layer's own.
     """
     states = cell.states(inputs_BSI)
     by_kind = list(zip(*states, strict=True))  # all hidden states, then all cell states
@@ -143,7 +143,7 @@ def _norms(gradients: Sequence[Tensor]) -> Tensor:
 
 
 def vanishing_factors(cell: RecurrentCell, hidden_BSH: Tensor) -> Tensor:
-    """What the norm of a tanh RNN's gradient is multiplied by at most on its way to each state (B, S), the last first.
+    """The most by which a tanh RNN multiplies the norm of the gradient on its way to each state (B, S), the last first.
 
     A step back from h' = tanh(W x + U h + b) is a product with diag(1 - h'^2), then with U transposed. It stretches a
     vector at most by the largest singular value of U times the largest derivative (Pascanu et al. 2013, section 2.1).
@@ -156,10 +156,10 @@ def vanishing_factors(cell: RecurrentCell, hidden_BSH: Tensor) -> Tensor:
 
 
 def measure(model: LanguageModel, windows: Iterable[Tensor], max_grad_norm: float) -> Curves:
-    """How large the gradient of the last piece's loss is at each step back, in double precision.
+    """The norms of the gradient of the last piece's loss at each step back, in double precision.
 
     Args:
-        model: it stays as it is.
+        model: it is not changed.
         windows: batches (B, S + 1) of pieces, of one length.
         max_grad_norm: of clipping.
     """
@@ -178,10 +178,10 @@ def measure(model: LanguageModel, windows: Iterable[Tensor], max_grad_norm: floa
 
 
 def measure_layer(layer: Layer, kind: Cell, inputs: Iterable[Tensor], seed: int) -> Curves:
-    """The same for a layer of any model: what comes of a gradient of norm 1 in a random direction at the end.
+    """The same for a layer of any model, for a gradient of norm 1 in a random direction at the end.
 
     Args:
-        layer: it stays as it is.
+        layer: it is not changed.
         inputs: batches (B, S, I) of what it reads, of one length.
         seed: of the directions.
     """
@@ -200,21 +200,15 @@ def measure_layer(layer: Layer, kind: Cell, inputs: Iterable[Tensor], seed: int)
 
 
 def _curves(found: Sequence[Gradients], max_grad_norm: float) -> Curves:
-    """What is known of each batch, as the mean over its sentences."""
-    hidden_NS = _batch_means([each.hidden_BS for each in found])
+    """The quantities of each batch, as means over its sentences."""
+    norms = {
+        Quantity.hidden: [each.hidden_BS for each in found],
+        Quantity.cell: [each.cell_BS for each in found if each.cell_BS is not None],
+        Quantity.bound: [each.bound_BS for each in found if each.bound_BS is not None],
+    }
+    curves = {name: np.stack([each_BS.mean(dim=0).numpy() for each_BS in each]) for name, each in norms.items() if each}
     scale_N = np.array([float(each.weights) for each in found]) / max_grad_norm
-    curves = {Quantity.hidden: hidden_NS}
-    cells = [each.cell_BS for each in found if each.cell_BS is not None]
-    bounds = [each.bound_BS for each in found if each.bound_BS is not None]
-    if cells:
-        curves[Quantity.cell] = _batch_means(cells)
-    if bounds:
-        curves[Quantity.bound] = _batch_means(bounds)
-    return curves | {Quantity.clipped: hidden_NS / np.maximum(scale_N, 1)[:, None]}
-
-
-def _batch_means(norms: Sequence[Tensor]) -> Norms:
-    return np.stack([norms_BS.mean(dim=0).numpy() for norms_BS in norms])
+    return curves | {Quantity.clipped: curves[Quantity.hidden] / np.maximum(scale_N, 1)[:, None]}
 
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -7,12 +7,11 @@ from torch import Tensor, nn
 
 
 def learn(model: nn.Module, losses_nats: Iterable[Tensor], *, learning_rate: float, max_grad_norm: float) -> None:
-    """Take a step down each loss.
+    """Make an update for each loss.
 
     Args:
-        model: its weights move.
-        losses_nats: each is computed from the model when it is asked for, with the weights as they are then: a
-            generator.
+        model: whose weights are updated.
+        losses_nats: a generator, which computes each loss with the weights as they are after the updates before.
         learning_rate: Adam's.
         max_grad_norm: gradients of a larger norm are scaled down to it.
     """

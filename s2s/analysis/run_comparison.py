@@ -1,4 +1,4 @@
-"""Runs side by side: what a choice of options scored, as mean and standard deviation over seeds."""
+"""Runs side by side: the scores of a choice of options, as mean and standard deviation over seeds."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ MEASURES = (*(name for measures in MEASURES_OF.values() for name in measures.tes
 
 @dataclass(frozen=True)
 class RunResult:
-    """What came of one run.
+    """The outcome of one run.
 
     Attributes:
         path: its folder.
@@ -61,17 +61,14 @@ class SeedGroup:
     deviations: dict[str, float | None]
 
 
-def find_runs(folders: object) -> list[RunFolder]:
+def find_runs(folders: Sequence[str | Path]) -> list[RunFolder]:
     """All runs in these folders and below them, by path, each once.
-
-    Args:
-        folders: the option `runs`: one folder, or a list.
 
     Raises:
         RunError: a folder does not exist, or holds no run.
     """
     found: dict[Path, RunFolder] = {}
-    for folder in _paths(folders):
+    for folder in map(Path, folders):
         configs = sorted(folder.rglob("config.yaml"))
         if not configs:
             what = "holds no run" if folder.is_dir() else "does not exist"
@@ -80,20 +77,16 @@ def find_runs(folders: object) -> list[RunFolder]:
     return list(found.values())
 
 
-def _paths(folders: object) -> list[Path]:
-    return [Path(str(name)) for name in (folders if isinstance(folders, list) else [folders])]
+def find_translation_runs(folders: Sequence[str | Path]) -> list[RunFolder]:
+    """All trained translators among these runs, at least one.
 
-
-def find_translation_runs(folders: object) -> list[RunFolder]:
-    """Those of these runs that have learnt to translate, at least one.
-
-    A run that was named itself must be such a one. Of those that were found below a folder, classifiers, runs without
-    weights and runs that still train are left out with a warning.
+    A run that is named itself must be one. Of the runs found below a folder, classifiers, runs without weights and runs
+    that are not finished are left out with a warning.
 
     Raises:
-        RunError: as `find_runs`; a run that was named cannot translate; or none is left.
+        RunError: as `find_runs`; a run that is named cannot translate; or none is left.
     """
-    named, found = {folder.resolve() for folder in _paths(folders)}, []
+    named, found = {Path(folder).resolve() for folder in folders}, []
     for run in find_runs(folders):
         is_named = run.path.resolve() in named
         try:
@@ -105,15 +98,15 @@ def find_translation_runs(folders: object) -> list[RunFolder]:
             continue
         found.append(run)
     if not found:
-        raise RunError(f"runs={','.join(map(str, _paths(folders)))} holds no run that can translate: train one first")
+        raise RunError(f"runs={','.join(map(str, folders))} holds no run that can translate: train one first")
     return found
 
 
 def _check_translates(run: RunFolder, *, has_to_have_ended: bool) -> None:
-    """Refuse a run that learnt something else, or not enough yet.
+    """Ensure that a run is a trained translator.
 
     Raises:
-        RunError: saying so.
+        RunError: it is not.
     """
     load_config(run.config, Task.translate)
     if not run.has_begun:
@@ -129,7 +122,7 @@ def short_names(runs: Sequence[RunFolder]) -> list[str]:
 
 
 def read_result(run: RunFolder) -> RunResult:
-    """What a run folder tells of its run.
+    """The outcome of a run so far, from its folder.
 
     Raises:
         RunError: a file of it cannot be read.
@@ -164,22 +157,19 @@ def compare(results: Sequence[RunResult]) -> list[SeedGroup]:
     groups: dict[str, list[RunResult]] = {}
     for result in sorted(results, key=lambda result: [_rank(result.options[name]) for name in names]):
         groups.setdefault(repr([result.options[name] for name in names]), []).append(result)
-    return [_row({name: group[0].options[name] for name in names}, group) for group in groups.values()]
+    rows = []
+    for group in groups.values():
+        options = {name: group[0].options[name] for name in names}
+        known = {name: [result.measures[name] for result in group if name in result.measures] for name in MEASURES}
+        means = {name: statistics.fmean(values) for name, values in known.items() if values}
+        deviations = {name: statistics.stdev(known[name]) if len(known[name]) > 1 else None for name in means}
+        rows.append(SeedGroup(options, len(group), means, deviations))
+    return rows
 
 
 def _rank(value: Any) -> tuple[int, float, str]:
     """Numbers before words, each in their order."""
     return (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, str(value))
-
-
-def _row(options: dict[str, Any], group: list[RunResult]) -> SeedGroup:
-    known = {name: [result.measures[name] for result in group if name in result.measures] for name in MEASURES}
-    return SeedGroup(
-        options,
-        len(group),
-        {name: statistics.fmean(values) for name, values in known.items() if values},
-        {name: statistics.stdev(values) if len(values) > 1 else None for name, values in known.items() if values},
-    )
 
 
 def signatures(results: Iterable[RunResult]) -> dict[str, list[str]]:

@@ -1,19 +1,19 @@
-"""What a report says of some runs: what their folders tell, and how they translate a text."""
+"""What a report shows of runs: what their folders hold, and how they translate a text."""
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from s2s.analysis.attention import WordAttention, attention_of_pairs, medium_sentence, piece_pairs
 from s2s.analysis.run_comparison import RunResult, read_result, short_names
+from s2s.config.decoding import ComparisonConfig, SignificanceConfig
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError, RunError
 from s2s.evaluation.score_table import ScoredSystem
 from s2s.evaluation.significance import Resampling
-from s2s.evaluation.systems import scored, with_significance
+from s2s.evaluation.systems import load_translator, score_system, with_significance
 from s2s.evaluation.testsets import ScoredText, own_text
 from s2s.runs.folder import RunFolder
 from s2s.runs.metrics import read_metrics
@@ -23,7 +23,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ReportedRun:
-    """What the folder of a run tells.
+    """What the folder of a run holds.
 
     Attributes:
         name: what the page calls it.
@@ -44,8 +44,8 @@ class ReportedSystem:
 
     Attributes:
         run: its index among the runs of the report.
-        scored: its translations and scores, with significance where it is compared.
-        attention: where it looks in one sentence; None without attention, or where it says nothing.
+        scored: its translations and scores, with confidence intervals, and p-values where it is compared.
+        attention: in one sentence; None where the model has none, or translates it with nothing.
         languages: of source and target.
     """
 
@@ -65,7 +65,7 @@ class ReportedText:
 
 
 def read_runs(folders: Sequence[RunFolder]) -> list[ReportedRun]:
-    """What the folders tell.
+    """Read the folders.
 
     Raises:
         RunError: a file of one cannot be read.
@@ -80,9 +80,7 @@ def score_runs(
     runs: Sequence[ReportedRun],
     folders: Sequence[RunFolder],
     text: ScoredText | None,
-    load: Callable[[Path], Translator],
-    num_samples: Mapping[Resampling, int],
-    seed: int,
+    options: ComparisonConfig,
 ) -> tuple[list[ReportedRun], list[ReportedText]]:
     """Translate with each run that can, score the translations, and compare runs that have the same text.
 
@@ -90,8 +88,6 @@ def score_runs(
         runs: what is known of them.
         folders: theirs.
         text: what to translate; None: each run's own test set.
-        load: gives the translator of a run folder.
-        num_samples, seed: see `with_significance`; a run that is alone is not tested against others.
 
     Returns:
         The runs, with a note where one cannot be scored; and the texts, in the order of the first run that has each.
@@ -99,7 +95,7 @@ def score_runs(
     noted, groups = list(runs), list[tuple[ScoredText, dict[int, Translator]]]()
     for index, folder in enumerate(folders):
         try:
-            translator = load(folder.path)
+            translator = load_translator(folder, options)
             own = own_text([folder]) if text is None else text
         except (RunError, DataError) as error:  # no weights yet, a damaged text: the page shows what there is
             _logger.warning("warning: %s is not scored: %s", folder.path, error)
@@ -111,23 +107,25 @@ def score_runs(
                 break
         else:
             groups.append((own, {index: translator}))
-    texts = []
-    for own, translators in groups:
-        systems = []
-        for index, translator in translators.items():
-            systems.append(scored(runs[index].name, translator, own))
-            _logger.info("%s: BLEU %.2f", systems[-1].name, systems[-1].scores["bleu"])
-        methods = num_samples if len(systems) > 1 else {Resampling.bootstrap: num_samples[Resampling.bootstrap]}
-        systems = with_significance(systems, own, methods, seed)
-        reported = []
-        for (index, translator), system in zip(translators.items(), systems, strict=True):
-            options = runs[index].result.options
-            languages = options["data.source_language"], options["data.target_language"]
-            reported.append(
-                ReportedSystem(index, system, _attention(translator, medium_sentence(own.sources)), languages)
-            )
-        texts.append(ReportedText(own, translator.search.strategy.name, reported))
-    return noted, texts
+    return noted, [_score_text(runs, own, translators, options.significance) for own, translators in groups]
+
+
+def _score_text(
+    runs: Sequence[ReportedRun], text: ScoredText, translators: Mapping[int, Translator], options: SignificanceConfig
+) -> ReportedText:
+    scored = []
+    for index, translator in translators.items():
+        scored.append(score_system(runs[index].name, translator, text))
+        _logger.info("%s: BLEU %.2f", scored[-1].name, scored[-1].scores["bleu"])
+    scored = with_significance(scored, text, options, Resampling if len(scored) > 1 else [Resampling.bootstrap])
+    systems = []
+    for (index, translator), system in zip(translators.items(), scored, strict=True):
+        languages = (
+            runs[index].result.options["data.source_language"],
+            runs[index].result.options["data.target_language"],
+        )
+        systems.append(ReportedSystem(index, system, _attention(translator, medium_sentence(text.sources)), languages))
+    return ReportedText(text, translator.search.strategy.name, systems)
 
 
 def _attention(translator: Translator, source: str) -> WordAttention | None:

@@ -25,7 +25,7 @@ _BAR_COLUMNS = 20
 
 @dataclass(frozen=True)
 class NextPiece:
-    """A piece that may come next, and how probable it is among all that can."""
+    """A piece that may come next, and its probability among all that can."""
 
     piece: str
     probability: float
@@ -39,13 +39,13 @@ class SixSteps:
         attention: the model's own.
         source: S pieces.
         target: T pieces.
-        position: which of them this step says, from 0.
+        position: which of them this step predicts, from 0.
         query_H: the decoder's state.
         states_SH: the encoder's.
         scores_S, weights_S: of each source position.
         context_H: the sum of the weighted states.
         attentional_O: what the output layer sees.
-        with_context: the likeliest next pieces, the likeliest first; then the one that is said.
+        with_context: the most probable next pieces, best first; then the piece of the translation.
         without_context: the same where the context vector is replaced by zeros.
     """
 
@@ -65,12 +65,12 @@ class SixSteps:
 
 @torch.inference_mode()
 def six_steps(translator: Translator, pair: PiecePair, step: int) -> SixSteps:
-    """Take one step of a model that reads or says a translation.
+    """Take one step of a model through a translation.
 
     Args:
         translator: with attention.
         pair: a sentence and its translation.
-        step: which piece of the translation is said, from 1; the last step says `</s>`.
+        step: which piece of the translation is predicted, from 1; the last step predicts `</s>`.
 
     Raises:
         ConfigError: there is no such step.
@@ -79,49 +79,49 @@ def six_steps(translator: Translator, pair: PiecePair, step: int) -> SixSteps:
     if not 1 <= step <= len(target):
         raise ConfigError(f"step={step} is none of the {len(target)} steps: {_numbered(target)}")
     model, attention = translator.model.eval(), translator.model.decoder.attention
-    queries_1TH, memory = _looks(model, pair_batch([pair.source], [pair.target]).to(translator.device))
+    queries_1TH, memory = _attention_inputs(model, pair_batch([pair.source], [pair.target]).to(translator.device))
     query_11H = queries_1TH[:, step - 1 : step]
     mixed_11I, weights_11S = attention.attend(query_11H, memory)
     attentional_11O, _ = attention(query_11H, memory)
     context_11H = mixed_11I[..., : -query_11H.shape[-1]]
-    blind_11O = torch.tanh(attention.combine(torch.cat([torch.zeros_like(context_11H), query_11H], dim=-1)))
+    without_context_11O = torch.tanh(attention.combine(torch.cat([torch.zeros_like(context_11H), query_11H], dim=-1)))
     said = [*pair.target, EOS][step - 1]
     return SixSteps(
         attention,
         source,
         target,
         position=step - 1,
-        query_H=_alone(query_11H),
+        query_H=_on_cpu(query_11H),
         states_SH=memory.states_BSH[0].float().cpu(),
-        scores_S=_alone(attention.scores(query_11H, memory)),
-        weights_S=_alone(weights_11S),
-        context_H=_alone(context_11H),
-        attentional_O=_alone(attentional_11O),
+        scores_S=_on_cpu(attention.scores(query_11H, memory)),
+        weights_S=_on_cpu(weights_11S),
+        context_H=_on_cpu(context_11H),
+        attentional_O=_on_cpu(attentional_11O),
         with_context=_next(translator, attentional_11O, said),
-        without_context=_next(translator, blind_11O, said),
+        without_context=_next(translator, without_context_11O, said),
     )
 
 
-def _alone(tensor_11N: Tensor) -> Tensor:
+def _on_cpu(tensor_11N: Tensor) -> Tensor:
     return tensor_11N[0, 0].float().cpu()
 
 
-def _looks(model: Seq2Seq, batch: Batch) -> tuple[Tensor, Memory]:
-    """The decoder states (B, T, H) that the forward pass hands to attention, and what they look at.
+def _attention_inputs(model: Seq2Seq, batch: Batch) -> tuple[Tensor, Memory]:
+    """The decoder states (B, T, H) that the forward pass hands to attention, and the memory.
 
-    They are overheard, not computed again: with input feeding attention is called once a position.
+    A hook catches them: with input feeding, attention is called once for each position.
     """
     calls: list[tuple[Tensor, Memory]] = []
-    overheard = model.decoder.attention.register_forward_pre_hook(lambda _, arguments: calls.append(arguments))
+    hook = model.decoder.attention.register_forward_pre_hook(lambda _, arguments: calls.append(arguments))
     try:
         model(batch)
     finally:
-        overheard.remove()
+        hook.remove()
     return torch.cat([query_BTH for query_BTH, _ in calls], dim=1), calls[0][1]
 
 
 def _next(translator: Translator, attentional_11O: Tensor, said: int) -> list[NextPiece]:
-    """The likeliest pieces, among those that a translation can hold as search does it; then the one that is said."""
+    """The most probable of the pieces that search may choose; then the one that stands in the translation."""
     scores_V = translator.model.output(attentional_11O)[0, 0].float()
     scores_V[NO_TEXT] = -torch.inf
     probabilities_V = torch.softmax(scores_V, dim=0).cpu()

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from s2s.cli.commands import Command
 from s2s.config.decoding import ForcedDecodingConfig
@@ -16,8 +15,8 @@ from s2s.data.word_alignment import Link, format_pharaoh
 from s2s.decoding.forced_decoding import ForcedDecoder
 from s2s.decoding.streaming.input_pairs import read_pair_blocks
 from s2s.decoding.translator import Translator
-from s2s.errors import ConfigError, DataError
-from s2s.evaluation.alignment import AlignmentScores, GoldLinks, alignment_scores, diagonal_links, read_gold
+from s2s.errors import ConfigError
+from s2s.evaluation.alignment import alignment_scores, check_gold, diagonal_links, read_gold
 from s2s.evaluation.attention_aligner import AttentionAligner
 
 _logger = logging.getLogger(__name__)
@@ -53,39 +52,31 @@ class AlignConfig(ForcedDecodingConfig):
             raise ConfigError("threshold is about attention: it belongs to run=DIR")
 
 
-class Aligned(NamedTuple):
-    """A sentence pair and its links; the pair is None where only the links are known."""
-
-    pair: Pair | None
-    links: list[Link]
-
-
 def align(config: AlignConfig) -> None:
     """Write the links of sentence pairs, N pairs in, N lines out, in order; or, given gold links, their scores."""
     if config.gold is not None:
-        _print_scores(_score(config, Path(config.gold)))
+        _score(config, Path(config.gold))
         return
     for window in _aligned(config):
-        for aligned in window:
-            print(format_pharaoh(aligned.links))
+        for _, links in window:
+            print(format_pharaoh(links))
         sys.stdout.flush()
 
 
-def _aligned(config: AlignConfig) -> Iterator[list[Aligned]]:
-    """Sentence pairs with their links, in windows."""
+def _aligned(config: AlignConfig) -> Iterator[list[tuple[Pair | None, list[Link]]]]:
+    """Sentence pairs with their links, in windows; the pair is None where only the links are known."""
     if config.hypotheses is not None:
-        yield [Aligned(None, sorted(gold.sure | gold.possible)) for gold in read_gold(Path(config.hypotheses))]
+        yield [(None, sorted(found.sure | found.possible)) for found in read_gold(Path(config.hypotheses))]
     elif config.diagonal:
         for _, pairs in read_pair_blocks(config.data.test):
-            yield [Aligned(pair, diagonal_links(*_lengths(pair))) for pair in pairs]
+            yield [(pair, diagonal_links(*_lengths(pair))) for pair in pairs]
     else:
         assert config.run is not None
         translator = Translator.load(config.run, device=config.device)
         decoder = ForcedDecoder(translator, batch_tokens=config.batch_tokens, max_pieces=config.max_pieces)
         aligner = AttentionAligner(decoder, config.threshold)
         for number, pairs in read_pair_blocks(config.data.test):
-            links = aligner.links(pairs, first_line=number)
-            yield [Aligned(pair, found) for pair, found in zip(pairs, links, strict=True)]
+            yield list(zip(pairs, aligner.links(pairs, first_line=number), strict=True))
 
 
 def _lengths(pair: Pair) -> tuple[int, int]:
@@ -93,50 +84,19 @@ def _lengths(pair: Pair) -> tuple[int, int]:
     return len(pair.source.split()), len(pair.target.split())
 
 
-def _score(config: AlignConfig, path: Path) -> AlignmentScores:
-    """Compare the links with those of the gold file."""
+def _score(config: AlignConfig, path: Path) -> None:
+    """Compare the links with those of the gold file: a line on stderr, and one JSON object on stdout."""
     golds = read_gold(path)
-    all_aligned = [aligned for window in _aligned(config) for aligned in window]
-    for number, (aligned, gold) in enumerate(zip(all_aligned, golds, strict=False), start=1):
-        if aligned.pair is not None:
-            _check_inside(gold, aligned.pair, f"{path}, pair {number}")
-    return alignment_scores((set(aligned.links) for aligned in all_aligned), golds)
-
-
-def _check_inside(gold: GoldLinks, pair: Pair, place: str) -> None:
-    """See that gold links are about these sentences.
-
-    Raises:
-        DataError: one of them lies outside.
-    """
-    num_sources, num_targets = _lengths(pair)
-    for source, target in sorted(gold.sure | gold.possible):
-        if source >= num_sources or target >= num_targets:
-            raise DataError(
-                f"{place}: the link {source}-{target}, counted from 0, lies outside sentences of {num_sources} and "
-                f"{num_targets} words: does the file count from 1, name target words first, or belong to other text?"
-            )
-
-
-def _print_scores(scores: AlignmentScores) -> None:
-    """A line on stderr, and one JSON object on stdout."""
+    aligned = [each for window in _aligned(config) for each in window]
+    for number, ((pair, _), gold) in enumerate(zip(aligned, golds, strict=False), start=1):
+        if pair is not None:
+            check_gold(gold, *_lengths(pair), f"{path}, pair {number}")
+    scores = alignment_scores((set(links) for _, links in aligned), golds)
     _logger.info(
         "%d pairs: precision %.1f %%, recall %.1f %%, AER %.1f %%",
         scores.num_pairs, 100 * scores.precision, 100 * scores.recall, 100 * scores.error_rate,
     )  # fmt: skip
-    result = {
-        "pairs": scores.num_pairs,
-        "links": scores.num_found,
-        "sure": scores.num_sure,
-        "possible": scores.num_possible,
-        "sure_found": scores.num_found_sure,
-        "possible_found": scores.num_found_possible,
-        "precision": round(scores.precision, 6),
-        "recall": round(scores.recall, 6),
-        "aer": round(scores.error_rate, 6),
-    }
-    json.dump(result, sys.stdout)
-    print()
+    print(json.dumps(scores.as_json()))
 
 
 COMMAND = Command(align, AlignConfig)

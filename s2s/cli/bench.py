@@ -2,7 +2,6 @@
 
 import enum
 import json
-import sys
 from dataclasses import dataclass
 
 from s2s.analysis.decoding_speed import bench_decoding
@@ -74,8 +73,7 @@ def bench(config: BenchConfig) -> None:
                 num_lines=config.lines,
                 num_rounds=config.rounds,
             )
-    json.dump(result, sys.stdout)
-    print()
+    print(json.dumps(result))
 
 
 COMMAND = Command(bench, BenchConfig, first_word="measure")

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,10 @@ from s2s.data.encode import encode_pairs
 from s2s.data.text.parallel_text import Pair
 from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
-from s2s.evaluation.score_table import ScoredSystem, score_table
+from s2s.evaluation.score_table import score_table
 from s2s.evaluation.scores import mean_loss_nats
 from s2s.evaluation.significance import Resampling
-from s2s.evaluation.systems import scored, with_significance
+from s2s.evaluation.systems import load_translator, score_system, with_significance
 from s2s.evaluation.testsets import ScoredText, read_scored_text
 from s2s.files import write_lines
 from s2s.models.model import perplexity
@@ -45,25 +44,24 @@ def evaluate(config: EvaluateConfig) -> None:
     runs = [RunFolder.existing(name) for name in config.runs]
     for run in runs:
         load_config(run.config, Task.translate)
-    text = read_scored_text(config.data.test, config.data.testset, config.data.language_pair, runs)
-    result = _look_at(config, runs[0], text) if len(runs) == 1 else _compare(config, runs, text)
-    json.dump(result, sys.stdout, ensure_ascii=False)
-    print()
+    text = read_scored_text(config.data, runs)
+    result = _evaluate_one(config, runs[0], text) if len(runs) == 1 else _compare(config, runs, text)
+    print(json.dumps(result, ensure_ascii=False))
 
 
-def _look_at(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
+def _evaluate_one(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
     """Loss, and the scores of greedy search and of the search that was chosen."""
     output = Path(config.output) if config.output else run.path / "evaluation"
-    translator = _load(config, run)
+    translator = load_translator(run, config)
     loss_nats = _loss_nats(translator, text)
     _logger.info("%d lines, loss %.3f nats, perplexity %.2f", len(text.sources), loss_nats, perplexity(loss_nats))
     systems = []
     for search in _searches(translator.search):
-        systems.append(_kept(scored(search.strategy.name, translator.with_search(search), text), output))
-    significance = config.significance
-    if significance.confidence:
-        num_samples = {Resampling.bootstrap: significance.bootstrap_samples}
-        systems = [with_significance([system], text, num_samples, significance.seed)[0] for system in systems]
+        system = score_system(search.strategy.name, translator.with_search(search), text)
+        write_lines(output / system.output, system.hypotheses)
+        if config.significance.confidence:
+            [system] = with_significance([system], text, config.significance, [Resampling.bootstrap])
+        systems.append(system)
     _logger.info("%s", score_table("search", systems))
     found = {system.name: system.as_json() for system in systems}
     return {"lines": len(text.sources), "loss_nats": loss_nats, "perplexity": perplexity(loss_nats), **found}
@@ -75,25 +73,15 @@ def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText
     for number, run in enumerate(runs, start=1):
         folder = f"{number}-{run.path.resolve().name}"
         output = Path(config.output) / folder if config.output else run.path / "evaluation"
-        translator = _load(config, run)
-        systems.append(_kept(scored(str(run.path), translator, text), output))
+        systems.append(score_system(str(run.path), load_translator(run, config), text))
+        write_lines(output / systems[-1].output, systems[-1].hypotheses)
         _logger.info("%s: BLEU %.2f", run.path, systems[-1].scores["bleu"])
-    num_samples = {
-        Resampling.bootstrap: config.significance.bootstrap_samples,
-        Resampling.randomization: config.significance.randomization_samples,
-    }
-    systems = with_significance(systems, text, num_samples, config.significance.seed)
+    systems = with_significance(systems, text, config.significance)
     search = config.search.strategy.name
     _logger.info("\n%d lines, search=%s; differences and p-values: from %s", len(text.sources), search, runs[0].path)
     _logger.info("%s", score_table("run", systems))
     rows = [{"run": system.name, **system.as_json()} for system in systems]
     return {"lines": len(text.sources), "search": search, "runs": rows}
-
-
-def _load(config: EvaluateConfig, run: RunFolder) -> Translator:
-    return Translator.load(
-        run.path, search=config.search, device=config.device, precision=config.precision, batch_size=config.batch_size
-    )
 
 
 def _searches(chosen: SearchConfig) -> list[SearchConfig]:
@@ -114,12 +102,6 @@ def _loss_nats(translator: Translator, text: ScoredText) -> float:
     pairs = [Pair(source, target) for source, target in zip(text.sources, text.references[0], strict=True)]
     stores = encode_pairs(pairs, translator.source, translator.target)
     return mean_loss_nats(translator.model, all_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
-
-
-def _kept(system: ScoredSystem, folder: Path) -> ScoredSystem:
-    """The same, with its translations written into a folder."""
-    write_lines(folder / system.output, system.hypotheses)
-    return system
 
 
 COMMAND = Command(evaluate, EvaluateConfig)

@@ -5,7 +5,6 @@ import logging
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from s2s.cli.commands import Command
 from s2s.config.options import Options, flatten, option
@@ -70,42 +69,29 @@ def export(config: ExportConfig) -> None:
 
 def _write(form: ExportFormat, model: Seq2Seq, options: Config, run: RunFolder, folder: Path) -> None:
     """The model in a form, and the subwords of its run."""
+    source, target = run.subwords(options.subwords.shared)
     match form:
-        case ExportFormat.s2s:
-            _write_run(model, run, RunFolder(folder))
+        case ExportFormat.s2s:  # a run folder without the state of training, scores or text
+            weights = with_prefix("model", model_tensors(model))
+            write_bytes(weights_path(RunFolder(folder)), checkpoint_content(weights, {}))
+            write_bytes(RunFolder(folder).config, run.config.read_bytes())
         case ExportFormat.onnx:
-            _write_graphs(model, options, folder)
-    for name in sorted({path.name for path in run.subwords(options.subwords.shared)}):
-        write_bytes(folder / name, (run.path / name).read_bytes())
-
-
-def _write_run(model: Seq2Seq, run: RunFolder, folder: RunFolder) -> None:
-    """A run folder whose best weights are these, without the state of training, scores or text."""
-    write_bytes(weights_path(folder), checkpoint_content(with_prefix("model", model_tensors(model)), {}))
-    write_bytes(folder.config, run.config.read_bytes())
-
-
-def _write_graphs(model: Seq2Seq, options: Config, folder: Path) -> None:
-    """Encoder and decoder as graphs, and what a program has to know of them."""
-    write_bytes(folder / "encoder.onnx", encoder_graph(model).SerializeToString())
-    write_bytes(folder / "decoder.onnx", decoder_graph(model).SerializeToString())
-    write_json(folder / "model.json", _description(model, options))
-
-
-def _description(model: Seq2Seq, options: Config) -> dict[str, Any]:
-    """What stands in model.json."""
-    source, target = (path.name for path in RunFolder(Path()).subwords(options.subwords.shared))
-    return {
-        "format": _ONNX_FORMAT,
-        "source_language": options.data.source_language,
-        "target_language": options.data.target_language,
-        "source_subwords": source,
-        "target_subwords": target,
-        "special_ids": {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS},
-        "memory": memory_names(model),
-        "state": state_names(model),
-        "options": flatten(options.model, "model."),
-    }
+            write_bytes(folder / "encoder.onnx", encoder_graph(model).SerializeToString())
+            write_bytes(folder / "decoder.onnx", decoder_graph(model).SerializeToString())
+            description = {
+                "format": _ONNX_FORMAT,
+                "source_language": options.data.source_language,
+                "target_language": options.data.target_language,
+                "source_subwords": source.name,
+                "target_subwords": target.name,
+                "special_ids": {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS},
+                "memory": memory_names(model),
+                "state": state_names(model),
+                "options": flatten(options.model, "model."),
+            }
+            write_json(folder / "model.json", description)
+    for path in sorted({source, target}):
+        write_bytes(folder / path.name, path.read_bytes())
 
 
 def _size_mb(folder: Path) -> float:

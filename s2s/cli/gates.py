@@ -4,12 +4,10 @@ import enum
 import json
 import logging
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from s2s.analysis.gates import KEEP_GATES, LayerReader, Trace, UnitHalfLife, extremes, half_lives
@@ -17,7 +15,7 @@ from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
 from s2s.cli.commands import Command
 from s2s.config.decoding import PICTURE_HELP
-from s2s.config.model import Cell, ModelConfig
+from s2s.config.model import ModelConfig
 from s2s.config.options import Options, option
 from s2s.config.training import Task
 from s2s.data.batching import source_batch
@@ -70,20 +68,33 @@ def gates(config: GatesConfig) -> None:
     _check(config, run, model)
     texts = [config.text] if config.lines == 0 else _test_lines(run, config.lines)
     translator = Translator.load(run.path, device="cpu")
-    reader = _reader(config, model.cell, translator)
+    is_backwards = config.direction is Direction.backwards
+    reader = LayerReader(translator.model.encoder, model.cell, config.layer - 1, is_backwards=is_backwards)
+    size = reader.cell.hidden_size
+    if not all(0 <= unit < size for unit in config.units):
+        raise ConfigError(f"units={config.units}: this layer has units 0 to {size - 1}")
     source_S = _pieces(translator, config.text)
-    found = reader.read(source_S)
+    pieces, values = translator.source.pieces(source_S.tolist()), reader.read(source_S)
     keeps = KEEP_GATES[model.cell]
     units = half_lives(reader.read(_pieces(translator, text))[keeps] for text in texts)
-    drawn = _drawn(config, units)
-    pieces = translator.source.pieces(source_S.tolist())
+    by_unit = {each.unit: each for each in units}
+    drawn = [by_unit[unit] for unit in config.units] or extremes(units, config.num_units)
     rows = [[unit, f"{gate:.3f}", f"{life:.1f}"] for unit, gate, life in extremes(units, config.num_units)]
     _logger.info("units by their mean %s over %d lines, the largest first", keeps.value, len(texts))
     _logger.info("%s", table([["unit", "mean gate", "half-life (pieces)"], *rows], ">"))
-    json.dump(_result(found, drawn, pieces, units), sys.stdout, ensure_ascii=False, allow_nan=False)
-    print()
+    print(json.dumps(_result(values, drawn, pieces, units), ensure_ascii=False, allow_nan=False))
     if config.output is not None:
-        _draw(config, model.cell, found, drawn, pieces)
+        chosen = [each.unit for each in drawn]
+        maps = [
+            HeatMap(name.value, each_SH[:, chosen].T.numpy(), name not in _STATES) for name, each_SH in values.items()
+        ]
+        names = [f"unit {each.unit} ({each.mean_gate:.2f})" for each in drawn]
+        title = (
+            f"{model.cell.name}, encoder layer {config.layer} reading {config.direction.name}; in brackets the mean "
+        )
+        is_divided = not config.units and len(drawn) == 2 * config.num_units
+        divided_after = config.num_units if is_divided else None
+        plot_heat_maps(maps, names, pieces, Path(config.output), title=title + keeps.value, divided_after=divided_after)
         _logger.info("drawn in %s", config.output)
 
 
@@ -102,22 +113,8 @@ def _check(config: GatesConfig, run: RunFolder, model: ModelConfig) -> None:
         raise ConfigError(f"direction=backwards: the encoder of {run.path} reads forwards only")
 
 
-def _reader(config: GatesConfig, cell: Cell, translator: Translator) -> LayerReader:
-    """The layer that was asked for.
-
-    Raises:
-        ConfigError: it has no such unit.
-    """
-    is_backwards = config.direction is Direction.backwards
-    reader = LayerReader(translator.model.encoder, cell, config.layer - 1, is_backwards=is_backwards)
-    size = reader.cell.hidden_size
-    if not all(0 <= unit < size for unit in config.units):
-        raise ConfigError(f"units={config.units}: this layer has units 0 to {size - 1}")
-    return reader
-
-
 def _test_lines(run: RunFolder, number: int) -> list[str]:
-    """The first lines of the run's test set that say something, at most so many.
+    """The first `number` lines of the run's test set that are not blank, or all of them.
 
     Raises:
         RunError: there is no test set, or nothing in it.
@@ -135,56 +132,24 @@ def _pieces(translator: Translator, text: str) -> Tensor:
     return source_1S[0]
 
 
-def _drawn(config: GatesConfig, units: list[UnitHalfLife]) -> list[UnitHalfLife]:
-    """The units that were asked for, or those at both ends."""
-    if not config.units:
-        return extremes(units, config.num_units)
-    by_unit = {memory.unit: memory for memory in units}
-    return [by_unit[unit] for unit in config.units]
-
-
-def _draw(
-    config: GatesConfig, cell: Cell, found: dict[Trace, Tensor], drawn: list[UnitHalfLife], pieces: list[str]
-) -> None:
-    chosen = [memory.unit for memory in drawn]
-    maps = [
-        HeatMap(name.value, values_SH[:, chosen].T.numpy(), name not in _STATES) for name, values_SH in found.items()
-    ]
-    names = [f"unit {memory.unit} ({memory.mean_gate:.2f})" for memory in drawn]
-    is_divided = not config.units and len(drawn) == 2 * config.num_units
-    plot_heat_maps(
-        maps,
-        names,
-        pieces,
-        Path(config.output or ""),
-        title=f"{cell.name}, encoder layer {config.layer} reading {config.direction.name}; in brackets the mean "
-        f"{KEEP_GATES[cell].value}",
-        divided_after=config.num_units if is_divided else None,
-    )
-
-
 def _result(
-    found: dict[Trace, Tensor], drawn: list[UnitHalfLife], pieces: list[str], units: list[UnitHalfLife]
+    values: dict[Trace, Tensor], drawn: list[UnitHalfLife], pieces: list[str], units: list[UnitHalfLife]
 ) -> dict[str, Any]:
-    chosen = torch.tensor([memory.unit for memory in drawn])
+    """For a program to read; null where nothing is ever lost, as JSON has no infinity."""
+    chosen = [each.unit for each in drawn]
     traces = {
-        name.name: [[round(value, 4) for value in row] for row in values_SH[:, chosen].T.tolist()]
-        for name, values_SH in found.items()
+        name.name: [[round(value, 4) for value in row] for row in each_SH[:, chosen].T.tolist()]
+        for name, each_SH in values.items()
     }
-    return {
-        "pieces": pieces,
-        "drawn_units": chosen.tolist(),
-        **traces,
-        "units": [
-            {"unit": memory.unit, "mean_gate": round(memory.mean_gate, 4), "half_life": _rounded(memory.half_life)}
-            for memory in units
-        ],
-    }
-
-
-def _rounded(half_life: float) -> float | None:
-    """To two digits; None where nothing is ever lost: JSON has no infinity."""
-    return round(half_life, 2) if math.isfinite(half_life) else None
+    rows = [
+        {
+            "unit": unit,
+            "mean_gate": round(mean_gate, 4),
+            "half_life": round(half_life, 2) if math.isfinite(half_life) else None,
+        }
+        for unit, mean_gate, half_life in units
+    ]
+    return {"pieces": pieces, "drawn_units": chosen, **traces, "units": rows}
 
 
 COMMAND = Command(gates, GatesConfig, texts=("text",))

@@ -40,7 +40,7 @@ class GatherConfig(Options):
 
 def gather(config: GatherConfig) -> None:
     """Print one table of all runs that have ended on stdout; on stderr, what to know about it."""
-    results = [read_result(run) for run in find_runs(config.runs)]
+    results = [read_result(run) for run in find_runs(folder_list("runs", config.runs))]
     ended = [result for result in results if result.is_ended]
     for result in results:
         if not result.is_ended:
@@ -52,47 +52,30 @@ def gather(config: GatherConfig) -> None:
         for signature in different:
             _logger.info("%s  %s", name, signature)
     rows = compare(ended)
-    match config.format:
-        case TableFormat.json:
-            objects = [_object(row, _measured(rows)) for row in rows]
-            print(json.dumps({"rows": objects, "signatures": found}, ensure_ascii=False))
-        case TableFormat.tsv:
-            print("\n".join("\t".join(row) for row in _cells(rows)))
-        case TableFormat.text:
-            print(table(_cells(rows), "<"))
-        case TableFormat.markdown:
-            names, *cells = [[cell.replace("|", "\\|") for cell in row] for row in _cells(rows)]
-            print(tabulate(cells, names, tablefmt="github", disable_numparse=True))
-
-
-def _measured(rows: list[SeedGroup]) -> list[str]:
-    """What any of the runs is measured by."""
-    return [name for name in MEASURES if any(name in row.means for row in rows)]
-
-
-def _object(row: SeedGroup, names: list[str]) -> dict[str, Any]:
-    """A row as JSON, with the measures of these names."""
-    measures = {name: {"mean": row.means.get(name), "sd": row.deviations.get(name)} for name in names}
-    return {"options": row.options, "runs": row.num_runs, **measures}
-
-
-def _cells(rows: list[SeedGroup]) -> list[list[str]]:
-    """The table as text, a line of names first."""
+    measures = [name for name in MEASURES if any(name in row.means for row in rows)]
+    if config.format is TableFormat.json:
+        print(json.dumps({"rows": [_object(row, measures) for row in rows], "signatures": found}, ensure_ascii=False))
+        return
     options = list(rows[0].options) if rows else []
-    names, measures = [*options, "runs"], _measured(rows)
-    for name in measures:
-        names += [name, f"{name}_sd"]
-    table = [names]
+    cells = [[*options, "runs", *(head for name in measures for head in (name, f"{name}_sd"))]]
     for row in rows:
-        cells = [as_argument(row.options[name]) for name in options] + [str(row.num_runs)]
-        for name in measures:
-            cells += [_rounded(row.means.get(name), name), _rounded(row.deviations.get(name), name)]
-        table.append(cells)
-    return table
+        values = [(value.get(name), _DIGITS[name]) for name in measures for value in (row.means, row.deviations)]
+        numbers = ["-" if value is None else f"{value:.{digits}f}" for value, digits in values]
+        cells.append([*(as_argument(row.options[name]) for name in options), str(row.num_runs), *numbers])
+    match config.format:
+        case TableFormat.tsv:
+            print("\n".join("\t".join(row) for row in cells))
+        case TableFormat.text:
+            print(table(cells, "<"))
+        case TableFormat.markdown:
+            names, *body = [[cell.replace("|", "\\|") for cell in row] for row in cells]
+            print(tabulate(body, names, tablefmt="github", disable_numparse=True))
 
 
-def _rounded(value: float | None, measure: str) -> str:
-    return "-" if value is None else f"{value:.{_DIGITS[measure]}f}"
+def _object(row: SeedGroup, measures: list[str]) -> dict[str, Any]:
+    """A row as JSON."""
+    scores = {name: {"mean": row.means.get(name), "sd": row.deviations.get(name)} for name in measures}
+    return {"options": row.options, "runs": row.num_runs, **scores}
 
 
 COMMAND = Command(gather, GatherConfig)

@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +55,9 @@ def gradients(config: GradientsConfig) -> None:
     if config.output is not None:
         check_drawable(Path(config.output))
     if config.runs is not None:
+        runs, num_batches = folder_list("runs", config.runs), config.batches
         found = measure_runs(
-            config.runs, config.lengths, num_batches=config.batches, batch_size=config.batch_size, seed=config.seed
+            runs, config.lengths, num_batches=num_batches, batch_size=config.batch_size, seed=config.seed
         )
     else:
         found = measure_new_models(
@@ -71,29 +71,22 @@ def gradients(config: GradientsConfig) -> None:
             seed=config.seed,
         )
     _print_table(found)
-    json.dump(
-        {"rows": [row for measured in found for row in _rows(measured)]},
-        sys.stdout,
-        ensure_ascii=False,
-        allow_nan=False,
-    )
-    print()
+    rows = [row for measurement in found for row in _rows(measurement)]
+    print(json.dumps({"rows": rows}, ensure_ascii=False, allow_nan=False))
     if config.output is not None:
         plot_panels(_panels(found), Path(config.output))
         _logger.info("drawn in %s", config.output)
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# What is shown
-
-
-def _rows(measured: Measurement) -> list[dict[str, Any]]:
+def _rows(measurement: Measurement) -> list[dict[str, Any]]:
     """For each length median, smallest and largest batch of every curve, at chosen steps back from the end."""
     rows = []
-    for length, curves in measured.by_length.items():
+    for length, curves in measurement.by_length.items():
         steps = [step for step in _SHOWN if step < length - 1] + [length - 1]
         found = {quantity.name: _spread(curve_NS[:, steps]) for quantity, curve_NS in curves.items()}
-        rows.append({"when": measured.situation, "name": measured.name, "length": length, "steps_back": steps, **found})
+        rows.append(
+            {"when": measurement.situation, "name": measurement.name, "length": length, "steps_back": steps, **found}
+        )
     return rows
 
 
@@ -109,45 +102,37 @@ def _spread(curve_NS: Norms) -> dict[str, list[float | None]]:
 def _print_table(found: list[Measurement]) -> None:
     """The norm at the first position of sequences of each length, as the median over batches."""
     _logger.info("norm of the gradient at the first position, median over batches, by length of the sequence")
-    for situation in dict.fromkeys(measured.situation for measured in found):
-        chosen = [measured for measured in found if measured.situation == situation]
+    for situation in dict.fromkeys(measurement.situation for measurement in found):
+        chosen = [measurement for measurement in found if measurement.situation == situation]
         rows = [["", *chosen[0].by_length]]
-        for measured in chosen:
-            for quantity in next(iter(measured.by_length.values())):
-                firsts = [np.median(curves[quantity][:, -1]) for curves in measured.by_length.values()]
-                rows.append([f"{measured.name} {quantity.name}", *(f"{first:.0e}" for first in firsts)])
+        for measurement in chosen:
+            for quantity in next(iter(measurement.by_length.values())):
+                firsts = [np.median(curves[quantity][:, -1]) for curves in measurement.by_length.values()]
+                rows.append([f"{measurement.name} {quantity.name}", *(f"{first:.0e}" for first in firsts)])
         _logger.info("\n%s\n%s", situation, table(rows))
 
 
 def _panels(found: list[Measurement]) -> list[Panel]:
     """A panel for each situation, for the longest sequences."""
-    colours = {name: index for index, name in enumerate(dict.fromkeys(measured.name for measured in found))}
+    colours = {name: index for index, name in enumerate(dict.fromkeys(each.name for each in found))}
     panels = []
-    for situation in dict.fromkeys(measured.situation for measured in found):
-        chosen = [measured for measured in found if measured.situation == situation]
-        lines = [line for measured in chosen for line in _lines(measured, colours[measured.name])]
-        limits = _limits([_longest(measured) for measured in chosen])
+    for situation in dict.fromkeys(each.situation for each in found):
+        longest = {each.name: each.by_length[max(each.by_length)] for each in found if each.situation == situation}
+        # Room for what was measured; the bound, which may be far above, runs out of the picture.
+        values = np.concatenate(
+            [curves[quantity].flatten() for curves in longest.values() for quantity in _MEASURED if quantity in curves]
+        )
         panels.append(
             Panel(
                 situation,
                 "steps back from the end (pieces)",
                 "norm of the loss's gradient",
-                lines,
+                [line for name, curves in longest.items() for line in _lines(name, curves, colours[name])],
                 is_y_log=True,
-                y_limits=limits,
+                y_limits=(max(float(values.min()) / 10, _SMALLEST), min(float(values.max()) * 10, _LARGEST)),
             )
         )
     return panels
-
-
-def _longest(measured: Measurement) -> Curves:
-    return measured.by_length[max(measured.by_length)]
-
-
-def _limits(chosen: list[Curves]) -> tuple[float, float]:
-    """Room for what was measured; the bound, which may be far above, runs out of the picture."""
-    values = np.concatenate([curves[name].flatten() for curves in chosen for name in _MEASURED if name in curves])
-    return max(float(values.min()) / 10, _SMALLEST), min(float(values.max()) * 10, _LARGEST)
 
 
 def _lies_upon(clipped_NS: Norms, hidden_NS: Norms) -> bool:
@@ -155,18 +140,17 @@ def _lies_upon(clipped_NS: Norms, hidden_NS: Norms) -> bool:
     return float(np.mean(clipped_NS >= _SHOWN_CLIPPED * hidden_NS)) > 0.5
 
 
-def _lines(measured: Measurement, colour: int) -> Iterator[Curve]:
-    curves = _longest(measured)
+def _lines(name: str, curves: Curves, colour: int) -> Iterator[Curve]:
     for quantity, curve_NS in curves.items():
         if quantity is Quantity.clipped and _lies_upon(curve_NS, curves[Quantity.hidden]):
             continue
-        median_S, low_S, high_S = np.median(curve_NS, axis=0), curve_NS.min(axis=0), curve_NS.max(axis=0)
+        median, low, high = np.median(curve_NS, axis=0), curve_NS.min(axis=0), curve_NS.max(axis=0)
         yield Curve(
-            f"{measured.name}: {quantity.value}",
-            range(len(median_S)),
-            median_S.tolist(),
-            low_S.tolist(),
-            high_S.tolist(),
+            f"{name}: {quantity.value}",
+            range(len(median)),
+            median.tolist(),
+            low.tolist(),
+            high.tolist(),
             colour,
             _DASHES[quantity],
         )

@@ -3,16 +3,10 @@
 import json
 import logging
 import statistics
-import sys
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
-import torch
-from tqdm import tqdm
-
-from s2s.analysis.copy_task import accuracy, build_copy_model, copy_batch, train_to_copy
+from s2s.analysis.copy_task import ModelKind, measure_copying
 from s2s.analysis.plots.figure import check_drawable
 from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.cli.commands import Command
@@ -23,8 +17,6 @@ from s2s.errors import ConfigError
 from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
-_NUM_TEST_WORDS = 1000
-_TEST_SEED = 0  # training has seeds from 1 on
 
 
 @dataclass
@@ -52,67 +44,37 @@ class MemoryConfig(Options):
             raise ConfigError("cells and attention_cells are both empty: name at least one cell")
 
 
-class ModelKind(NamedTuple):
-    """A kind of model."""
-
-    cell: Cell
-    score: AttentionScore
-
-    @property
-    def name(self) -> str:
-        """For tables and legends."""
-        return self.cell.name if self.score is AttentionScore.none else f"{self.cell.name} with attention"
-
-
-Found = dict[ModelKind, list[list[float]]]
-"""For each distance the accuracies, one a seed."""
-
-
 def memory(config: MemoryConfig) -> None:
     """Train and test a model for each kind, distance and seed: table on stderr, JSON on stdout, and a picture."""
     if config.output is not None:
         check_drawable(Path(config.output))
     kinds = [ModelKind(cell, AttentionScore.none) for cell in config.cells]
     kinds += [ModelKind(cell, AttentionScore.dot) for cell in config.attention_cells]
-    found = _measure(kinds, config)
-    _print_table(found, config.distances)
+    found = measure_copying(
+        kinds,
+        config.distances,
+        word_length=config.word_length,
+        hidden_size=config.hidden_size,
+        num_steps=config.steps,
+        batch_size=config.batch_size,
+        num_seeds=config.seeds,
+    )
+    cells: list[list[object]] = [["", *config.distances]]
+    for kind, by_distance in found.items():
+        cells.append([kind.name, *(f"{100 * statistics.fmean(accuracies):.1f}" for accuracies in by_distance)])
+    _logger.info("words copied without an error (%%), mean over seeds, by the number of fillers\n%s", table(cells))
     rows = [
         {"cell": kind.cell.name, "attention": kind.score.name, "distance": distance, "accuracies": accuracies}
         for kind, by_distance in found.items()
         for distance, accuracies in zip(config.distances, by_distance, strict=True)
     ]
-    json.dump({"chance": 10.0**-config.word_length, "rows": rows}, sys.stdout, allow_nan=False)
-    print()
+    print(json.dumps({"chance": 10.0**-config.word_length, "rows": rows}, allow_nan=False))
     if config.output is not None:
         plot_panels([_panel(found, config)], Path(config.output))
         _logger.info("drawn in %s", config.output)
 
 
-def _measure(kinds: list[ModelKind], config: MemoryConfig) -> Found:
-    found: Found = {kind: [[] for _ in config.distances] for kind in kinds}
-    choices = list(product(kinds, range(len(config.distances)), range(1, config.seeds + 1)))
-    for kind, index, seed in tqdm(choices, desc="training", unit="model", disable=None):
-        found[kind][index].append(_measure_one(kind, config.distances[index], seed, config))
-    return found
-
-
-def _measure_one(kind: ModelKind, distance: int, seed: int, config: MemoryConfig) -> float:
-    torch.manual_seed(seed)
-    model = build_copy_model(kind.cell, kind.score, config.hidden_size)
-    sizes = {"word_length": config.word_length, "steps": config.steps, "batch_size": config.batch_size}
-    train_to_copy(model, distance, **sizes, seed=seed)
-    unseen = torch.Generator().manual_seed(_TEST_SEED)
-    return round(accuracy(model, copy_batch(_NUM_TEST_WORDS, config.word_length, distance, unseen)), 3)
-
-
-def _print_table(found: Found, distances: list[int]) -> None:
-    rows = [["", *distances]]
-    for kind, by_distance in found.items():
-        rows.append([kind.name, *(f"{100 * statistics.fmean(accuracies):.1f}" for accuracies in by_distance)])
-    _logger.info("words copied without an error (%%), mean over seeds, by the number of fillers\n%s", table(rows))
-
-
-def _panel(found: Found, config: MemoryConfig) -> Panel:
+def _panel(found: dict[ModelKind, list[list[float]]], config: MemoryConfig) -> Panel:
     lines = [
         Curve(
             kind.name,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from s2s.analysis.pages.report_page import report_page
@@ -11,9 +10,7 @@ from s2s.cli.commands import Command
 from s2s.config.decoding import ComparisonConfig
 from s2s.config.options import option
 from s2s.config.training import Task
-from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError, RunError
-from s2s.evaluation.significance import Resampling
 from s2s.evaluation.testsets import read_scored_text
 from s2s.files import write_text
 from s2s.runs.folder import RunFolder
@@ -46,21 +43,8 @@ def report(config: ReportConfig) -> None:
         )
     runs, texts = read_runs(folders), list[ReportedText]()
     if config.scores and task is Task.translate:
-        data, significance = config.data, config.significance
-        is_given = data.test or data.testset
-        text = read_scored_text(data.test, data.testset, data.language_pair, folders) if is_given else None
-        num_samples = {
-            Resampling.bootstrap: significance.bootstrap_samples,
-            Resampling.randomization: significance.randomization_samples,
-        }
-        load = partial(
-            Translator.load,
-            search=config.search,
-            device=config.device,
-            precision=config.precision,
-            batch_size=config.batch_size,
-        )
-        runs, texts = score_runs(runs, folders, text, load, num_samples, significance.seed)
+        text = read_scored_text(config.data, folders) if config.data.test or config.data.testset else None
+        runs, texts = score_runs(runs, folders, text, config)
     write_text(Path(config.output), report_page(runs, texts, config.samples))
     print(config.output)
 

@@ -69,6 +69,24 @@ def read_gold(path: Path) -> list[GoldLinks]:
     return golds
 
 
+def check_gold(gold: GoldLinks, num_sources: int, num_targets: int, place: str) -> None:
+    """Ensure that gold links lie inside the sentences that they are said to be about.
+
+    Args:
+        num_sources, num_targets: words of the sentences.
+        place: of the links, for the message.
+
+    Raises:
+        DataError: one lies outside.
+    """
+    for source, target in sorted(gold.sure | gold.possible):
+        if source >= num_sources or target >= num_targets:
+            raise DataError(
+                f"{place}: the link {source}-{target}, counted from 0, lies outside sentences of {num_sources} and "
+                f"{num_targets} words: does the file count from 1, name target words first, or belong to other text?"
+            )
+
+
 @dataclass(frozen=True)
 class AlignmentScores:
     """Counts of links, added up over a corpus, and what follows from them (Och and Ney 2003, section 5).
@@ -108,6 +126,20 @@ class AlignmentScores:
         It is 0 if every sure link is found and no link lies outside P, and 1 if nothing fits.
         """
         return 1 - (self.num_found_sure + self.num_found_possible) / (self.num_found + self.num_sure)
+
+    def as_json(self) -> dict[str, int | float]:
+        """For a program to read, shares rounded."""
+        return {
+            "pairs": self.num_pairs,
+            "links": self.num_found,
+            "sure": self.num_sure,
+            "possible": self.num_possible,
+            "sure_found": self.num_found_sure,
+            "possible_found": self.num_found_possible,
+            "precision": round(self.precision, 6),
+            "recall": round(self.recall, 6),
+            "aer": round(self.error_rate, 6),
+        }
 
 
 def alignment_scores(predicted: Iterable[AbstractSet[Link]], golds: Iterable[GoldLinks]) -> AlignmentScores:

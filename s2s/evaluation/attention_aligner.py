@@ -1,4 +1,4 @@
-"""Word alignments of given sentence pairs, read off a model's attention.
+"""Word alignments of given sentence pairs, taken from a model's attention.
 
 S source pieces, T target pieces, I source words, J target words. Words are what white space separates in the text as it
 is given, so that their numbers are those that other programs count.
@@ -17,10 +17,10 @@ from s2s.errors import RunError
 
 
 class AttentionAligner:
-    """Links each target word to the source words that the model looks at in the step that says it.
+    """Links each target word to the source words to which the model attends in the step that predicts it.
 
-    The step after, which reads the word, looks elsewhere already: on the phrasebook's test set, with a run of 791
-    steps, its weights gave an alignment error rate of 0.55 in place of 0.20.
+    The next step, which reads the word, already attends to others: on the phrasebook's test set, with a run of 791
+    steps, its weights gave an alignment error rate of 0.55 instead of 0.20.
     """
 
     def __init__(self, decoder: ForcedDecoder, threshold: float | None = None) -> None:

@@ -17,7 +17,7 @@ NUM_BINS = 10
 
 @dataclass(frozen=True)
 class Bin:
-    """Texts about whose label a model is about equally sure.
+    """Texts of whose label a model is about equally certain.
 
     Attributes:
         low, high: bounds of the confidence, the upper one included.
@@ -71,7 +71,7 @@ class ClassificationScores:
 
 
 def classification_scores(log_probabilities_NC: Floats, class_N: Ids) -> ClassificationScores:
-    """Compare the likeliest class of each text, the first of equals, with its own; there must be a text."""
+    """Compare the most probable class of each text, the first of equals, with its own; there must be a text."""
     num_classes = log_probabilities_NC.shape[1]
     given_N = log_probabilities_NC.argmax(axis=1)
     confusion_CC = np.bincount(class_N * num_classes + given_N, minlength=num_classes**2).reshape(num_classes, -1)

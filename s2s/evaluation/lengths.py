@@ -55,17 +55,14 @@ def length_groups(sources: Sequence[str], edges: Sequence[int]) -> list[LengthGr
     rows: list[list[int]] = [[] for _ in range(len(edges) + 1)]
     for row, length in enumerate(lengths):
         rows[bisect_right(edges, length)].append(row)
+    firsts, lasts = [0, *edges], [edge - 1 for edge in edges]
+    names = [str(last) if first == last else f"{first}-{last}" for first, last in zip(firsts, lasts, strict=False)]
+    names.append(f"{firsts[-1]}-")
     return [
         LengthGroup(name, chosen, sum(lengths[row] for row in chosen) / len(chosen))
-        for name, chosen in zip(_names(edges), rows, strict=True)
+        for name, chosen in zip(names, rows, strict=True)
         if chosen
     ]
-
-
-def _names(edges: Sequence[int]) -> list[str]:
-    firsts, lasts = [0, *edges], [edge - 1 for edge in edges]
-    closed = [str(last) if first == last else f"{first}-{last}" for first, last in zip(firsts, lasts, strict=False)]
-    return [*closed, f"{firsts[-1]}-"]
 
 
 def scores_by_length(
@@ -88,8 +85,8 @@ def intervals_by_length(
     seed: int,
     labels: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Significance]:
-    """How sure each group's score is, by bootstrap resampling of its lines; options as `resample` has them."""
-    significance = []
+    """How certain each group's score is, by bootstrap resampling of its lines; options as `resample` has them."""
+    intervals = []
     for group in groups:
         [found] = resample(
             Resampling.bootstrap,
@@ -100,8 +97,8 @@ def intervals_by_length(
             seed=seed,
             labels=labels,
         )
-        significance.append(found["score"])
-    return significance
+        intervals.append(found["score"])
+    return intervals
 
 
 def _chosen(group: LengthGroup, lines: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What systems scored on one test set, for people (a table) and for programs (JSON)."""
+"""Scores of systems on one test set, for people (a table) and for programs (JSON)."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,12 @@ from s2s.evaluation.scores import Scores
 from s2s.evaluation.significance import Resampling, Significance
 from s2s.text_tables import table
 
-_TITLES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
+TITLES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
 
 
 @dataclass(frozen=True)
 class ScoredSystem:
-    """A system and what came of it.
+    """A system's translations of a test set, and their scores.
 
     Attributes:
         name: a run or a kind of search.
@@ -22,7 +22,7 @@ class ScoredSystem:
         scores: see `corpus_scores`; `lowercased_bleu` among them.
         translation_s: seconds it took to translate.
         output: name of the file that holds the translations.
-        significance: what each kind of resampling that was asked for says of each score.
+        significance: of each score, by each kind of resampling that was asked for.
     """
 
     name: str
@@ -32,8 +32,13 @@ class ScoredSystem:
     output: str
     significance: Mapping[Resampling, Mapping[str, Significance]] = field(default_factory=dict)
 
+    def interval(self, name: str) -> tuple[float, float] | None:
+        """Ends of the 95 % confidence interval of a score, where there is one."""
+        significance = self.significance.get(Resampling.bootstrap, {}).get(name)
+        return None if significance is None else significance.interval
+
     def as_json(self) -> dict[str, Any]:
-        """All but its name and translations; what is not known is left out."""
+        """All but its name and translations; what is None is left out."""
         significance = {
             method.name: {
                 name: {key: value for key, value in dataclasses.asdict(found).items() if value is not None}
@@ -51,10 +56,10 @@ def score_table(title: str, systems: Sequence[ScoredSystem]) -> str:
         title: of the column of names.
         systems: at least one; the baseline first.
     """
-    rows = [[title, *_TITLES.values(), "seconds"]]
+    rows = [[title, *TITLES.values(), "seconds"]]
     for system in systems:
         rows += [_scores(system), *_differences(systems[0], system)]
-    signatures = [f"{title:5} {systems[0].scores[f'{name}_signature']}" for name, title in _TITLES.items()]
+    signatures = [f"{title:5} {systems[0].scores[f'{name}_signature']}" for name, title in TITLES.items()]
     lowercased = ", ".join(f"{system.name} {system.scores['lowercased_bleu']:.2f}" for system in systems)
     return "\n".join(
         [
@@ -68,24 +73,20 @@ def score_table(title: str, systems: Sequence[ScoredSystem]) -> str:
 
 def _scores(system: ScoredSystem) -> list[str]:
     """A row of scores, with confidence intervals where they are known."""
-    intervals = system.significance.get(Resampling.bootstrap, {})
-    cells = [f"{system.scores[name]:.2f}{_interval(intervals.get(name))}" for name in _TITLES]
+    cells = []
+    for name in TITLES:
+        interval = system.interval(name)
+        cells.append(f"{system.scores[name]:.2f}" + (" [{:.2f}, {:.2f}]".format(*interval) if interval else ""))
     return [system.name, *cells, f"{system.translation_s:.2f}"]
-
-
-def _interval(significance: Significance | None) -> str:
-    if significance is None or significance.mean is None or significance.ci is None:
-        return ""
-    return f" [{significance.mean - significance.ci:.2f}, {significance.mean + significance.ci:.2f}]"
 
 
 def _differences(baseline: ScoredSystem, system: ScoredSystem) -> list[list[str]]:
     """Rows that compare a system to the baseline; none for the baseline itself, or where nothing was tested."""
-    tests = {method: [found[name].p_value for name in _TITLES] for method, found in system.significance.items()}
+    tests = {method: [found[name].p_value for name in TITLES] for method, found in system.significance.items()}
     tests = {method: p_values for method, p_values in tests.items() if None not in p_values}
     if not tests:
         return []
-    gains = [f"{float(system.scores[name]) - float(baseline.scores[name]):+.2f}" for name in _TITLES]
+    gains = [f"{float(system.scores[name]) - float(baseline.scores[name]):+.2f}" for name in TITLES]
     return [["  difference", *gains, ""], *(_p_values(method, p_values) for method, p_values in tests.items())]
 
 

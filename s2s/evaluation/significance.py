@@ -1,4 +1,4 @@
-"""How sure a score is, and whether two systems differ by more than chance: sacrebleu's own resampling tests.
+"""How certain a score is, and whether two systems differ by more than chance: sacrebleu's own resampling tests.
 
 The systems have translated the same test set. The first one is the baseline; every other one is compared to it.
 """
@@ -46,6 +46,11 @@ class Significance:
     p_value: float | None
     signature: str
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The two ends of mean ± ci; None for randomization."""
+        return None if self.mean is None or self.ci is None else (self.mean - self.ci, self.mean + self.ci)
+
 
 def resample(
     method: Resampling,
@@ -57,7 +62,7 @@ def resample(
     seed: int,
     labels: Mapping[str, str] = MappingProxyType({}),
 ) -> list[dict[str, Significance]]:
-    """Ask of each system how sure its scores are, and whether they differ from those of the first.
+    """Confidence intervals of each system's scores, and tests of whether they differ from those of the first.
 
     Args:
         systems: the translations of each, the baseline first; it may be alone.
@@ -68,17 +73,18 @@ def resample(
         labels: see `corpus_scores`.
 
     Returns:
-        For each system what is known of each score, by its name.
+        For each system the significance of each score, by its name.
     """
     assert seed > 0
-    with _sacrebleu(seed):
+    with _quiet_sacrebleu(seed):
         found = {
-            name: _ask(method, systems, references, metric, num_samples, labels) for name, metric in metrics.items()
+            name: _resample_metric(method, systems, references, metric, num_samples, labels)
+            for name, metric in metrics.items()
         }
     return [{name: significance[index] for name, significance in found.items()} for index in range(len(systems))]
 
 
-def _ask(
+def _resample_metric(
     method: Resampling,
     systems: Sequence[Sequence[str]],
     references: Sequence[Sequence[str]],
@@ -86,7 +92,7 @@ def _ask(
     num_samples: int,
     labels: Mapping[str, str],
 ) -> list[Significance]:
-    """What is known of one score of each system. Of two metrics of one kind, sacrebleu would keep only the last."""
+    """The significance of one score of each system. Of two metrics of one kind, sacrebleu would keep only the last."""
     named = [(str(index), translations) for index, translations in enumerate(systems)]
     test = PairedTest(named, {"metric": metric}, references, test_type=method.value, n_samples=num_samples)
     signatures, columns = test()
@@ -110,8 +116,8 @@ def _rounded(value: float | None) -> float | None:
 
 
 @contextmanager
-def _sacrebleu(seed: int) -> Iterator[None]:
-    """Within the block, sacrebleu draws from this seed, which it takes from the environment only, and is quiet."""
+def _quiet_sacrebleu(seed: int) -> Iterator[None]:
+    """A block in which sacrebleu has this seed, which it takes from the environment only, and logs no warnings."""
     seed_before, level_before = os.environ.get(_SEED), _SACREBLEU.level
     os.environ[_SEED] = str(seed)
     _SACREBLEU.setLevel(logging.ERROR)  # its warnings were given when the same text was scored

@@ -1,18 +1,31 @@
-"""TODO: say what s2s.evaluation.systems is."""
+"""Systems that translate a test set: their scores, and how significant the differences between them are."""
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
+from s2s.config.decoding import SignificanceConfig, TranslatingConfig
 from s2s.decoding.translator import Translator
 from s2s.evaluation.score_table import ScoredSystem
 from s2s.evaluation.scores import comparable_metrics, corpus_scores, lowercased_metric
 from s2s.evaluation.significance import Resampling, resample
 from s2s.evaluation.testsets import ScoredText
+from s2s.runs.folder import RunFolder
 
 
-def scored(name: str, translator: Translator, text: ScoredText) -> ScoredSystem:
-    """Translate, and score the translations."""
+def load_translator(run: RunFolder, options: TranslatingConfig) -> Translator:
+    """The translator of a run, as the options of a command have it."""
+    return Translator.load(
+        run.path,
+        search=options.search,
+        device=options.device,
+        precision=options.precision,
+        batch_size=options.batch_size,
+    )
+
+
+def score_system(name: str, translator: Translator, text: ScoredText) -> ScoredSystem:
+    """Translate a text, and score the translations."""
     metrics = {**comparable_metrics(text.target_language), **lowercased_metric(text.target_language)}
     started_s = time.perf_counter()
     hypotheses = translator.translate(text.sources)
@@ -22,22 +35,24 @@ def scored(name: str, translator: Translator, text: ScoredText) -> ScoredSystem:
 
 
 def with_significance(
-    systems: Sequence[ScoredSystem], text: ScoredText, num_samples: Mapping[Resampling, int], seed: int
+    systems: Sequence[ScoredSystem],
+    text: ScoredText,
+    options: SignificanceConfig,
+    methods: Iterable[Resampling] = Resampling,
 ) -> list[ScoredSystem]:
-    """The same systems with confidence intervals and tests of how they differ from the first.
-
-    Args:
-        num_samples: of each kind of resampling that is wanted.
-        seed: at least 1.
-    """
-    for method, number in num_samples.items():
+    """The same systems with confidence intervals, and with tests of how they differ from the first."""
+    num_samples = {
+        Resampling.bootstrap: options.bootstrap_samples,
+        Resampling.randomization: options.randomization_samples,
+    }
+    for method in methods:
         found = resample(
             method,
             [system.hypotheses for system in systems],
             text.references,
             comparable_metrics(text.target_language),
-            num_samples=number,
-            seed=seed,
+            num_samples=num_samples[method],
+            seed=options.seed,
             labels=text.labels,
         )
         systems = [

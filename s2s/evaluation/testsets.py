@@ -15,6 +15,7 @@ from sacrebleu import (
     get_source_file,
 )
 
+from s2s.config.decoding import ScoredData
 from s2s.data.text.parallel_text import read_pairs
 from s2s.errors import ConfigError, DataError, S2SError
 from s2s.runs.folder import RunFolder
@@ -30,7 +31,7 @@ class ScoredText:
         name: what files of its translations are called.
         sources: its lines.
         references: one or more translations of all lines.
-        labels: what the signatures of its scores say about it.
+        labels: what the signatures of its scores add.
         target_language: by which sacrebleu chooses BLEU's tokenizer, as for its own test sets; empty: 13a.
     """
 
@@ -41,13 +42,11 @@ class ScoredText:
     target_language: str = ""
 
 
-def read_scored_text(
-    files: Sequence[str], testset: str | None, language_pair: str | None, runs: Sequence[RunFolder]
-) -> ScoredText:
+def read_scored_text(data: ScoredData, runs: Sequence[RunFolder]) -> ScoredText:
     """The text of two files, or one of sacrebleu's test sets, or else the test set that the runs share."""
-    if testset is not None and language_pair is not None:
-        return named_text(testset, language_pair)
-    return file_text(*map(Path, files)) if files else own_text(runs)
+    if data.testset is not None and data.language_pair is not None:
+        return named_text(data.testset, data.language_pair)
+    return file_text(*map(Path, data.test)) if data.test else own_text(runs)
 
 
 def file_text(source: Path, *references: Path, name: str | None = None) -> ScoredText:
@@ -132,7 +131,7 @@ def _fetch(name: str, language_pair: str) -> list[Path]:
 
 @contextmanager
 def _silence_limit(timeout_s: float) -> Iterator[None]:
-    """Within the block, a connection that is silent for so long is an error."""
+    """A block in which a connection that is silent for this long is an error."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(timeout_s)
     try:

@@ -1,21 +1,14 @@
 """Copying a word across fillers: the task, its score on paper, and who learns it."""
 
-import json
-import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from browser import svg_texts
-from processes import Caller
 from s2s.analysis.copy_task import NUM_FILLERS, NUM_LETTERS, accuracy, build_copy_model, copy_batch, train_to_copy
 from s2s.config.model import AttentionScore, Cell
 from s2s.data.vocabulary.subwords import BOS, EOS
-from s2s.errors import ConfigError
-from tiny_runs import compose
 
 
 def batch_of(num_words: int, word_length: int, distance: int, seed: int = 1) -> Any:
@@ -61,7 +54,7 @@ def test_every_kind_of_model_copies_across_one_filler(cell: Cell, score: Attenti
     torch.manual_seed(1)
     model, unseen = build_copy_model(cell, score, 32), batch_of(100, 1, 1, seed=0)
     before = accuracy(model, unseen)
-    train_to_copy(model, 1, word_length=1, steps=250, batch_size=16, seed=1)
+    train_to_copy(model, 1, word_length=1, num_steps=250, batch_size=16, seed=1)
     assert before < 0.3
     assert accuracy(model, unseen) > 0.9
 
@@ -72,64 +65,7 @@ def test_attention_copies_where_a_plain_rnn_has_forgotten() -> None:
     for score in (AttentionScore.none, AttentionScore.dot):
         torch.manual_seed(1)
         model = build_copy_model(Cell.rnn, score, 64)
-        train_to_copy(model, 30, word_length=2, steps=300, batch_size=32, seed=1)
+        train_to_copy(model, 30, word_length=2, num_steps=300, batch_size=32, seed=1)
         found[score] = accuracy(model, batch_of(500, 2, 30, seed=0))
     assert found[AttentionScore.none] < 0.1
     assert found[AttentionScore.dot] > 0.9
-
-
-def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    picture = tmp_path / "memory.svg"
-    options = "distances=[1,4]", "steps=2", "hidden_size=8", "word_length=1", "batch_size=3", "seeds=2"
-    ended = call_command("memory", *options, "cells=[gru]", "attention_cells=[lstm]", f"output={picture}")
-    assert ended.code == 0, ended.err
-    result = json.loads(ended.out)
-    assert result["chance"] == 0.1
-    assert [(row["cell"], row["attention"], row["distance"]) for row in result["rows"]] == [
-        ("gru", "none", 1),
-        ("gru", "none", 4),
-        ("lstm", "dot", 1),
-        ("lstm", "dot", 4),
-    ]
-    assert all(len(row["accuracies"]) == 2 and 0 <= min(row["accuracies"]) <= 1 for row in result["rows"])
-    assert "lstm with attention" in caplog.text
-    written = svg_texts(picture)
-    assert "words of 1 letters, after 2 training steps" in written
-    assert written[:2] == ["1", "4"]
-    assert written[-2:] == ["gru", "lstm with attention"]
-    assert picture.read_text(encoding="utf-8").count('<g id="LineCollection_') == 2  # the spread of each kind
-
-
-def test_the_same_command_gives_the_same_figures(call_command: Caller) -> None:
-    options = "distances=[2]", "steps=3", "hidden_size=8", "cells=[lstm]", "attention_cells=[]", "output=null"
-    first, second = (call_command("memory", *options) for _ in range(2))
-    assert (first.code, second.code) == (0, 0), first.err
-    assert first.out == second.out
-    assert len(json.loads(first.out)["rows"]) == 1
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        ["distances=[]"],
-        ["distances=[0]"],
-        ["distances=[3,1]"],
-        ["distances=[3,3]"],
-        ["cells=[rnn,rnn]"],
-        ["attention_cells=[gru,lstm,gru]"],
-        ["cells=[]", "attention_cells=[]"],
-    ],
-)
-def test_impossible_options_are_refused(options: list[str]) -> None:
-    with pytest.raises(ConfigError, match=options[0].split("=")[0]):
-        compose("memory", *options)
-
-
-def test_what_was_measured_is_printed_even_if_it_cannot_be_drawn(tmp_path: Path, call_command: Caller) -> None:
-    (tmp_path / "folder.png").mkdir()
-    options = "distances=[2]", "steps=2", "hidden_size=8", "cells=[gru]", "attention_cells=[]"
-    ended = call_command("memory", *options, f"output={tmp_path / 'folder.png'}")
-    assert ended.code == 1
-    assert "folder.png" in ended.err
-    assert len(json.loads(ended.out)["rows"]) == 1

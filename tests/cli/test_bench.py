@@ -1,3 +1,5 @@
+"""`bench`: speeds as shares of what the machine can do."""
+
 import json
 from pathlib import Path
 

@@ -14,11 +14,10 @@ from s2s.analysis.run_comparison import differing
 from s2s.analysis.run_report import ReportedRun, ReportedSystem, ReportedText
 from s2s.config.training import MEASURES_OF, Measures, Task
 from s2s.evaluation.lengths import even_edges, length_groups, scores_by_length
-from s2s.evaluation.score_table import ScoredSystem
+from s2s.evaluation.score_table import TITLES, ScoredSystem
 from s2s.evaluation.scores import comparable_metrics
 from s2s.evaluation.significance import Resampling
 
-_TITLES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
 _LOSSES = {"train": "training", "dev": "dev"}
 _X_AXES: dict[str, Callable[[Mapping[str, Any]], float]] = {
     "updates of the weights": lambda row: float(row["step"]),
@@ -165,7 +164,7 @@ def _text_values(results: ReportedText, num_samples: int) -> dict[str, Any]:
         "search": results.search,
         "systems": systems,
         "scores": _scores(systems),
-        "score_signatures": [systems[0].scored.scores[f"{name}_signature"] for name in _TITLES],
+        "score_signatures": [systems[0].scored.scores[f"{name}_signature"] for name in TITLES],
         "resampling_signatures": [found.signature for of_method in resampled for found in of_method.values()],
         "length_chart": line_chart(lines, x_name="words of the source (mean of a group of lines)", y_name="BLEU"),
         "by_length": (
@@ -186,19 +185,15 @@ def _scores(systems: Sequence[ReportedSystem]) -> Table:
     """Scores with intervals, and for all runs but the first how they differ from it."""
     rows: list[list[object]] = []
     for system in systems:
-        rows.append([system.run, *(_score(system.scored, name) for name in _TITLES)])
+        rows.append([system.run, *(_score(system.scored, name) for name in TITLES)])
         if system is not systems[0]:
-            rows.append(["difference, p", *(_difference(systems[0].scored, system.scored, name) for name in _TITLES)])
-    return ["run", *_TITLES.values()], rows
+            rows.append(["difference, p", *(_difference(systems[0].scored, system.scored, name) for name in TITLES)])
+    return ["run", *TITLES.values()], rows
 
 
 def _score(system: ScoredSystem, name: str) -> str:
-    found = system.significance.get(Resampling.bootstrap, {}).get(name)
-    score = f"{float(system.scores[name]):.2f}"
-    if found is None or found.mean is None or found.ci is None:
-        return score
-    interval = f"[{found.mean - found.ci:.2f}, {found.mean + found.ci:.2f}]"
-    return Markup("{} <small>{}</small>").format(score, interval)
+    score, interval = f"{float(system.scores[name]):.2f}", system.interval(name)
+    return score if interval is None else Markup("{} <small>[{:.2f}, {:.2f}]</small>").format(score, *interval)
 
 
 def _difference(baseline: ScoredSystem, system: ScoredSystem, name: str) -> str:

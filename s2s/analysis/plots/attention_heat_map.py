@@ -32,8 +32,7 @@ def plot_attention(
         path: the file to write; its folder is made if need be.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
-        ConfigError: the file's suffix names another format.
+        S2SError: see `new_figure`.
         ValueError: the weights are not finite, or of another shape than the words ask for.
     """
     if weights_TS.shape != (len(target_words), len(source_words)) or weights_TS.size == 0:

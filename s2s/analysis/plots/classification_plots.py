@@ -1,4 +1,4 @@
-"""Pictures of how a classifier does: which labels it takes for which, and whether its probabilities mean what they say.
+"""Pictures of how good a classifier is: which labels it confuses, and whether its probabilities can be trusted.
 
 C classes, M bins of confidence.
 """
@@ -30,8 +30,7 @@ def plot_confusion(confusion_CC: Sequence[Sequence[int]], names: Sequence[str], 
     cells have no numbers, and among more (80 or so) the axes no names.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
-        ConfigError: the file's suffix names another format.
+        S2SError: see `new_figure`.
     """
     counts_CC = np.asarray(confusion_CC)
     shares_CC = counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1)
@@ -73,8 +72,7 @@ def plot_reliability(bins_M: Sequence[Bin], path: Path) -> None:
     A point on the diagonal: of the texts labelled with a probability of 0.8, 80 % are labelled rightly.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
-        ConfigError: the file's suffix names another format.
+        S2SError: see `new_figure`.
     """
     filled = [each for each in bins_M if each.num_texts]
     with new_figure(path) as figure:

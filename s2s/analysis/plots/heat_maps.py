@@ -54,8 +54,7 @@ def plot_heat_maps(
         divided_after: rows above a line between two groups; left out: there is none.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
-        ConfigError: the file's suffix names another format.
+        S2SError: see `new_figure`.
     """
     rows, columns, title = list(map(printable, rows)), list(map(printable, columns)), printable(" ".join(title.split()))
     width, height = max(3.0, 0.3 * len(columns)), max(1.5, 0.21 * len(rows))  # inches of a map

@@ -76,8 +76,7 @@ def plot_panels(panels: Sequence[Panel], path: Path, *, num_columns: int = 2) ->
         path: the file to write; its folder is made if need be.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
-        ConfigError: the file's suffix names another format.
+        S2SError: see `new_figure`.
     """
     columns = min(num_columns, len(panels))
     rows = -(-len(panels) // columns)
@@ -91,7 +90,7 @@ def plot_panels(panels: Sequence[Panel], path: Path, *, num_columns: int = 2) ->
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
         figure.tight_layout(w_pad=2.5, h_pad=2)
-        _add_legend(figure, panels)
+        _add_legend(figure)
 
 
 def _draw_panel(axes: "Axes", panel: Panel) -> None:
@@ -121,6 +120,7 @@ def _draw_line(axes: "Axes", line: Curve) -> None:
         linewidth=1.6,
         marker=MARKERS[line.colour % len(MARKERS)] if has_points else "",
         markersize=4.5,
+        label=printable(line.name),
     )
     if line.low_N and has_points:
         axes.vlines(line.x_N, line.low_N, line.high_N, color=colour, linewidth=1.2)
@@ -153,22 +153,15 @@ def _power(exponent: int) -> str:
     return "10" + str(exponent).translate(_SUPERSCRIPTS)
 
 
-def _add_legend(figure: "Figure", panels: Sequence[Panel]) -> "Legend":
+def _add_legend(figure: "Figure") -> "Legend":
     """Each name once, below all panels, where no curve is."""
-    from matplotlib.lines import Line2D
-
-    lines = {line.name: line for panel in panels for line in panel.lines if line.name}
-    handles = []
-    for line in lines.values():
-        sample = Line2D([], [], color=COLOURS[line.colour % len(COLOURS)], linestyle=line.dash or "none", linewidth=1.6)
-        if line.dash == "" or len(line.x_N) <= _FEW_POINTS:
-            sample.set(marker=MARKERS[line.colour % len(MARKERS)], markersize=5)
-        handles.append(sample)
+    pairs = [pair for axes in figure.axes for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
+    handles = {name: handle for handle, name in pairs}
     width = figure.get_size_inches()[0]
-    columns = max(1, min(len(lines), int(width * 10 / (max(len(name) for name in lines) + 8))))
+    columns = max(1, min(len(handles), int(width * 10 / (max(map(len, handles)) + 8))))
     return figure.legend(
-        handles,
-        list(map(printable, lines)),
+        list(handles.values()),
+        list(handles),
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
         ncols=columns,

@@ -242,7 +242,5 @@ def _weather_phrases(korean: str, english: str) -> tuple[dict[str, Phrase], str]
     return phrases, name
 
 
-@cache
-def grammar(split: Split) -> Grammar:
-    """The split's combinations, indexed when first asked for."""
-    return Grammar(split)
+grammar = cache(Grammar)
+"""The combinations of a split, indexed when first asked for."""

@@ -81,13 +81,6 @@ LIMITED = {
 }
 
 
-def _tenses_of(verb: Verb) -> list[str]:
-    for flag, tenses in LIMITED.items():
-        if flag in verb.flags:
-            return tenses
-    return TENSES
-
-
 def _time_phrases() -> dict[str, list[Phrase]]:
     """The adverbials of time that go with each tense."""
     hours = [hour.strip().split() for hour in lexicon.HOURS.split(";")]
@@ -151,7 +144,10 @@ class SentenceGenerator:
         self.owners = [SPEAKER] * 12 + [p for p in lexis.people if p.kind in {"name", "he", "she"}]
         self.companions = [p for p in lexis.people if p.kind in {"name", "he", "she", "kin"}]
         self.attributes = lexis.attributes
-        self.degrees = {value: _degrees(cell) for value, cell in lexicon.DEGREES.items()}
+        self.degrees = {
+            value: [aligned(*degree.strip().split(maxsplit=1)) for degree in cell.split(";")]
+            for value, cell in lexicon.DEGREES.items()
+        }
         self.days = {
             "past": [aligned(korean, english) for korean, english in rows(lexicon.TIMES_PAST)],
             "future": [aligned(korean, english) for korean, english in rows(lexicon.TIMES_FUTURE)],
@@ -271,7 +267,7 @@ class SentenceGenerator:
     def statement(self) -> Sentence | None:
         """저는 어제 도서관에서 책을 읽었어요. = I read a book at the library yesterday."""
         clause = self.pick(self.pick(self.grammar.statements))
-        form = self.pick(_tenses_of(clause.verb))
+        form = self.pick(next((LIMITED[flag] for flag in LIMITED if flag in clause.verb.flags), TENSES))
         shape = form + "_I" if form in {"want", "wanted"} and clause.subject in {SPEAKER, GROUP} else form
         phrases = self.core(clause, shape)
         self.add_company(phrases, clause)
@@ -692,10 +688,6 @@ def _domain(clause: Clause) -> int:
     assert clause.complement
     tags = clause.complement.tags
     return next((k for k, domain in enumerate(lexicon.DOMAINS) if tags & set(domain.split())), -1)
-
-
-def _degrees(cell: str) -> list[Phrase]:
-    return [aligned(*degree.strip().split(maxsplit=1)) for degree in cell.split(";")]
 
 
 def _manners() -> dict[str, list[Phrase]]:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from s2s.config.data import Split
 from s2s.data.phrasebook.generate import chunk_numbers, generate_chunk
-from s2s.data.text.cleaning import Digests, digest64, first_distinct
+from s2s.data.text.cleaning import Hashes, first_distinct, hash64
 from s2s.data.word_alignment import format_pharaoh
 from s2s.files import replacing
 from s2s.workers import Workers
@@ -46,10 +46,10 @@ def write_phrasebook(folder: Path, split: Split, num_pairs: int, seed: int, *, a
 
 def _generate_lines(
     split: Split, num_pairs: int, seed: int, number: int
-) -> tuple[Digests, tuple[list[str], list[str], list[str]]]:
-    """Digests of the Korean lines of a chunk; and the lines in Korean, in English, and their word alignments."""
+) -> tuple[Hashes, tuple[list[str], list[str], list[str]]]:
+    """Hashes of the Korean lines of a chunk; and the lines in Korean, in English, and their word alignments."""
     pairs = generate_chunk(split, number, num_pairs, seed)
     sources = [pair.source for pair in pairs]
     alignments = [format_pharaoh(pair.alignment) for pair in pairs]
-    digests_N = np.array([digest64(source) for source in sources], dtype=np.uint64)
-    return digests_N, (sources, [pair.target for pair in pairs], alignments)
+    hashes_N = np.array([hash64(source) for source in sources], dtype=np.uint64)
+    return hashes_N, (sources, [pair.target for pair in pairs], alignments)

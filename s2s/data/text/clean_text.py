@@ -21,18 +21,18 @@ from s2s.data.text.cleaning import (
     KEPT,
     CleaningReport,
     CleaningRules,
-    Codes,
-    Digests,
-    DigestSet,
     Flags,
+    Hashes,
+    HashSet,
+    Reasons,
     clean_pairs,
     drop_duplicates,
     first_distinct,
-    pair_digests,
+    hash_pairs,
 )
 from s2s.data.text.corpus_reader import CorpusReader
 from s2s.data.text.parallel_text import Pair
-from s2s.data.text.splits import DEV, TEST, TRAIN, choose_splits, rank_sources
+from s2s.data.text.splits import DEV, TEST, TRAIN, Splits, choose_splits, rank_sources
 from s2s.errors import DataError
 from s2s.files import write_bytes
 from s2s.workers import Workers
@@ -122,21 +122,21 @@ class _CheckedChunk(NamedTuple):
     Attributes:
         text: of all pairs, those to be dropped too.
         reasons_N: KEPT, or why a pair is dropped.
-        digests_N: of whole pairs.
+        hashes_N: of whole pairs.
         ranks_N: of sources; 0 where nothing is cut out.
     """
 
     text: bytes
-    reasons_N: Codes
-    digests_N: Digests
-    ranks_N: Digests
+    reasons_N: Reasons
+    hashes_N: Hashes
+    ranks_N: Hashes
 
     def select(self, is_selected_N: Flags) -> "_CheckedChunk":
         """Some of the pairs."""
         return _CheckedChunk(
             select_pairs(self.text, is_selected_N),
             self.reasons_N[is_selected_N],
-            self.digests_N[is_selected_N],
+            self.hashes_N[is_selected_N],
             self.ranks_N[is_selected_N],
         )
 
@@ -148,12 +148,12 @@ def _check_chunk(reader: CorpusReader, rules: CleaningRules | None, seed: int | 
     if rules is not None:
         pairs, reasons_N = clean_pairs(pairs, rules)
     ranks_N = np.zeros(len(pairs), dtype=np.uint64) if seed is None else rank_sources(pairs, seed)
-    return _CheckedChunk(pack_pairs(pairs), reasons_N, pair_digests(pairs), ranks_N)
+    return _CheckedChunk(pack_pairs(pairs), reasons_N, hash_pairs(pairs), ranks_N)
 
 
 def _clean_train(
     folder: Path, workers: Workers, reader: CorpusReader, rules: CleaningRules | None, seed: int | None
-) -> tuple[CleaningReport, list[Digests]]:
+) -> tuple[CleaningReport, list[Hashes]]:
     """Write the training pairs that are kept.
 
     Returns:
@@ -161,14 +161,14 @@ def _clean_train(
     """
     chunks = workers.in_order(partial(_check_chunk, reader, rules, seed), reader.chunks())
     if reader.num_distinct is not None:
-        distinct = first_distinct(((chunk.digests_N, chunk) for chunk in chunks), reader.num_distinct)
+        distinct = first_distinct(((chunk.hashes_N, chunk) for chunk in chunks), reader.num_distinct)
         chunks = (chunk.select(is_chosen_N) for is_chosen_N, chunk in distinct)
     report = CleaningReport() if rules is None else CleaningReport(rules.reasons)
-    all_ranks, seen = [], DigestSet()
+    all_ranks, seen = [], HashSet()
     with tqdm(desc="reading", unit="pair", unit_scale=True, leave=False, disable=None) as bar:
         for number, chunk in enumerate(chunks):
             if rules is not None and reader.num_distinct is None:
-                drop_duplicates(chunk.reasons_N, chunk.digests_N, seen)
+                drop_duplicates(chunk.reasons_N, chunk.hashes_N, seen)
             report.add(chunk.reasons_N)
             kept = chunk.select(chunk.reasons_N == KEPT)
             write_bytes(folder / f"train.{number:05}", kept.text)
@@ -183,7 +183,7 @@ def _clean_train(
 
 
 def _cut_splits(
-    folder: Path, workers: Workers, ranks: Sequence[Digests], cut: Mapping[Split, float]
+    folder: Path, workers: Workers, ranks: Sequence[Hashes], cut: Mapping[Split, float]
 ) -> dict[Split, bytes]:
     """Take dev and test out of the training chunks; returns their text."""
     ranks_N = np.concatenate(ranks)
@@ -195,7 +195,7 @@ def _cut_splits(
     return {split: b"".join(part[split] for part in parts) for split in cut}
 
 
-def _cut_chunk(task: tuple[Path, Codes]) -> dict[Split, bytes]:
+def _cut_chunk(task: tuple[Path, Splits]) -> dict[Split, bytes]:
     """Leave only the training pairs in a chunk; returns the others."""
     path, splits_N = task
     text = path.read_bytes()

@@ -1,6 +1,6 @@
 """Cleaning of training pairs: rules for each pair alone, duplicates, and a count of what was dropped.
 
-What has to be known of all pairs at once is 64-bit digests in arrays: about 30 bytes a pair, so that a huge corpus
+What has to be known of all pairs at once is 64-bit hashes in arrays: about 30 bytes a pair, so that a huge corpus
 needs no huge memory.
 
 N pairs of a chunk.
@@ -20,9 +20,9 @@ from s2s.config.data import Corpus, DataConfig
 from s2s.data.text.parallel_text import Pair
 from s2s.errors import DataError
 
-Digests = npt.NDArray[np.uint64]
+Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
-Codes = npt.NDArray[np.uint8]
+Reasons = npt.NDArray[np.uint8]
 T = TypeVar("T")
 _LEAST_NEW = 0.01  # share of a chunk; with less, going on would hardly come to an end
 
@@ -100,7 +100,7 @@ def build_cleaning_rules(config: DataConfig) -> CleaningRules | None:
     )
 
 
-def clean_pairs(pairs: Sequence[Pair], rules: CleaningRules) -> tuple[list[Pair], Codes]:
+def clean_pairs(pairs: Sequence[Pair], rules: CleaningRules) -> tuple[list[Pair], Reasons]:
     """Normalize white space, and apply the rules to each pair alone.
 
     Runs of white space (in the sense of Unicode: U+00A0, U+2028, U+3000 and the like too) become one space, and none is
@@ -131,7 +131,7 @@ class CleaningReport:
     num_kept: int = 0
     num_dropped: Counter[DropReason] = field(default_factory=Counter)
 
-    def add(self, reasons_N: Codes) -> None:
+    def add(self, reasons_N: Reasons) -> None:
         """Count the pairs of a chunk."""
         nums = np.bincount(reasons_N, minlength=len(DropReason) + 1)
         self.num_kept += int(nums[KEPT])
@@ -152,36 +152,36 @@ class CleaningReport:
 # All pairs together
 
 
-def pair_digests(pairs: Sequence[Pair]) -> Digests:
+def hash_pairs(pairs: Sequence[Pair]) -> Hashes:
     """64 bits for each pair, which stand for its text (N)."""
-    return np.array([digest64("\n".join(pair)) for pair in pairs], dtype=np.uint64)  # neither side holds a "\n"
+    return np.array([hash64("\n".join(pair)) for pair in pairs], dtype=np.uint64)  # neither side holds a "\n"
 
 
-def digest64(text: str) -> int:
+def hash64(text: str) -> int:
     """A hash of 64 bits."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-class DigestSet:
-    """The digests seen so far, 8 bytes each (twice that for a moment), in sorted arrays that double in size."""
+class HashSet:
+    """The hashes seen so far, 8 bytes each (twice that for a moment), in sorted arrays that double in size."""
 
     def __init__(self) -> None:
-        self._arrays: list[Digests] = []
+        self._arrays: list[Hashes] = []
 
-    def add(self, digests_N: Digests) -> Flags:
-        """Add digests; True for each that is new, also among those before it in this array (N)."""
-        order_N = np.argsort(digests_N, kind="stable")
-        sorted_N = digests_N[order_N]
+    def add(self, hashes_N: Hashes) -> Flags:
+        """Add hashes; True for each that is new, also among those before it in this array (N)."""
+        order_N = np.argsort(hashes_N, kind="stable")
+        sorted_N = hashes_N[order_N]
         is_new_N = np.append(True, sorted_N[1:] != sorted_N[:-1])[: len(sorted_N)]
         for array in self._arrays:
             positions_N = np.searchsorted(array, sorted_N)
             is_new_N &= array[np.minimum(positions_N, len(array) - 1)] != sorted_N
         self._merge(sorted_N[is_new_N])
-        result_N = np.empty(len(digests_N), dtype=np.bool_)
+        result_N = np.empty(len(hashes_N), dtype=np.bool_)
         result_N[order_N] = is_new_N
         return result_N
 
-    def _merge(self, array: Digests) -> None:
+    def _merge(self, array: Hashes) -> None:
         while self._arrays and len(self._arrays[-1]) <= 2 * len(array):
             array = np.concatenate([self._arrays.pop(), array])
             array.sort()
@@ -189,21 +189,21 @@ class DigestSet:
             self._arrays.append(array)
 
 
-def drop_duplicates(reasons_N: Codes, digests_N: Digests, seen: DigestSet) -> None:
+def drop_duplicates(reasons_N: Reasons, hashes_N: Hashes, seen: HashSet) -> None:
     """Give kept pairs that stood earlier in this chunk, or in one before it, the reason DUPLICATES, in place.
 
-    Several translations of one sentence stay. Digests of 64 bits stand for the texts; among 10 million pairs, one is
+    Several translations of one sentence stay. Hashes of 64 bits stand for the texts; among 10 million pairs, one is
     wrongly taken for a duplicate with a chance of 3 in a million.
     """
     kept = np.flatnonzero(reasons_N == KEPT)
-    reasons_N[kept[~seen.add(digests_N[kept])]] = DropReason.DUPLICATES
+    reasons_N[kept[~seen.add(hashes_N[kept])]] = DropReason.DUPLICATES
 
 
-def first_distinct(chunks: Iterable[tuple[Digests, T]], num_pairs: int) -> Iterator[tuple[Flags, T]]:
+def first_distinct(chunks: Iterable[tuple[Hashes, T]], num_pairs: int) -> Iterator[tuple[Flags, T]]:
     """Choose the first `num_pairs` different pairs of chunks that hold some more than once.
 
     Args:
-        chunks: digests of the pairs, and anything else.
+        chunks: hashes of the pairs, and anything else.
 
     Yields:
         For each chunk that is needed, True for each of its pairs that is chosen (N), and the other thing.
@@ -211,9 +211,9 @@ def first_distinct(chunks: Iterable[tuple[Digests, T]], num_pairs: int) -> Itera
     Raises:
         DataError: hardly any pair is new any more.
     """
-    num_left, seen = num_pairs, DigestSet()
-    for digests_N, rest in chunks:
-        is_new_N = seen.add(digests_N)
+    num_left, seen = num_pairs, HashSet()
+    for hashes_N, rest in chunks:
+        is_new_N = seen.add(hashes_N)
         if is_new_N.mean() < _LEAST_NEW:
             num_found = num_pairs - num_left
             raise DataError(

@@ -8,19 +8,20 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from s2s.data.text.cleaning import Codes, Digests, digest64, normalize_spaces
+from s2s.data.text.cleaning import Hashes, hash64, normalize_spaces
 from s2s.data.text.parallel_text import Pair
 from s2s.errors import DataError
 
+Splits = npt.NDArray[np.uint8]
 TRAIN, DEV, TEST = 0, 1, 2
 
 
-def rank_sources(pairs: Sequence[Pair], seed: int) -> Digests:
+def rank_sources(pairs: Sequence[Pair], seed: int) -> Hashes:
     """A hash of seed and source for each pair, by which dev and test are chosen (N); white space does not count."""
-    return np.array([digest64(f"{seed}\n{normalize_spaces(pair.source)}") for pair in pairs], dtype=np.uint64)
+    return np.array([hash64(f"{seed}\n{normalize_spaces(pair.source)}") for pair in pairs], dtype=np.uint64)
 
 
-def choose_splits(ranks_N: Digests, num_dev: int, num_test: int) -> Codes:
+def choose_splits(ranks_N: Hashes, num_dev: int, num_test: int) -> Splits:
     """Choose the pairs of dev and test by the ranks of their sources.
 
     Pairs with the same source (but for white space) stay together, so no source of dev or test stands in train.
@@ -52,7 +53,7 @@ def choose_splits(ranks_N: Digests, num_dev: int, num_test: int) -> Codes:
     return splits_N
 
 
-def _fill(splits_N: Codes, rows: npt.NDArray[np.intp], ranks_N: Digests, num_left: dict[int, int]) -> None:
+def _fill(splits_N: Splits, rows: npt.NDArray[np.intp], ranks_N: Hashes, num_left: dict[int, int]) -> None:
     """Put groups of equal rank, in the order of `rows`, where they fit; `num_left` shrinks."""
     sorted_ranks = ranks_N[rows]
     starts = np.flatnonzero(np.append(True, sorted_ranks[1:] != sorted_ranks[:-1])[: len(rows)])

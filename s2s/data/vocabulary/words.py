@@ -84,7 +84,7 @@ def words_of_pieces(pieces: Sequence[str]) -> list[int]:
 def merge_pieces(pieces: Sequence[str]) -> list[str]:
     """Put the words together again; the text of word i is at i, as `words_of_pieces` counts them."""
     words = words_of_pieces(pieces)
-    texts = [""] * _num_words(words)
+    texts = [""] * (words[-1] + 1 if words else 0)
     for word, piece in zip(words, pieces, strict=True):
         texts[word] += piece
     return [_BYTES.sub(_decode_bytes, text).strip(WORD_START).replace(WORD_START, " ") for text in texts]
@@ -134,10 +134,6 @@ def word_weights(
     average_JT = (belongs_TJ / np.maximum(target_sizes, 1)).T
     merged_JI: NDArray[np.float64] = average_JT @ weights_TS.astype(np.float64) @ belongs_SI
     return merged_JI
-
-
-def _num_words(words: Sequence[int]) -> int:
-    return words[-1] + 1 if words else 0
 
 
 def _decode_bytes(match: re.Match[str]) -> str:

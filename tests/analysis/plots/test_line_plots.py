@@ -47,7 +47,7 @@ def test_each_name_is_in_the_legend_once_and_below_all_curves() -> None:
         for each, panel in zip(axes, PANELS[:2], strict=True):
             line_plots._draw_panel(each, panel)
         figure.tight_layout()
-        legend = line_plots._add_legend(figure, PANELS)
+        legend = line_plots._add_legend(figure)
         figure.draw_without_rendering()
     assert [text.get_text() for text in legend.get_texts()] == ["plain: $h_t$", "한국어"]
     assert legend.get_window_extent().y1 <= min(each.get_tightbbox().y0 for each in axes)

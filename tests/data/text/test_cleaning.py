@@ -7,14 +7,14 @@ from s2s.data.text.cleaning import (
     KEPT,
     CleaningReport,
     CleaningRules,
-    Digests,
-    DigestSet,
     DropReason,
+    Hashes,
+    HashSet,
     clean_pairs,
     drop_duplicates,
     first_distinct,
+    hash_pairs,
     normalize_spaces,
-    pair_digests,
 )
 from s2s.data.text.parallel_text import Pair
 from s2s.errors import DataError
@@ -27,11 +27,11 @@ def cleaned(
     pairs: list[Pair], rules: CleaningRules, *, num_in_chunk: int = 4, keeps_duplicates: bool = False
 ) -> tuple[list[Pair], CleaningReport]:
     """Pairs that are kept, chunk by chunk."""
-    report, seen, kept = CleaningReport(), DigestSet(), []
+    report, seen, kept = CleaningReport(), HashSet(), []
     for start in range(0, len(pairs), num_in_chunk):
         normalized, reasons_N = clean_pairs(pairs[start : start + num_in_chunk], rules)
         if not keeps_duplicates:
-            drop_duplicates(reasons_N, pair_digests(normalized), seen)
+            drop_duplicates(reasons_N, hash_pairs(normalized), seen)
         report.add(reasons_N)
         kept += [pair for pair, reason in zip(normalized, reasons_N.tolist(), strict=True) if reason == KEPT]
     report.num_dropped = +report.num_dropped  # without the zeros
@@ -137,15 +137,15 @@ def test_chunks_of_any_size_are_cleaned_alike(pairs: list[Pair], num_in_chunk: i
 
 
 @given(st.lists(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5), max_size=30), max_size=30))
-def test_a_digest_is_new_once(chunks: list[list[int]]) -> None:
-    digests, seen = DigestSet(), set()
+def test_a_hash_is_new_once(chunks: list[list[int]]) -> None:
+    hashes, seen = HashSet(), set()
     for chunk in chunks:
-        expected = [digest not in seen and digest not in chunk[:position] for position, digest in enumerate(chunk)]
-        assert digests.add(np.array(chunk, dtype=np.uint64)).tolist() == expected
+        expected = [number not in seen and number not in chunk[:position] for position, number in enumerate(chunk)]
+        assert hashes.add(np.array(chunk, dtype=np.uint64)).tolist() == expected
         seen |= set(chunk)
 
 
-def chunks_of(*chunks: list[int]) -> list[tuple[Digests, int]]:
+def chunks_of(*chunks: list[int]) -> list[tuple[Hashes, int]]:
     return [(np.array(chunk, dtype=np.uint64), number) for number, chunk in enumerate(chunks)]
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2s.data.text.cleaning import digest64, normalize_spaces
+from s2s.data.text.cleaning import hash64, normalize_spaces
 from s2s.data.text.parallel_text import Pair
 from s2s.data.text.splits import DEV, TEST, TRAIN, choose_splits, rank_sources
 from s2s.errors import DataError
@@ -30,7 +30,7 @@ def split_by_the_book(pairs: list[Pair], num_dev: int, num_test: int, seed: int)
         groups.setdefault(normalize_spaces(pair.source), []).append(index)
     splits: tuple[list[int], ...] = [], [], []
     most = num_dev, num_test, len(pairs)
-    for source in sorted(groups, key=lambda text: digest64(f"{seed}\n{text}")):
+    for source in sorted(groups, key=lambda text: hash64(f"{seed}\n{text}")):
         which = next(k for k in (0, 1, 2) if len(splits[k]) + len(groups[source]) <= most[k])
         splits[which].extend(groups[source])
     dev, test, train = ([pairs[index] for index in sorted(indices)] for indices in splits)
@@ -43,7 +43,7 @@ def split_by_the_book(pairs: list[Pair], num_dev: int, num_test: int, seed: int)
     st.integers(0, 5),
     st.integers(0, 3),
 )
-def test_digests_split_as_texts_do(pairs: list[Pair], num_dev: int, num_test: int, seed: int) -> None:
+def test_hashes_split_as_texts_do(pairs: list[Pair], num_dev: int, num_test: int, seed: int) -> None:
     try:
         found = split(pairs, num_dev, num_test, seed)
     except DataError:
