@@ -78,8 +78,7 @@ def _score(classifier: TextClassifier, files: Files, folder: Path) -> None:
     rows = _rows(classifier, [pair.source for pair in pairs], first_line=1)
     found = classification_scores(classifier.log_probabilities(rows), np.array(classes))
     log_scores(found, names)
-    json.dump({"lines": len(pairs), **found.as_json(names)}, sys.stdout, ensure_ascii=False)
-    print(flush=True)
+    print(json.dumps({"lines": len(pairs), **found.as_json(names)}, ensure_ascii=False), flush=True)
     draw_scores(found, names, folder)
 
 

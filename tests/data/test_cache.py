@@ -52,8 +52,8 @@ def test_an_entry_is_built_once(tmp_path: Path) -> None:
 def test_another_key_is_another_entry(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     keys = [KEY, {**KEY, "seed": 2}, {**KEY, "seed": "1"}, {"text": "abc"}, {**KEY, "more": None}]
-    entries = {cache.entry("text", key, writing()).name for key in keys}
-    entries.add(cache.entry("ids", KEY, writing()).name)
+    entries = {cache.entry("text", key, writing()).path.name for key in keys}
+    entries.add(cache.entry("ids", KEY, writing()).path.name)
     assert len(entries) == len(keys) + 1
 
 
@@ -198,7 +198,7 @@ def test_two_at_once_build_once(tmp_path: Path) -> None:
         thread.join()
     assert len(num_built) == 1
     assert len(entries) == 4
-    assert {entry.name for entry in entries} == set(names(tmp_path))
+    assert {entry.path.name for entry in entries} == set(names(tmp_path))
 
 
 def test_without_locks_the_second_one_uses_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
