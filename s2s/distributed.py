@@ -107,7 +107,9 @@ def connected(device: torch.device, timeout: datetime.timedelta = _TIMEOUT) -> I
         yield Ranks(dist.get_rank(), dist.get_world_size())
         dist.barrier()  # a rank that leaves early looks to the others like one that was lost
     except RuntimeError as error:
-        if not _is_lost_peer(error):
+        # When the connection between ranks breaks, gloo raises plain RuntimeErrors.
+        words = ("connection", "peer", "nccl", "gloo", "timed out", "broken pipe")
+        if not (isinstance(error, dist.DistError) or any(word in str(error).lower() for word in words)):
             raise
         reason = str(error).splitlines()[0]
         raise TrainingError(
@@ -116,9 +118,3 @@ def connected(device: torch.device, timeout: datetime.timedelta = _TIMEOUT) -> I
         ) from error
     finally:
         dist.destroy_process_group()
-
-
-def _is_lost_peer(error: RuntimeError) -> bool:
-    """Whether the connection between ranks broke; gloo raises plain RuntimeErrors then."""
-    words = ("connection", "peer", "nccl", "gloo", "timed out", "broken pipe")
-    return isinstance(error, dist.DistError) or any(word in str(error).lower() for word in words)

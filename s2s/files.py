@@ -78,8 +78,6 @@ def lock(handle: int, *, wait: bool = False) -> bool:
     """
     try:
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
     except OSError as error:
         if error.errno not in _HAS_NO_LOCKS:
             raise

@@ -11,8 +11,6 @@ from s2s.cli.commands import COMMANDS, LINE_OF
 from s2s.cli.exit_codes import exit_code_of, named_stdout, report_file_error
 from s2s.errors import ConfigError
 
-_USAGE = "s2s COMMAND OPTION=VALUE ..."
-
 
 def main(command: str | None = None) -> NoReturn:
     """Run `s2s COMMAND OPTION=VALUE ...`; where the command is given here, the command line holds the rest only."""
@@ -26,11 +24,6 @@ def main(command: str | None = None) -> NoReturn:
 
 
 def _answer(words: Sequence[str]) -> None:
-    """Do what was typed.
-
-    Raises:
-        ConfigError: there is no such command.
-    """
     if "-sc" in words or "--shell-completion" in words:
         from s2s.cli.completion import complete
 
@@ -51,7 +44,7 @@ def _answer(words: Sequence[str]) -> None:
 def _list_of_commands() -> str:
     """Every command by purpose, a line each."""
     width = max(map(len, LINE_OF)) + 2
-    parts = [f"usage: {_USAGE}"]
+    parts = ["usage: s2s COMMAND OPTION=VALUE ..."]
     for purpose, lines in COMMANDS.items():
         parts.append("\n".join([f"{purpose}:", *(f"  {name:{width}}{line}" for name, line in lines.items())]))
     parts.append("s2s COMMAND --help lists the options of a command; s2s --version prints the version.")

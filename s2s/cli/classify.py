@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from s2s.cli.commands import Command
+from s2s.config.data import check_files
 from s2s.config.options import Options, option
 from s2s.config.training import DEVICE_HELP, Device
 from s2s.data.text.parallel_text import Files, paths_of, read_pairs
@@ -32,11 +33,7 @@ class GivenTexts(Options):
     )
 
     def check(self) -> None:
-        if len(self.test) > 2:
-            raise ConfigError(
-                "data.test must be [TEXT_FILE,LABEL_FILE], or [FILE] with a tab between the two, but has "
-                f"{len(self.test)} entries"
-            )
+        check_files("data.test", self.test, "TEXT_FILE,LABEL_FILE")
 
 
 @dataclass
@@ -78,8 +75,7 @@ def _score(classifier: TextClassifier, files: Files, folder: Path) -> None:
     rows = _rows(classifier, [pair.source for pair in pairs], first_line=1)
     found = classification_scores(classifier.log_probabilities(rows), np.array(classes))
     log_scores(found, names)
-    json.dump({"lines": len(pairs), **found.as_json(names)}, sys.stdout, ensure_ascii=False)
-    print(flush=True)
+    print(json.dumps({"lines": len(pairs), **found.as_json(names)}, ensure_ascii=False), flush=True)
     draw_scores(found, names, folder)
 
 

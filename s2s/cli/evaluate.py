@@ -16,7 +16,6 @@ from s2s.config.training import Task
 from s2s.data.batching import all_batches
 from s2s.data.encode import encode_pairs
 from s2s.data.text.parallel_text import Pair
-from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
 from s2s.evaluation.score_table import score_table
 from s2s.evaluation.scores import mean_loss_nats
@@ -50,10 +49,12 @@ def evaluate(config: EvaluateConfig) -> None:
 
 
 def _evaluate_one(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
-    """Loss, and the scores of greedy search and of the search that was chosen."""
+    """Loss against the first reference, and the scores of greedy search and of the search that was chosen."""
     output = Path(config.output) if config.output else run.path / "evaluation"
     translator = load_translator(run, config)
-    loss_nats = _loss_nats(translator, text)
+    pairs = [Pair(source, target) for source, target in zip(text.sources, text.references[0], strict=True)]
+    stores = encode_pairs(pairs, translator.source, translator.target)
+    loss_nats = mean_loss_nats(translator.model, all_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
     _logger.info("%d lines, loss %.3f nats, perplexity %.2f", len(text.sources), loss_nats, perplexity(loss_nats))
     systems = []
     for search in _searches(translator.search):
@@ -95,13 +96,6 @@ def _searches(chosen: SearchConfig) -> list[SearchConfig]:
         _logger.info("search=greedy is left out: %s", error)
         return [chosen]
     return [greedy, chosen]
-
-
-def _loss_nats(translator: Translator, text: ScoredText) -> float:
-    """The loss against the first reference."""
-    pairs = [Pair(source, target) for source, target in zip(text.sources, text.references[0], strict=True)]
-    stores = encode_pairs(pairs, translator.source, translator.target)
-    return mean_loss_nats(translator.model, all_batches(*stores, _LOSS_BATCH_TOKENS), translator.device)
 
 
 COMMAND = Command(evaluate, EvaluateConfig)

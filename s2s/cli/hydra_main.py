@@ -83,20 +83,16 @@ def run_command(name: str, words: Sequence[str]) -> None:
     try:
         with hydra_for(name, command, flags.config_dir) as hydra:
             if flags.cfg is not None:
-                _show_config(hydra, name, overrides, flags)
+                try:
+                    hydra.show_cfg(name, overrides, flags.cfg, flags.package, flags.resolve)
+                except SystemExit as end:  # there is no such --package, as Hydra has said
+                    sys.exit(2 if end.code == 1 else end.code)
             elif flags.info is not None:
                 hydra.show_info(flags.info, name, overrides)
             else:
                 _run_jobs(hydra, name, command, overrides, is_sweep=is_sweep)
     except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra's; a job's own are reported by then
         raise ConfigError(explain(error, command.options)) from error
-
-
-def _show_config(hydra: Hydra, name: str, overrides: list[str], flags: argparse.Namespace) -> None:
-    try:
-        hydra.show_cfg(name, overrides, flags.cfg, flags.package, flags.resolve)
-    except SystemExit as end:  # there is no such --package, as Hydra has said
-        sys.exit(2 if end.code == 1 else end.code)
 
 
 def _run_jobs(hydra: Hydra, name: str, command: Command, overrides: list[str], *, is_sweep: bool) -> None:

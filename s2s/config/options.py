@@ -65,17 +65,14 @@ def check_options(options: Options, prefix: str = "") -> None:
             check_options(value, f"{name}.")
             continue
         if item.metadata["low"] is not None and value is not None:
+            low, high = item.metadata["low"], item.metadata["high"]
             for number in value if isinstance(value, list) else [value]:
-                _check_range(name, number, item.metadata["low"], item.metadata["high"])
+                if not math.isfinite(number) or number < low or (high is not None and number > high):
+                    allowed = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
+                    raise ConfigError(f"{name} must be {allowed}, but is {number:g}")
         if item.metadata["only"] and value != getattr(type(options)(), item.name):
             _check_only(options, prefix, item)
     options.check()
-
-
-def _check_range(name: str, value: float, low: float, high: float | None) -> None:
-    if not math.isfinite(value) or value < low or (high is not None and value > high):
-        allowed = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
-        raise ConfigError(f"{name} must be {allowed}, but is {value:g}")
 
 
 def _check_only(options: Options, prefix: str, item: "dataclasses.Field[Any]") -> None:

@@ -104,20 +104,12 @@ class SearchConfig(Options):
                 f"search.min_length_factor={self.min_length_factor:g} is more than "
                 f"search.max_length_factor={self.max_length_factor:g}"
             )
-        self._check_constraints()
-        self._check_groups()
-
-    def _check_constraints(self) -> None:
-        """The words that must occur, and those that must not."""
         for name, words in (("avoid", self.avoid), ("must", self.must)):
             if not all(word.strip() for word in words):
                 raise ConfigError(f"search.{name} must be [WORD,WORD], but has a blank word")
         both = sorted({word.strip() for word in self.avoid} & {word.strip() for word in self.must})
         if both:
             raise ConfigError(f"{both[0]} must not occur (search.avoid) and must occur (search.must); leave one out")
-
-    def _check_groups(self) -> None:
-        """The groups of diverse beam search."""
         if self.diverse_groups == 1 and self.diversity_strength != SearchConfig.diversity_strength:
             raise ConfigError(
                 f"search.diversity_strength={self.diversity_strength:g} is for search.diverse_groups of 2 and more"

@@ -77,8 +77,6 @@ MEASURES_OF = {
         "text",
     ),
 }
-
-
 _MODEL_OPTIONS_OF = {
     Task.translate: ("input_feeding", "target_word_dropout", "tie"),
     Task.classify: ("pooling",),
@@ -129,16 +127,6 @@ class Config(Options):
     )
 
     def check(self) -> None:
-        self._check_task()
-        if self.model.tie is Tie.all and not self.subwords.shared:
-            raise ConfigError("model.tie=all needs one vocabulary: set subwords.shared=true or model.tie=output")
-        if self.init_subwords is InitSubwords.new and self.init_from is None:
-            raise ConfigError(
-                "init_subwords=new belongs to init_from=RUN, which is not given; a new run learns its own"
-            )
-
-    def _check_task(self) -> None:
-        """Data, model and metric belong to the task."""
         task, metrics = self.task, ("loss", "perplexity", *MEASURES_OF[self.task].dev)
         if (task is Task.classify) != (self.data.corpus is Corpus.labelled):
             raise ConfigError(
@@ -158,3 +146,9 @@ class Config(Options):
             )
         if self.model.pooling is Pooling.attention and self.model.attention is AttentionScore.none:
             raise ConfigError("model.pooling=attention needs model.attention=dot, general or additive, not none")
+        if self.model.tie is Tie.all and not self.subwords.shared:
+            raise ConfigError("model.tie=all needs one vocabulary: set subwords.shared=true or model.tie=output")
+        if self.init_subwords is InitSubwords.new and self.init_from is None:
+            raise ConfigError(
+                "init_subwords=new belongs to init_from=RUN, which is not given; a new run learns its own"
+            )

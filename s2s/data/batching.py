@@ -168,10 +168,7 @@ _BLOCK = 1 << 16
 
 
 def _cuts(lengths: Lengths, budget: int, most: int) -> Indices:
-    """Where to cut a row of sentences so that count times widest stays within the budget: from 0 to their number.
-
-    No more than `most` of them stay together.
-    """
+    """Where to cut a row of sentences, so that no batch has more than `most`, or count times widest over the budget."""
     starts, start, widest = array("q", [0]), 0, 0
     # Python's integers are several times as fast here as NumPy's, and would fill the memory all at once.
     for first in range(0, len(lengths), _BLOCK):

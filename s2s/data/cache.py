@@ -41,16 +41,12 @@ class CacheEntry:
     """A complete folder of the cache.
 
     Attributes:
-        name: made of all that its content depends on, so it may be part of the key of what is made from that.
+        path: its name is made of all that its content depends on, and so may be part of the key of what is made of it.
         facts: what its builder returned.
     """
 
     path: Path
     facts: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        return self.path.name
 
 
 class Cache:
@@ -155,7 +151,6 @@ class Cache:
 
 
 def _machine() -> str:
-    """Name of this machine, as part of a file's name."""
     return re.sub(r"[^\w-]", "-", platform.node())
 
 
@@ -171,12 +166,8 @@ def _has_owner(part: Path) -> bool:
 
 
 def _write_manifest(part: Path, key: Mapping[str, Any], facts: dict[str, Any]) -> None:
-    """Write the manifest, flushed.
-
-    Raises:
-        OSError: it cannot be written, or the folder was removed; what is there may be but a part of what was written.
-    """
-    if not (part / _OWNER).exists():
+    """Write the manifest, flushed."""
+    if not (part / _OWNER).exists():  # the folder was removed, and may hold only a part of what was written
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(part))
     files = (path for path in sorted(part.rglob("*")) if path.is_file() and path.name != _OWNER)
     sizes = {str(path.relative_to(part)): path.stat().st_size for path in files}
@@ -184,11 +175,7 @@ def _write_manifest(part: Path, key: Mapping[str, Any], facts: dict[str, Any]) -
 
 
 def _open(path: Path) -> CacheEntry | None:
-    """The entry, if it is there and every file has the size that it had.
-
-    Raises:
-        OSError: it cannot be looked at; it may well be whole.
-    """
+    """The entry, if it is there and every file has the size that it had; other errors say nothing about it."""
     try:
         manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
         if any((path / name).stat().st_size != size for name, size in manifest["sizes"].items()):

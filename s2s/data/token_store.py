@@ -29,7 +29,11 @@ class Shard(NamedTuple):
 
 
 class TokenStore:
-    """Sentences as ids, by number: those of the first shard, then those of the second, and so on."""
+    """Sentences as ids, by number: those of the first shard, then those of the second, and so on.
+
+    Attributes:
+        lengths: ids of each sentence (N), as uint16 where that suffices, else int32.
+    """
 
     def __init__(self, sentences: Sequence[Sequence[int]], vocabulary_size: int) -> None:
         self._set([build_shard(sentences, vocabulary_size)])
@@ -49,8 +53,9 @@ class TokenStore:
         self._shards = shards
         self._starts = [0, *accumulate(len(shard.offsets) - 1 for shard in shards)]
         # Batches are sorted by length, and 16 bits are sorted several times faster than 64.
-        lengths = [_narrow(np.diff(shard.offsets)) for shard in shards]  # shard by shard, since there may be many
-        self._lengths: Array = np.concatenate(lengths or [np.empty(0, np.uint16)])
+        lengths = [np.diff(shard.offsets) for shard in shards]
+        lengths = [some.astype(np.uint16 if some.max(initial=0) < 2**16 else np.int32) for some in lengths]
+        self.lengths: Array = np.concatenate(lengths or [np.empty(0, np.uint16)])
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -72,15 +77,6 @@ class TokenStore:
                 mapped = getattr(array.base, "base", None)  # the array is a view of a np.memmap, and that of its map
                 if isinstance(mapped, mmap.mmap):
                     mapped.madvise(mmap.MADV_DONTNEED)
-
-    @property
-    def lengths(self) -> Array:
-        """Ids of each sentence (N), as uint16 where that suffices, else int32."""
-        return self._lengths
-
-
-def _narrow(lengths_N: Array) -> Array:
-    return lengths_N.astype(np.uint16 if lengths_N.max(initial=0) < 2**16 else np.int32)
 
 
 def build_shard(sentences: Sequence[Sequence[int]], vocabulary_size: int) -> Shard:

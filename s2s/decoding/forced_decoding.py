@@ -59,13 +59,7 @@ class ForcedDecoder:
     No result depends on what else is read with it, nor on the batch size.
     """
 
-    def __init__(
-        self,
-        translator: Translator,
-        *,
-        batch_tokens: int = 2000,
-        max_pieces: int = 512,
-    ) -> None:
+    def __init__(self, translator: Translator, *, batch_tokens: int = 2000, max_pieces: int = 512) -> None:
         """Decode with a translator's model, subwords and device, in fp32.
 
         Args:

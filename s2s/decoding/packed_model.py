@@ -100,13 +100,7 @@ class _PackedLayer:
     """One recurrent layer, whose step is taken in two halves: the product with inputs, and the new state."""
 
     def __init__(
-        self,
-        cell: Cell,
-        layer: Layer,
-        dtype: torch.dtype,
-        *,
-        bound: float = 1.0,
-        embedding_VE: Tensor | None = None,
+        self, cell: Cell, layer: Layer, dtype: torch.dtype, *, bound: float = 1.0, embedding_VE: Tensor | None = None
     ) -> None:
         """Pack the layer.
 
@@ -123,9 +117,10 @@ class _PackedLayer:
             for weight in weights.values():
                 weight.chunk(4)[2].mul_(2)
         weight_GI, weight_GH = weights["weight_ih"], weights["weight_hh"]
-        bias_G, hidden_bias_G = weights["bias_ih"], weights["bias_hh"]
+        bias_G: Tensor = weights["bias_ih"]
+        hidden_bias_G: Tensor | None = weights["bias_hh"]
         if self._next_state_of_sums is not None:
-            bias_G = bias_G + hidden_bias_G
+            bias_G, hidden_bias_G = bias_G + weights["bias_hh"], None
         self._of_tokens: Product | None = None
         num_known = 0
         if embedding_VE is not None:
@@ -135,8 +130,7 @@ class _PackedLayer:
         if weight_GI.shape[1] > num_known:
             others_bias_G = bias_G if embedding_VE is None else None
             self._of_others = pack_linear(weight_GI[:, num_known:], others_bias_G, dtype, bound)
-        is_bias_added = self._next_state_of_sums is not None
-        self._of_hidden = pack_linear(weight_GH, None if is_bias_added else hidden_bias_G, dtype, 1.0)
+        self._of_hidden = pack_linear(weight_GH, hidden_bias_G, dtype, 1.0)
 
     def from_input(self, token_N: Tensor, other_NI: Tensor | None) -> Tensor:
         """W x + b (N, G), from tokens, from other inputs, or from both."""

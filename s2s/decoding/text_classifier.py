@@ -4,6 +4,7 @@ N texts, C classes.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,32 +23,27 @@ from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 
 
+@dataclass(frozen=True, eq=False)
 class TextClassifier:
     """Classifies texts with a trained model.
 
-    The probabilities of a text do not depend on what else is classified with it, nor on the batch size.
+    The probabilities of a text do not depend on what else is classified with it, nor on the batch size. The weights are
+    those that the model has when it is called.
+
+    Attributes:
+        model: on the device.
+        subwords, labels: those that it was trained with.
+        max_pieces: longer texts are cut, as they were in training.
+        device: where to compute.
+        batch_size: texts read at once.
     """
 
-    def __init__(
-        self,
-        model: Classifier,
-        subwords: Subwords,
-        labels: Labels,
-        max_pieces: int,
-        device: torch.device,
-        batch_size: int = 64,
-    ) -> None:
-        """A text classifier with the weights that the model has when it is called.
-
-        Args:
-            model: on the device.
-            subwords, labels: those that it was trained with.
-            max_pieces: longer texts are cut, as they were in training.
-            device: where to compute.
-            batch_size: texts read at once.
-        """
-        self.model, self.subwords, self.labels = model, subwords, labels
-        self.max_pieces, self.device, self.batch_size = max_pieces, device, batch_size
+    model: Classifier
+    subwords: Subwords
+    labels: Labels
+    max_pieces: int
+    device: torch.device
+    batch_size: int = 64
 
     @classmethod
     def load(cls, run: str | Path, *, device: Device | str = Device.auto, batch_size: int = 64) -> "TextClassifier":

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from s2s.config.decoding import DecodingPrecision, EnsembleMean
-from s2s.config.model import AttentionScore
+from s2s.config.model import AttentionScore, ModelConfig
 from s2s.config.options import check_options
 from s2s.config.search import SearchConfig, Strategy
-from s2s.config.training import Device, Task
+from s2s.config.training import Config, Device, Task
 from s2s.data.batching import source_batch
 from s2s.data.vocabulary.subwords import NO_TEXT, UNK, Subwords
 from s2s.decoding.ensemble import Ensemble
@@ -101,10 +101,14 @@ class Translator:
         torch_device = choose_device(Device(device))
         dtype = choose_decoding_precision(DecodingPrecision(precision), torch_device)
         folders = [RunFolder.existing(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
-        scores = [load_config(folder.config).model.attention for folder in folders]
-        _check_attention(search, with_alignments, any(score is not AttentionScore.none for score in scores))
-        source, target = _common_subwords(folders)
-        models = [_load_model(folder, source, target).to(torch_device) for folder in folders]
+        configs = [load_config(folder.config, Task.translate) for folder in folders]
+        has_attention = any(config.model.attention is not AttentionScore.none for config in configs)
+        _check_attention(search, with_alignments, has_attention)
+        source, target = _common_subwords(folders, configs)
+        models = [
+            _load_model(folder, config.model, source, target).to(torch_device)
+            for folder, config in zip(folders, configs, strict=True)
+        ]
         mean = EnsembleMean(ensemble)
         return cls(models, source, target, search, torch_device, dtype, mean, batch_size, with_alignments)
 
@@ -192,7 +196,6 @@ class Translator:
     def _search(
         self, sources: Sequence[list[int]], constraints: Sequence[TokenConstraints], keep_attention: bool
     ) -> list[list[Hypothesis]]:
-        """The best hypotheses of each sentence of a batch."""
         search = self.search
         source_BS, lengths_B = (tensor.to(self.device) for tensor in source_batch(sources))
         prefixes = [each.prefix for each in constraints]
@@ -242,9 +245,9 @@ class Translator:
         return most_B if search.max_length is None else most_B.clamp(max=search.max_length)
 
 
-def _common_subwords(folders: Sequence[RunFolder]) -> tuple[Subwords, Subwords]:
+def _common_subwords(folders: Sequence[RunFolder], configs: Sequence[Config]) -> tuple[Subwords, Subwords]:
     """The source and target subwords of the runs of an ensemble, which must be the same."""
-    paths = [folder.subwords(load_config(folder.config, Task.translate).subwords.shared) for folder in folders]
+    paths = [folder.subwords(config.subwords.shared) for folder, config in zip(folders, configs, strict=True)]
     sides = [(Subwords.load(source), Subwords.load(target)) for source, target in paths]
     for folder, (source, target) in zip(folders, sides, strict=True):
         if (source.model, target.model) != (sides[0][0].model, sides[0][1].model):
@@ -270,10 +273,10 @@ def _check_attention(search: SearchConfig, with_alignments: bool, has_attention:
             )
 
 
-def _load_model(folder: RunFolder, source: Subwords, target: Subwords) -> Seq2Seq:
+def _load_model(folder: RunFolder, config: ModelConfig, source: Subwords, target: Subwords) -> Seq2Seq:
     weights, _, origin = load_best(folder)
     if origin.parent == folder.last:
         _logger.warning("%s has no best weights yet; these are the newest", folder.path)
-    model = build_seq2seq(load_config(folder.config).model, len(source), len(target))
+    model = build_seq2seq(config, len(source), len(target))
     load_weights(model, weights, origin)
     return model.eval()

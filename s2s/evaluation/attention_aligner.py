@@ -6,9 +6,6 @@ is given, so that their numbers are those that other programs count.
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.words import Words, word_weights
 from s2s.data.word_alignment import Link, links_from_weights
@@ -54,14 +51,10 @@ class AttentionAligner:
         target_ids = decoder.cut([words.ids for words in targets], "target", first_line)
         links: list[list[Link]] = [[] for _ in pairs]
         for row, weights_TS in decoder.attention(source_ids, target_ids):
-            sizes = (
-                words.first(len(ids[row])) for words, ids in ((sources[row], source_ids), (targets[row], target_ids))
-            )
-            links[row] = self._links(weights_TS, *sizes)
+            source_sizes = sources[row].first(len(source_ids[row]))
+            target_sizes = targets[row].first(len(target_ids[row]))
+            if any(source_sizes) and any(target_sizes):
+                # The last row and the last column are those of `</s>`.
+                weights_JI = word_weights(weights_TS[:-1, :-1], source_sizes, target_sizes)
+                links[row] = links_from_weights(weights_JI, self._threshold)
         return links
-
-    def _links(self, weights_TS: NDArray[np.float32], source_sizes: list[int], target_sizes: list[int]) -> list[Link]:
-        """The links of a pair whose weights have a row and a column of `</s>` at the end."""
-        if not any(source_sizes) or not any(target_sizes):
-            return []
-        return links_from_weights(word_weights(weights_TS[:-1, :-1], source_sizes, target_sizes), self._threshold)

@@ -87,8 +87,7 @@ def _differences(baseline: ScoredSystem, system: ScoredSystem) -> list[list[str]
     if not tests:
         return []
     gains = [f"{float(system.scores[name]) - float(baseline.scores[name]):+.2f}" for name in TITLES]
-    return [["  difference", *gains, ""], *(_p_values(method, p_values) for method, p_values in tests.items())]
-
-
-def _p_values(method: Resampling, p_values: Sequence[float | None]) -> list[str]:
-    return [f"  p, {method.name}", *(f"{value:.4f}" for value in p_values), ""]
+    rows = [["  difference", *gains, ""]]
+    for method, p_values in tests.items():
+        rows.append([f"  p, {method.name}", *(f"{value:.4f}" for value in p_values), ""])
+    return rows

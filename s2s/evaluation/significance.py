@@ -76,38 +76,21 @@ def resample(
         For each system the significance of each score, by its name.
     """
     assert seed > 0
-    with _quiet_sacrebleu(seed):
-        found = {
-            name: _resample_metric(method, systems, references, metric, num_samples, labels)
-            for name, metric in metrics.items()
-        }
-    return [{name: significance[index] for name, significance in found.items()} for index in range(len(systems))]
-
-
-def _resample_metric(
-    method: Resampling,
-    systems: Sequence[Sequence[str]],
-    references: Sequence[Sequence[str]],
-    metric: Metric,
-    num_samples: int,
-    labels: Mapping[str, str],
-) -> list[Significance]:
-    """The significance of one score of each system. Of two metrics of one kind, sacrebleu would keep only the last."""
     named = [(str(index), translations) for index, translations in enumerate(systems)]
-    test = PairedTest(named, {"metric": metric}, references, test_type=method.value, n_samples=num_samples)
-    signatures, columns = test()
-    [(kind, signature)] = signatures.items()
-    results = [result for result in columns[kind] if isinstance(result, Result)]
-    label = labelled(signature, labels)
-    return [
-        Significance(_rounded(result.mean), _rounded(result.ci), _p_value(result, results[0]), label)
-        for result in results
-    ]
-
-
-def _p_value(result: Result, baseline: Result) -> float | None:
-    """Sacrebleu's, save for equal scores, where it has the smallest there is: it counts larger differences only."""
-    return 1.0 if result.p_value is not None and result.score == baseline.score else result.p_value
+    found: list[dict[str, Significance]] = [{} for _ in systems]
+    with _quiet_sacrebleu(seed):
+        for name, metric in metrics.items():  # one by one: of two of one kind, sacrebleu would keep only the last
+            test = PairedTest(named, {"metric": metric}, references, test_type=method.value, n_samples=num_samples)
+            signatures, columns = test()
+            [(kind, signature)] = signatures.items()
+            label = labelled(signature, labels)
+            results = [result for result in columns[kind] if isinstance(result, Result)]
+            for of_system, result in zip(found, results, strict=True):
+                p_value = result.p_value
+                if p_value is not None and result.score == results[0].score:
+                    p_value = 1.0  # where sacrebleu has the smallest there is, as it counts larger differences only
+                of_system[name] = Significance(_rounded(result.mean), _rounded(result.ci), p_value, label)
+    return found
 
 
 def _rounded(value: float | None) -> float | None:

@@ -95,7 +95,9 @@ def named_text(name: str, language_pair: str) -> ScoredText:
         DataError: it cannot be downloaded, or the copy in the cache is damaged.
     """
     if name not in get_available_testsets():
-        raise ConfigError(f"data.testset={name}: sacrebleu has no such test set; {_near(name)}")
+        near = difflib.get_close_matches(name, get_available_testsets(), n=5)
+        advice = f"did you mean {', '.join(near)}?" if near else "`sacrebleu --list` shows those that there are"
+        raise ConfigError(f"data.testset={name}: sacrebleu has no such test set; {advice}")
     pairs = get_langpairs_for_testset(name)
     if language_pair not in pairs:
         raise ConfigError(f"data.language_pair={language_pair}: {name} has {', '.join(sorted(pairs))}")
@@ -104,18 +106,8 @@ def named_text(name: str, language_pair: str) -> ScoredText:
     return ScoredText(text.name, text.sources, text.references, labels, language_pair.split("-")[1])
 
 
-def _near(name: str) -> str:
-    """What a user may have meant."""
-    near = difflib.get_close_matches(name, get_available_testsets(), n=5)
-    return f"did you mean {', '.join(near)}?" if near else "`sacrebleu --list` shows those that there are"
-
-
 def _fetch(name: str, language_pair: str) -> list[Path]:
-    """The file of the source and those of the references.
-
-    Raises:
-        DataError: they are not in the cache and cannot be downloaded, or the download is damaged.
-    """
+    """The file of the source and those of the references."""
     try:
         with _silence_limit(_SILENCE_S):
             return [Path(get_source_file(name, language_pair)), *map(Path, get_reference_files(name, language_pair))]

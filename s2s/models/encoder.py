@@ -47,20 +47,14 @@ class EncoderLayer(nn.Module):
         self.forwards = recurrent_layer(cell, input_size, size)
         self.backwards = recurrent_layer(cell, input_size, size) if is_bidirectional else None
 
-    def forward(self, inputs_BSE: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
-        """Read the sentences.
-
-        Returns:
-            The states (B, S, H), and the last state of each sentence (B, H): at its last token for the forward
-            direction, at its first for the backward one.
-        """
+    def forward(self, inputs_BSE: Tensor, lengths_B: Tensor) -> Tensor:
+        """The states (B, S, H) of sentences padded at the end."""
         states_BSH, _ = run_layer(self.forwards, inputs_BSE)
         if self.backwards is None:
-            return states_BSH, last_states(states_BSH, lengths_B, is_bidirectional=False)
+            return states_BSH
         position_BS = reversal(lengths_B, inputs_BSE.shape[1])
         reversed_BSH, _ = run_layer(self.backwards, reorder(inputs_BSE, position_BS))
-        both_BSH = torch.cat([states_BSH, reorder(reversed_BSH, position_BS)], dim=-1)
-        return both_BSH, last_states(both_BSH, lengths_B, is_bidirectional=True)
+        return torch.cat([states_BSH, reorder(reversed_BSH, position_BS)], dim=-1)
 
 
 class Encoder(nn.Module):
@@ -107,10 +101,10 @@ class Encoder(nn.Module):
         states = self.embedding_dropout(self.embedding(source_BS))
         last = []
         for index, layer in enumerate(self.layers):
-            outputs_BSH, last_BH = layer(states, lengths_B)
+            outputs_BSH = layer(states, lengths_B)
+            last.append(last_states(outputs_BSH, lengths_B, is_bidirectional=self.is_bidirectional))
             outputs_BSH = self.layer_dropout(outputs_BSH)
             states = states + outputs_BSH if self.is_residual and index > 0 else outputs_BSH
-            last.append(last_BH)
         return states, last
 
 

@@ -41,5 +41,4 @@ def _weights_a_token(model: Seq2Seq) -> tuple[int, int]:
 
 
 def _num_weights(module: nn.Module) -> int:
-    """Numbers in the matrices of a module."""
     return sum(weight.numel() for weight in module.parameters() if weight.dim() == 2)

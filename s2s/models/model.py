@@ -2,15 +2,14 @@
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from s2s.data.batching import Batch
 
 
-@dataclass(frozen=True)
-class Loss:
+class Loss(NamedTuple):
     """The loss of a batch, as sums over all that is predicted: real target positions (`</s>` included), or labels.
 
     Attributes:

@@ -147,7 +147,6 @@ class _Graph(TorchFunctionMode):
         return result
 
     def _record(self, function: str, first: Any, *others: Any, dim: int | None = None) -> str:
-        """The nodes of a call of one of torch's functions."""
         match function:
             case "linear":
                 weight, bias = others
@@ -175,13 +174,7 @@ class _Graph(TorchFunctionMode):
                 return self.node(_OPERATORS[function], *(self.name_of(each) for each in (first, *others)))
 
     def recurrent(
-        self,
-        cell: Cell,
-        layers: Sequence[Layer],
-        inputs_SBI: str,
-        *,
-        lengths_B: str = "",
-        start: Sequence[str] = (),
+        self, cell: Cell, layers: Sequence[Layer], inputs_SBI: str, *, lengths_B: str = "", start: Sequence[str] = ()
     ) -> list[str]:
         """A recurrent layer that reads forwards, or with a second layer backwards too.
 

@@ -69,14 +69,9 @@ class Seq2Seq(Model):
     def loss(self, batch: Batch, label_smoothing: float = 0.0) -> Loss:
         """The loss of a batch; the output layer is computed at real positions only."""
         attentional_BTO, _ = self(batch)
-        smoothed_nats, loss_nats = output_loss(
-            attentional_BTO.flatten(0, 1).index_select(0, batch.real_N),
-            self.output.weight,
-            self.output.bias,
-            batch.target_out_BT.flatten().index_select(0, batch.real_N),
-            label_smoothing,
-        )
-        return Loss(smoothed_nats, loss_nats)
+        states_NO = attentional_BTO.flatten(0, 1).index_select(0, batch.real_N)
+        target_N = batch.target_out_BT.flatten().index_select(0, batch.real_N)
+        return Loss(*output_loss(states_NO, self.output.weight, self.output.bias, target_N, label_smoothing))
 
     def step(self, token_BK: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor, DecoderState]:
         """One token further in each of K beams.

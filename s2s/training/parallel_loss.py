@@ -8,12 +8,12 @@ import warnings
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from s2s.data.batching import Batch
 from s2s.distributed import Ranks
-from s2s.models.model import Model
+from s2s.models.model import Loss, Model
 
 
 class _Loss(nn.Module):
@@ -23,9 +23,8 @@ class _Loss(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, batch: Batch, label_smoothing: float) -> tuple[Tensor, Tensor]:
-        loss = self.model.loss(batch, label_smoothing)
-        return loss.smoothed_nats, loss.loss_nats
+    def forward(self, batch: Batch, label_smoothing: float) -> Loss:
+        return self.model.loss(batch, label_smoothing)
 
 
 class ParallelLoss:
@@ -39,11 +38,11 @@ class ParallelLoss:
                 warnings.simplefilter("ignore", FutureWarning)  # from within torch
                 self._loss = DistributedDataParallel(self._loss, gradient_as_bucket_view=True)
 
-    def __call__(self, batch: Batch, label_smoothing: float) -> tuple[Tensor, Tensor]:
-        """The smoothed loss, to be minimised, and the plain loss of this rank's share, both in nats."""
+    def __call__(self, batch: Batch, label_smoothing: float) -> Loss:
+        """The loss of this rank's share."""
         smoothed_nats, loss_nats = self._loss(batch, label_smoothing)
         # DistributedDataParallel takes the mean over ranks, and the loss is a sum.
-        return smoothed_nats * self._num_ranks, loss_nats
+        return Loss(smoothed_nats * self._num_ranks, loss_nats)
 
     def no_sync(self) -> AbstractContextManager[Any]:
         """A block whose gradients stay on this rank until the next backward pass outside of it."""

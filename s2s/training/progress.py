@@ -1,6 +1,5 @@
 """How far a run has come, and how well its model does on the dev set."""
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,13 +46,9 @@ class Progress:
     schedule_start: int = 0
     plateau: Plateau = field(default_factory=Plateau)
 
-    def to_json(self) -> dict[str, Any]:
-        """A copy of JSON values."""
-        return dataclasses.asdict(self)
-
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "Progress":
-        """The progress that `to_json` gave."""
+        """The progress whose `dataclasses.asdict` this is."""
         return cls(**{**state, "plateau": Plateau(**state["plateau"])})
 
 

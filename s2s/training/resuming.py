@@ -6,6 +6,7 @@ continues with the same losses as if it had not been.
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def save_training(
     for rank, (of_torch, _) in enumerate(random_states):
         tensors |= with_prefix(f"random.{rank}", of_torch)
     others = [of_python for _, of_python in random_states]
-    save_checkpoint(path, tensors, {"progress": progress.to_json(), "optim": flatten(optim), "random": others})
+    save_checkpoint(path, tensors, {"progress": asdict(progress), "optim": flatten(optim), "random": others})
 
 
 def newest_checkpoint(run: RunFolder) -> Path | None:

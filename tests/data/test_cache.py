@@ -46,14 +46,14 @@ def test_an_entry_is_built_once(tmp_path: Path) -> None:
     assert first.path.name.startswith("text-")
     assert (first.path / "a").read_text() == "content"
     assert cache.entry("text", dict(reversed(KEY.items())), never) == first
-    assert names(cache.root) == [first.name]
+    assert names(cache.root) == [first.path.name]
 
 
 def test_another_key_is_another_entry(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     keys = [KEY, {**KEY, "seed": 2}, {**KEY, "seed": "1"}, {"text": "abc"}, {**KEY, "more": None}]
-    entries = {cache.entry("text", key, writing()).name for key in keys}
-    entries.add(cache.entry("ids", KEY, writing()).name)
+    entries = {cache.entry("text", key, writing()).path.name for key in keys}
+    entries.add(cache.entry("ids", KEY, writing()).path.name)
     assert len(entries) == len(keys) + 1
 
 
@@ -70,7 +70,7 @@ def test_a_damaged_entry_is_built_again(tmp_path: Path, name: str, damage: str) 
     assert again.facts == {"said": "new one"}
     assert (again.path / "a").read_text() == "new one"
     assert (again.path / "sub" / "b").read_text() == "more"
-    assert names(tmp_path) == [again.name]
+    assert names(tmp_path) == [again.path.name]
 
 
 def test_a_manifest_of_another_kind_is_no_manifest(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_two_at_once_build_once(tmp_path: Path) -> None:
         thread.join()
     assert len(num_built) == 1
     assert len(entries) == 4
-    assert {entry.name for entry in entries} == set(names(tmp_path))
+    assert {entry.path.name for entry in entries} == set(names(tmp_path))
 
 
 def test_without_locks_the_second_one_uses_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,6 +231,6 @@ def test_a_killed_builder_leaves_no_lock_and_nothing_to_read(tmp_path: Path) -> 
     process.join()
     # Whoever builds next, whatever it is, cleans up.
     third = Cache(root).entry("text", {"a third": "text"}, writing())
-    assert names(root) == sorted([other.name, third.name])
+    assert names(root) == sorted([other.path.name, third.path.name])
     entry = Cache(root).entry("text", KEY, writing())
     assert json.loads((entry.path / "manifest.json").read_text())["sizes"] == {"a": 7, "sub/b": 4}

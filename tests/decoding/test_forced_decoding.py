@@ -195,7 +195,7 @@ def test_a_model_in_training_is_read_without_dropout(untrained: Callable[..., Tr
 
 
 def test_attention_is_that_of_the_steps(trained: Translator) -> None:
-    """Step by step: the row of a position holds the weights that the step before had when it said that piece."""
+    """Step by step: the row of a position holds the weights that the step before had when it predicted that piece."""
     source = trained.source.encode(["하나 둘 셋 넷 다섯"])[0]
     target = trained.target.encode(["one two"])[0]
     source_BS = torch.tensor([[*source, EOS]])

@@ -166,7 +166,7 @@ def test_each_line_has_its_own_constraints(tiny_run: Path, strategy: Strategy) -
     assert set(must) <= set(texts[0].split())
     assert texts[1] == ""  # a blank line stays blank
     assert {"one", "two", "three"}.isdisjoint(texts[2].split())
-    assert texts[3].startswith("two")  # the prefix is said though it is to be avoided, but not again
+    assert texts[3].startswith("two")  # nothing forbids the prefix, but it must not occur again
     assert {"two", "six"}.isdisjoint(texts[3].split()[1:])
     assert texts[4] == made.translations(LINES)[4].texts[0]
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from s2s.config.model import Cell
-from s2s.models.encoder import Encoder, reorder, reversal
+from s2s.models.encoder import Encoder, last_states, reorder, reversal
 from s2s.models.fused import FUSED
 
 S, E, H, V = 7, 5, 6, 11
@@ -149,12 +149,12 @@ def test_residual_adds_the_input_of_a_layer_from_the_second_on(is_bidirectional:
     module = encoder(Cell.gru, layers=3, is_bidirectional=is_bidirectional, is_residual=True)
     source_BS = random_source()
     found_BSH, last = module(source_BS, LENGTHS)
-    states_BSH, _ = module.layers[0](module.embedding(source_BS), LENGTHS)
+    states_BSH = module.layers[0](module.embedding(source_BS), LENGTHS)
     for layer in module.layers[1:]:
-        outputs_BSH, last_BH = layer(states_BSH, LENGTHS)
+        outputs_BSH = layer(states_BSH, LENGTHS)
         states_BSH = states_BSH + outputs_BSH
     torch.testing.assert_close(found_BSH, states_BSH)
-    torch.testing.assert_close(last[-1], last_BH)
+    torch.testing.assert_close(last[-1], last_states(outputs_BSH, LENGTHS, is_bidirectional=is_bidirectional))
     assert [tensor.shape for tensor in last] == [(3, H)] * 3
 
 

@@ -152,7 +152,7 @@ def test_auto_precision_keeps_what_the_run_began_with(
     run = tmp_path / "run"
     options = [*file_options(tmp_path / "corpus"), *TINY, f"run={run}", "precision=auto"]
     rates: dict[str, Any] = {"fp32": measured(2e9, 1e9), "bf16": measured(1e9, 2e9)}
-    monkeypatch.setattr(device_module, "_has_bf16", lambda _: True)
+    monkeypatch.setattr(device_module, "cpu_has", lambda _: True)
     monkeypatch.setattr(device_module, "matrix_rate", rates[first])
     assert call_command("train", *options, "training.max_steps=4").code == 0
     monkeypatch.setattr(device_module, "matrix_rate", rates[second])
@@ -184,7 +184,7 @@ def test_a_run_in_bf16_is_not_changed_unasked_where_there_is_none(
     assert call_command("train", *options, "training.max_steps=2").code == 0
     config = run / "config.yaml"
     config.write_text(config.read_text().replace("precision: fp32", "precision: bf16"))
-    monkeypatch.setattr("s2s.device._has_bf16", lambda device: False)
+    monkeypatch.setattr(device_module, "cpu_has", lambda _: False)
     ended = call_command("train", *options, "training.max_steps=4", "precision=auto")
     assert ended.code == 1
     assert "began in bf16, which this machine lacks: give precision=fp32" in ended.err

@@ -120,7 +120,9 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, Path]:
 def assert_as_unbroken(made: Trainer, folder: Path, unbroken: tuple[Trainer, Path]) -> None:
     assert_same_weights(made, unbroken[0])
     assert lines(folder) == lines(unbroken[1])
-    untimed = [dataclasses.replace(each.progress, elapsed_s=0, window_s=0).to_json() for each in (made, unbroken[0])]
+    untimed = [
+        dataclasses.asdict(dataclasses.replace(each.progress, elapsed_s=0, window_s=0)) for each in (made, unbroken[0])
+    ]
     assert untimed[0] == untimed[1]
 
 
@@ -482,8 +484,8 @@ def test_a_damaged_newer_checkpoint_does_not_push_out_a_whole_one(tmp_path: Path
 def test_progress_is_json() -> None:
     progress = Progress(step=3, best_score=-0.1 - 0.2, elapsed_s=1 / 3)
     progress.plateau.scale = 0.25
-    assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
-    assert Progress.from_json(json.loads(json.dumps(Progress().to_json()))) == Progress()
+    assert Progress.from_json(json.loads(json.dumps(dataclasses.asdict(progress)))) == progress
+    assert Progress.from_json(json.loads(json.dumps(dataclasses.asdict(Progress())))) == Progress()
 
 
 # ----------------------------------------------------------------------------------------------------------------------

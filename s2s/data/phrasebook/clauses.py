@@ -202,7 +202,7 @@ class Grammar:
                 if explained.get(description.subject) and pronoun_phrase(description.subject).english:
                     self.reasons.append((description, explained[description.subject]))
         self.weather = [
-            (*_weather_phrases(korean, english), _by_verb(_among(plain, actions)))
+            (_weather_phrases(korean, english), _by_verb(_among(plain, actions)))
             for korean, english, actions in rows(lexicon.WEATHER)
         ]
 
@@ -228,8 +228,8 @@ def _allowed(actions: str) -> set[tuple[Verb, Noun | None]]:
     return found
 
 
-def _weather_phrases(korean: str, english: str) -> tuple[dict[str, Phrase], str]:
-    """What the weather does, by form, and the Korean word it is known by."""
+def _weather_phrases(korean: str, english: str) -> dict[str, Phrase]:
+    """What the weather does, by form."""
     name, predicate_ = korean.split()
     lemma, _, irregular = predicate_.partition("/")
     forms = korean_forms(lemma[:-1], irregular)
@@ -239,7 +239,7 @@ def _weather_phrases(korean: str, english: str) -> tuple[dict[str, Phrase], str]
     for form, korean_template, english_template in rows(WEATHER_FORMS):
         text = english_template.format(past=english.format_map(past), present=english.format_map(present))
         phrases[form] = aligned(f"{name} {korean_template.format_map(forms)}", text)
-    return phrases, name
+    return phrases
 
 
 grammar = cache(Grammar)

@@ -20,17 +20,7 @@ PARTICLES = {
 }
 
 # How a vowel-final stem and 아/어 become one vowel; ㅟ is missing because 쉬 + 어 stays 쉬어.
-CONTRACTIONS = {
-    "ㅏ": "ㅏ",
-    "ㅓ": "ㅓ",
-    "ㅐ": "ㅐ",
-    "ㅔ": "ㅔ",
-    "ㅕ": "ㅕ",
-    "ㅗ": "ㅘ",
-    "ㅜ": "ㅝ",
-    "ㅣ": "ㅕ",
-    "ㅚ": "ㅙ",
-}
+CONTRACTIONS = dict(zip("ㅏㅓㅐㅔㅕㅗㅜㅣㅚ", "ㅏㅓㅐㅔㅕㅘㅝㅕㅙ", strict=True))
 
 
 def split_syllable(syllable: str) -> tuple[str, str, str]:

@@ -627,22 +627,9 @@ def _verb(row: list[str], nouns: dict[str, Noun], by_tag: dict[str, list[Noun]])
     particle, _, preposition = case.partition(":")
     words = english.split()
     half = (len(words) + 1) // 2
-    base = tuple(words[:half])
-    past = tuple(words[half:])
-    if not past:
-        base, past = tuple(words), (add_ed(words[0]), *words[1:])
-    selected = _selected(complements, nouns, by_tag)
-    return Verb(
-        lemma,
-        irregular,
-        base,
-        past,
-        particle,
-        preposition,
-        selected,
-        _selected(places, nouns, by_tag),
-        frozenset(flags.split()),
-    )
+    base, past = tuple(words[:half]), tuple(words[half:]) or (add_ed(words[0]),)
+    objects, locations = (_selected(cell, nouns, by_tag) for cell in (complements, places))
+    return Verb(lemma, irregular, base, past, particle, preposition, objects, locations, frozenset(flags.split()))
 
 
 def _adjective(row: list[str], nouns: dict[str, Noun], by_tag: dict[str, list[Noun]]) -> Adjective:

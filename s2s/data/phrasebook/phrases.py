@@ -26,7 +26,7 @@ class Phrase(NamedTuple):
 
 # English words without Korean words of their own are aligned with those of another phrase: the auxiliary v and the
 # conjunction c with the verb V, the copula a and the conjunction b with the adjective A, the repeated subject s with S.
-ALIGNED_WITH = {"v": "V", "c": "V", "a": "A", "b": "A", "w": "W", "d": "W", "s": "S"}
+ALIGNED_WITH = {"v": "V", "c": "V", "a": "A", "b": "A", "s": "S"}
 
 
 def combine(phrases: dict[str, Phrase], korean_order: str, english_order: str) -> Phrase:
@@ -99,7 +99,6 @@ errand       | {하러}              |                 | to:0 {base}:0          
 that_past    | {한}                |                 | {ed}:0                  | that:0
 that_present | {하는}              |                 | {s}:0                   | that:0
 that_future  | {할}                | will:0          | {base}:0                | that:0
-who_present  | {하는}              |                 | {s}:0                   | who:0
 who_past     | {한}                |                 | {ed}:0                  | who:0
 who_now      | {하}고 있는         | {be}:1          | {ing}:0                 | who:01
 """
@@ -114,14 +113,10 @@ past         | {했}어요            | did:0 not:0     | {base}:0              
 ADJECTIVE_FORMS = """
 present      | {해}요              | {be}:0          | {base}:0                |
 past         | {했}어요            | {was}:0         | {base}:0                |
-future       | {할} 거예요         | will:1 be:1     | {base}:0                |
 not_present  | {하}지 않아요       | {be}:1 not:1    | {base}:0                |
-not_past     | {하}지 않았어요     | {was}:1 not:1   | {base}:0                |
 ask_present  | {해}요              | {be}:0          | {base}:0                |
-ask_past     | {했}어요            | {was}:0         | {base}:0                |
 and_present  | {하}고              | {be}:0          | {base}:0                | and:0
 but_present  | {하}지만            | {be}:0          | {base}:0                | but:0
-because      | {해}서              | {be}:0          | {base}:0                | because:0
 because_past | {해}서              | {was}:0         | {base}:0                | because:0
 """
 
@@ -141,6 +136,10 @@ class Predicate(NamedTuple):
     main: Phrase
     auxiliary: Phrase
     conjunction: Phrase
+
+    def named(self, letters: str) -> dict[str, Phrase]:
+        """The three parts by the letters of a sentence's orders."""
+        return dict(zip(letters, self, strict=True))
 
 
 def korean_forms(stem: str, irregular: str) -> dict[str, str]:
@@ -308,8 +307,5 @@ def pronoun_phrase(noun: Noun) -> Phrase:
 @cache
 def place_phrase(place: Noun, preposition: str, particle: str = "에서") -> Phrase:
     """도서관에서 = at the library; 집에 = home after "to", else at home."""
-    if place.korean == "집" and preposition == "to":
-        preposition = ""
-    if place.kind == "bare" and preposition == "":
-        return noun_phrase(place, particle)
-    return noun_phrase(place, particle, preposition=preposition)
+    is_home = place.korean == "집" and preposition == "to"
+    return noun_phrase(place, particle, preposition="" if is_home else preposition)

@@ -81,28 +81,25 @@ LIMITED = {
 }
 
 
+def _phrases(table: str) -> list[Phrase]:
+    return [aligned(korean, english) for korean, english in rows(table)]
+
+
 def _time_phrases() -> dict[str, list[Phrase]]:
     """The adverbials of time that go with each tense."""
     hours = [hour.strip().split() for hour in lexicon.HOURS.split(";")]
     days = [day.strip().split() for day in lexicon.DAYS.split(";")]
     at = [aligned(f"{korean} 시에", f"at:1 {english}:0 o'clock:1") for korean, english in hours]
     on = [aligned(f"{korean}에", f"on:0 {english}:0") for korean, english in days]
-    past, future, present = (
-        [aligned(korean, english) for korean, english in rows(table)]
-        for table in (lexicon.TIMES_PAST, lexicon.TIMES_FUTURE, lexicon.TIMES_PRESENT)
-    )
+    past, future, present = map(_phrases, (lexicon.TIMES_PAST, lexicon.TIMES_FUTURE, lexicon.TIMES_PRESENT))
+    far_past, far_future = map(_phrases, (lexicon.TIMES_FAR_PAST, lexicon.TIMES_FAR_FUTURE))
     past_at = [aligned(f"어제 {ko} 시에", f"at:2 {en}:1 o'clock:2 yesterday:0") for ko, en in hours]
     future_at = [aligned(f"내일 {ko} 시에", f"at:2 {en}:1 o'clock:2 tomorrow:0") for ko, en in hours]
-    now = [aligned("지금", "now:0")]
-    far_past, far_future = (
-        [aligned(korean, english) for korean, english in rows(table)]
-        for table in (lexicon.TIMES_FAR_PAST, lexicon.TIMES_FAR_FUTURE)
-    )
     return {
         "past": [*past, *past, *past, *on, *past_at],
         "future": [*future, *future, *future, *on, *future_at],
         "present": [*present, *present, *at],
-        "now": now,
+        "now": [aligned("지금", "now:0")],
         "far past": [*past, *on, *far_past, *far_past, *far_past],
         "far future": [*future, *on, *far_future, *far_future, *far_future],
         "long past": far_past[1:],
@@ -138,8 +135,11 @@ class SentenceGenerator:
         self.random = random.Random(seed).random
         lexis = words()
         self.times = _time_phrases()
-        self.frequencies = [aligned(korean, english) for korean, english in rows(lexicon.FREQUENCIES)]
-        self.manners = _manners()
+        self.frequencies = _phrases(lexicon.FREQUENCIES)
+        self.manners: dict[str, list[Phrase]] = {}
+        for korean, english, lemmas in rows(lexicon.MANNERS):
+            for lemma in lemmas.split():
+                self.manners.setdefault(lemma, []).append(aligned(korean, english))
         self.numbers = [number.strip() for number in lexicon.NUMBERS.split(";")]
         self.owners = [SPEAKER] * 12 + [p for p in lexis.people if p.kind in {"name", "he", "she"}]
         self.companions = [p for p in lexis.people if p.kind in {"name", "he", "she", "kin"}]
@@ -148,10 +148,7 @@ class SentenceGenerator:
             value: [aligned(*degree.strip().split(maxsplit=1)) for degree in cell.split(";")]
             for value, cell in lexicon.DEGREES.items()
         }
-        self.days = {
-            "past": [aligned(korean, english) for korean, english in rows(lexicon.TIMES_PAST)],
-            "future": [aligned(korean, english) for korean, english in rows(lexicon.TIMES_FUTURE)],
-        }
+        self.days = {"past": _phrases(lexicon.TIMES_PAST), "future": _phrases(lexicon.TIMES_FUTURE)}
         self.scenes = [grammar.themes[0], grammar.themes[1], grammar.themes[4]]
 
     def pick(self, options: Sequence[T]) -> T:
@@ -164,23 +161,16 @@ class SentenceGenerator:
 
     def object_(self, clause: Clause) -> Phrase | None:
         """The complement of a clause, perhaps modified."""
-        verb, noun = clause.verb, clause.complement
+        verb, noun, particle = clause.verb, clause.complement, clause.verb.particle
         if noun is None:
             return None
-        if verb.particle == "-":
+        if particle == "-":
             return place_phrase(noun, noun.preposition)
-        if verb.particle not in {"을", "이"}:
-            return place_phrase(noun, verb.preposition, verb.particle)
-        is_generic = "generic" in verb.flags
-        particle = verb.particle
+        if particle not in {"을", "이"}:
+            return place_phrase(noun, verb.preposition, particle)
+        is_generic, is_owning = "generic" in verb.flags, "own" in verb.flags
         if noun.kind not in {"c", "m", "p", "t", "place", "role"} or self.chance(0.5):
             return noun_phrase(noun, particle, is_generic=is_generic)
-        return self.modified(clause, noun, particle, is_generic)
-
-    def modified(self, clause: Clause, noun: Noun, particle: str, is_generic: bool) -> Phrase:
-        """The noun with a modifier, an attribute or a number."""
-        verb = clause.verb
-        is_owning = "own" in verb.flags
         draw = self.random()
         if draw < 0.25 and not is_owning:
             return noun_phrase(noun, particle, self.pick((THIS, THAT)))
@@ -215,9 +205,8 @@ class SentenceGenerator:
     def core(self, clause: Clause, form: str, subject_particle: str = "은") -> dict[str, Phrase]:
         """Subject, complement and predicate of a clause by their letters."""
         subject = clause.subject
-        inflected = predicate(clause.verb, form, subject.number)
-        phrases = {"S": subject_phrase(subject, subject_particle), "V": inflected.main}
-        phrases |= {"v": inflected.auxiliary, "c": inflected.conjunction}
+        phrases = predicate(clause.verb, form, subject.number).named("Vvc")
+        phrases["S"] = subject_phrase(subject, subject_particle)
         if (complement := self.object_(clause)) is not None:
             phrases["P" if clause.verb.particle == "-" else "O"] = complement
         if "give" in clause.verb.flags:
@@ -229,14 +218,13 @@ class SentenceGenerator:
         verb, subject = clause.verb, clause.subject
         draw = self.random()
         if "with" in verb.flags and draw < 0.3:
+            is_game = clause.complement is not None and not clause.complement.tags.isdisjoint({"ball", "racket"})
             if draw < 0.16:
                 phrases["W"] = noun_phrase(self.other(subject), "과", preposition="with")
-            else:
-                is_game = clause.complement is not None and not clause.complement.tags.isdisjoint({"ball", "racket"})
-                if subject.number in {"we", "they"}:
-                    phrases["W"] = TOGETHER
-                elif not is_game:
-                    phrases["W"] = ALONE
+            elif subject.number in {"we", "they"}:
+                phrases["W"] = TOGETHER
+            elif not is_game:
+                phrases["W"] = ALONE
         elif verb.lemma in self.manners and draw < 0.35:
             phrases["M"] = self.pick(self.manners[verb.lemma])
         self.add_place(phrases, verb, 0.35)
@@ -267,7 +255,7 @@ class SentenceGenerator:
     def statement(self) -> Sentence | None:
         """저는 어제 도서관에서 책을 읽었어요. = I read a book at the library yesterday."""
         clause = self.pick(self.pick(self.grammar.statements))
-        form = self.pick(next((LIMITED[flag] for flag in LIMITED if flag in clause.verb.flags), TENSES))
+        form = self.pick(next((tenses for flag, tenses in LIMITED.items() if flag in clause.verb.flags), TENSES))
         shape = form + "_I" if form in {"want", "wanted"} and clause.subject in {SPEAKER, GROUP} else form
         phrases = self.core(clause, shape)
         self.add_company(phrases, clause)
@@ -298,7 +286,7 @@ class SentenceGenerator:
         form, time = self.question_form(clause)
         phrases = self.core(clause, form)
         particle = "에서" if clause.verb.places or clause.verb.particle == "-" else clause.verb.particle
-        phrases["Q"] = aligned(f"{with_particle('어디', particle)}", "where:0")
+        phrases["Q"] = aligned(with_particle("어디", particle), "where:0")
         if clause.complement is WHERE:
             phrases.pop("O", phrases.pop("P", None))
         if self.chance(0.4):
@@ -363,14 +351,14 @@ class SentenceGenerator:
 
     # Descriptions
 
-    def described_subject(self, noun: Noun, particle: str = "은") -> Phrase:
+    def described_subject(self, noun: Noun) -> Phrase:
         """A subject that is never bare if it is a thing: 이 가방은, 어머니의 가방은; but 도서관은, 의사는."""
         if noun.kind in {"place", "proper", "name", "he", "she", "kin", "role", "pronoun"}:
             use_modifier = noun.kind == "place" and self.chance(0.3)
-            return noun_phrase(noun, particle, THIS if use_modifier else None, is_definite=True)
+            return noun_phrase(noun, "은", THIS if use_modifier else None, is_definite=True)
         if not noun.tags.isdisjoint(POSSESSED) and self.chance(0.4):
-            return noun_phrase(noun, particle, possessor(self.pick(self.owners)))
-        return noun_phrase(noun, particle, self.pick((THIS, THAT)))
+            return noun_phrase(noun, "은", possessor(self.pick(self.owners)))
+        return noun_phrase(noun, "은", self.pick((THIS, THAT)))
 
     def description(self) -> Sentence | None:
         """그 가방은 아주 비싸요. = That bag is very expensive."""
@@ -378,9 +366,8 @@ class SentenceGenerator:
         form = self.pick(("present", "present", "present", "not_present", "past", "ask_present"))
         if form == "ask_present" and item.subject.kind not in {*ASKABLE, "place", "proper"}:
             form = "present"
-        inflected = predicate(item.adjective, form, item.subject.number)
-        phrases = {"S": self.described_subject(item.subject), "A": inflected.main}
-        phrases["a"] = inflected.auxiliary
+        phrases = predicate(item.adjective, form, item.subject.number).named("Aab")
+        phrases["S"] = self.described_subject(item.subject)
         if not form.startswith("not") and self.chance(0.4):
             phrases["D"] = self.degree(item.adjective)
         order, mark = ("aSDA", "?") if form == "ask_present" else ("SaDA", ".")
@@ -403,41 +390,33 @@ class SentenceGenerator:
             form = "and_present"
         else:
             return None
-        inflected = predicate(first.adjective, form, first.subject.number)
-        phrases = {
-            "S": self.described_subject(first.subject),
-            "A": inflected.main,
-            "a": inflected.auxiliary,
-            "b": inflected.conjunction,
-            "V": predicate(second.adjective, "present").main,
-        }
+        phrases = predicate(first.adjective, form, first.subject.number).named("Aab")
+        phrases["S"] = self.described_subject(first.subject)
+        phrases["V"] = predicate(second.adjective, "present").main
         return combine(phrases, "SAV", "SaAbV"), ".", (first.combination, second.combination)
 
     def identity(self) -> Sentence | None:
         """민수는 의사예요. = Minsu is a doctor."""
         item = self.pick(self.grammar.identities)
-        number = item.subject.number
-        am, was = BE[number]
-        subject, role = subject_phrase(item.subject), item.noun.korean
+        am, was = BE[item.subject.number]
+        role = item.noun.korean
         past = "이었어요" if final_consonant(role) != " " else "였어요"
-        korean, english, tail = self.pick(
+        korean, be = self.pick(
             (
-                (with_particle(role, "이에요"), am, ""),
-                (with_particle(role, "이에요"), am, ""),
-                (role + past, was, ""),
-                (with_particle(role, "이") + " 아니에요", am, "not:1"),
+                (with_particle(role, "이에요"), f"{am}:0"),
+                (with_particle(role, "이에요"), f"{am}:0"),
+                (role + past, f"{was}:0"),
+                (with_particle(role, "이") + " 아니에요", f"{am}:1 not:1"),
             )
         )
-        position = ":1" if tail else ":0"
-        article_ = article(item.noun.english[0])
-        noun = " ".join(f"{word}:0" for word in (article_, *item.noun.english))
-        phrases = {"S": subject, "V": aligned(korean, f"{english}{position} {tail} {noun}")}
+        noun = " ".join(f"{word}:0" for word in (article(item.noun.english[0]), *item.noun.english))
+        phrases = {"S": subject_phrase(item.subject), "V": aligned(korean, f"{be} {noun}")}
         return combine(phrases, "SV", "SV"), ".", (item.combination,)
 
     def location(self) -> Sentence | None:
         """책상 위에 책이 있어요. = There is a book on the desk."""
         item = self.pick(self.grammar.locations)
-        thing = item.thing
+        thing, relation, furniture = item.thing, item.relation, ("the", *item.furniture.english)
         if thing.counter and self.chance(0.4):
             subject, is_plural = counted_phrase(thing, self.pick(self.numbers), "이"), True
         else:
@@ -446,14 +425,10 @@ class SentenceGenerator:
             subject, is_plural = noun_phrase(thing, "이", None, attribute), thing.kind == "p"
         am, was = BE["they" if is_plural else "it"]
         korean, be = self.pick((("있어요", am), ("있어요", am), ("있었어요", was)))
-        owner = noun_phrase(item.furniture, "", None)
         place = Phrase(
-            (item.furniture.korean, item.relation.korean[1]),
-            (*item.relation.english, "the", *item.furniture.english),
-            (
-                *item.relation.alignment,
-                *((0, len(item.relation.english) + j) for j in range(1 + len(owner.english) - 1)),
-            ),
+            (item.furniture.korean, relation.korean[1]),
+            (*relation.english, *furniture),
+            (*relation.alignment, *((0, len(relation.english) + j) for j in range(len(furniture)))),
         )
         phrases = {"P": place, "S": subject, "V": aligned(korean, f"there:0 {be}:0")}
         return combine(phrases, "PSV", "VSP"), ".", (item.combination,)
@@ -465,14 +440,10 @@ class SentenceGenerator:
         noun = clause.complement
         assert noun
         form = "that_present" if "stative" in clause.verb.flags else form
-        inflected = predicate(clause.verb, form, clause.subject.number)
-        plural = noun.kind == "p"
-        head = aligned(
-            with_particle(noun.korean, particle),
-            " ".join(f"{w}:0" for w in ("the", *(noun.plural if plural else noun.english))),
-        )
-        phrases = {"S": subject_phrase(clause.subject, "이"), "V": inflected.main, "N": head}
-        phrases |= {"v": inflected.auxiliary, "c": inflected.conjunction}
+        head = ("the", *(noun.plural if noun.kind == "p" else noun.english))
+        phrases = predicate(clause.verb, form, clause.subject.number).named("Vvc")
+        phrases["S"] = subject_phrase(clause.subject, "이")
+        phrases["N"] = aligned(with_particle(noun.korean, particle), " ".join(f"{word}:0" for word in head))
         if "give" in clause.verb.flags:
             phrases["R"] = noun_phrase(self.other(clause.subject), "에게", preposition="to")
         if "stative" not in clause.verb.flags:
@@ -492,9 +463,8 @@ class SentenceGenerator:
             return None
         form = self.pick(RELATIVE_FORMS)
         when = "that_future" if form in {"future", "must"} and self.chance(0.5) else "that_past"
-        inflected = predicate(outer.verb, form, outer.subject.number)
-        phrases = {"S": subject_phrase(outer.subject), "O": self.relative(inner, "을", when), "V": inflected.main}
-        phrases["v"] = inflected.auxiliary
+        phrases = predicate(outer.verb, form, outer.subject.number).named("Vvc")
+        phrases |= {"S": subject_phrase(outer.subject), "O": self.relative(inner, "을", when)}
         return combine(phrases, "SROV", "SvVOR"), ".", (inner.combination, outer.combination)
 
     def relative_subject(self) -> Sentence | None:
@@ -505,9 +475,10 @@ class SentenceGenerator:
             return None
         item = self.pick(items)
         form = self.pick(("present", "present", "past", "not_present"))
-        inflected = predicate(item.adjective, form, item.subject.number)
-        when = "that_future" if form == "present" and self.chance(0.2) else "that_past"
-        phrases = {"S": self.relative(inner, "은", when), "A": inflected.main, "a": inflected.auxiliary}
+        phrases = predicate(item.adjective, form, item.subject.number).named("Aab")
+        phrases["S"] = self.relative(
+            inner, "은", "that_future" if form == "present" and self.chance(0.2) else "that_past"
+        )
         if form != "not_present" and self.chance(0.3):
             phrases["D"] = self.degree(item.adjective)
         return combine(phrases, "SDA", "SaDA"), ".", (inner.combination, item.combination)
@@ -526,9 +497,8 @@ class SentenceGenerator:
         self.add_place(inner_phrases, inner.verb, 0.4)
         if form == "who_past" and self.chance(0.5):
             inner_phrases["T"] = self.time("past", inner.verb)
-        subject = combine(inner_phrases, "TPROVN", "NcvVORPT")
-        inflected = predicate(item.adjective, "present", item.subject.number)
-        phrases = {"S": subject, "A": inflected.main, "a": inflected.auxiliary}
+        phrases = predicate(item.adjective, "present", item.subject.number).named("Aab")
+        phrases["S"] = combine(inner_phrases, "TPROVN", "NcvVORPT")
         if self.chance(0.3):
             phrases["D"] = self.degree(item.adjective)
         return combine(phrases, "SDA", "SaDA"), ".", (inner.combination, item.combination)
@@ -540,9 +510,7 @@ class SentenceGenerator:
         second = self.pick(self.pick(groups[first.subject]))
         return None if first.verb.lemma == second.verb.lemma else (first, second)
 
-    def joined(
-        self, first: Clause, second: Clause, first_form: str, second_form: str, orders: tuple[str, str]
-    ) -> Phrase:
+    def joined(self, first: Clause, second: Clause, first_form: str, second_form: str, english_order: str) -> Sentence:
         """One subject, two predicates: the first is the phrase 1 (with its conjunction c inside), the second 2."""
         a = self.core(first, first_form)
         self.add_place(a, first.verb, 0.0 if first_form == "while" else 0.15)
@@ -554,7 +522,7 @@ class SentenceGenerator:
         tense = "future" if second_form == "future" else tense
         if self.chance(0.4):
             phrases["T"] = self.time(tense, first.verb, second.verb)
-        return combine(phrases, *orders)
+        return combine(phrases, "ST12", english_order), ".", (first.combination, second.combination)
 
     def and_then(self) -> Sentence | None:
         """민수는 빵을 먹고 우유를 마셨어요. = Minsu ate bread and drank milk."""
@@ -562,8 +530,7 @@ class SentenceGenerator:
         if not acts:
             return None
         forms = self.pick((("and_past", "past"), ("and_past", "past"), ("and_present", "present")))
-        phrase = self.joined(*acts, *forms, ("ST12", "S12T"))
-        return phrase, ".", (acts[0].combination, acts[1].combination)
+        return self.joined(*acts, *forms, "S12T")
 
     def before_or_after(self) -> Sentence | None:
         """민수는 빵을 먹은 후에 우유를 마셨어요. = Minsu drank milk after eating bread."""
@@ -571,8 +538,7 @@ class SentenceGenerator:
         if not acts:
             return None
         form = self.pick(("before", "after"))
-        phrase = self.joined(*acts, form, self.pick(("past", "past", "future")), ("ST12", "S21T"))
-        return phrase, ".", (acts[0].combination, acts[1].combination)
+        return self.joined(*acts, form, self.pick(("past", "past", "future")), "S21T")
 
     def meanwhile(self) -> Sentence | None:
         """민수는 음악을 들으면서 책을 읽었어요. = Minsu read a book while listening to music."""
@@ -582,8 +548,7 @@ class SentenceGenerator:
         if not groups:
             return None
         second = self.pick(self.pick(groups))
-        phrase = self.joined(first, second, "while", self.pick(("past", "past", "present")), ("ST12", "S21T"))
-        return phrase, ".", (first.combination, second.combination)
+        return self.joined(first, second, "while", self.pick(("past", "past", "present")), "S21T")
 
     def errand(self) -> Sentence | None:
         """민수는 책을 사러 시장에 갔어요. = Minsu went to the market to buy a book."""
@@ -606,10 +571,8 @@ class SentenceGenerator:
         """저는 피곤해서 집에서 쉬었어요. = I rested at home because I was tired."""
         state, groups = self.pick(self.grammar.reasons)
         clause = self.pick(self.pick(groups))
-        number = state.subject.number
-        reason = predicate(state.adjective, "because_past", number)
         phrases = self.core(clause, "past")
-        phrases |= {"A": reason.main, "a": reason.auxiliary, "b": reason.conjunction}
+        phrases |= predicate(state.adjective, "because_past", state.subject.number).named("Aab")
         phrases["s"] = pronoun_phrase(clause.subject)
         self.add_place(phrases, clause.verb, 0.3)
         if self.chance(0.3):
@@ -618,7 +581,7 @@ class SentenceGenerator:
 
     def weather(self) -> Sentence | None:
         """비가 와서 저는 집에서 쉬었어요. = Because it rained, I rested at home."""
-        forms, _, groups = self.pick(self.grammar.weather)
+        forms, groups = self.pick(self.grammar.weather)
         clause = self.pick(self.pick(groups))
         start, form = self.pick((("because_past", "past"), ("because_past", "past"), ("if", "future")))
         phrases = self.core(clause, form) | {"B": forms[start]}
@@ -673,7 +636,11 @@ class SentenceGenerator:
         while True:
             sentence = self.pick(KINDS)(self)  # None where the draw led nowhere
             if sentence is not None:
-                return _finish(*sentence)
+                phrase, mark, combinations = sentence
+                source, target = " ".join(phrase.korean) + mark, " ".join(phrase.english) + mark
+                return AlignedPair(
+                    source, target[0].upper() + target[1:], tuple(sorted(phrase.alignment)), combinations
+                )
 
 
 def bare_object(clause: Clause, particle: str = "을") -> Phrase:
@@ -688,20 +655,6 @@ def _domain(clause: Clause) -> int:
     assert clause.complement
     tags = clause.complement.tags
     return next((k for k, domain in enumerate(lexicon.DOMAINS) if tags & set(domain.split())), -1)
-
-
-def _manners() -> dict[str, list[Phrase]]:
-    manners: dict[str, list[Phrase]] = {}
-    for korean, english, lemmas in rows(lexicon.MANNERS):
-        for lemma in lemmas.split():
-            manners.setdefault(lemma, []).append(aligned(korean, english))
-    return manners
-
-
-def _finish(phrase: Phrase, mark: str, combinations: tuple[str, ...]) -> AlignedPair:
-    """Join the words, capitalise the English, set the mark at both ends."""
-    source, target = " ".join(phrase.korean) + mark, " ".join(phrase.english) + mark
-    return AlignedPair(source, target[0].upper() + target[1:], tuple(sorted(phrase.alignment)), combinations)
 
 
 # How often each kind of sentence is tried; those after `two_qualities` have two clauses.

@@ -154,11 +154,7 @@ def _check_chunk(reader: CorpusReader, rules: CleaningRules | None, seed: int | 
 def _clean_train(
     folder: Path, workers: Workers, reader: CorpusReader, rules: CleaningRules | None, seed: int | None
 ) -> tuple[CleaningReport, list[Hashes]]:
-    """Write the training pairs that are kept.
-
-    Returns:
-        Counts, and the ranks of the pairs by chunk; no ranks where there is no seed to rank by.
-    """
+    """Write the training pairs that are kept; returns their ranks, chunk by chunk, if there is a seed to rank by."""
     chunks = workers.in_order(partial(_check_chunk, reader, rules, seed), reader.chunks())
     if reader.num_distinct is not None:
         distinct = first_distinct(((chunk.hashes_N, chunk) for chunk in chunks), reader.num_distinct)

@@ -214,11 +214,7 @@ def read_chunks(
 
 
 def _split_at_tabs(path: Path, sha256: str | None) -> Iterator[tuple[bytes, bytes]]:
-    """What stands before and after the tab of each line, both with a line end.
-
-    Raises:
-        DataError: a line holds no tab, or several.
-    """
+    """What stands before and after the tab of each line, both with a line end."""
     for number, line in enumerate(read_raw_lines(path, sha256), start=1):
         sides = line.removesuffix(b"\n").removesuffix(b"\r").split(b"\t")
         if len(sides) != 2:

@@ -2,6 +2,8 @@
 
 sentencepiece can do both, but newer versions mix numbers of the process into the seed, so that a run that goes on in
 another process would not read what the unbroken run reads. Python's own generator gives the same numbers everywhere.
+
+Words are text without spaces, save "▁" at their start; where the known pieces cannot make up a word, it has none.
 """
 
 import math
@@ -9,16 +11,8 @@ from bisect import bisect
 from collections.abc import Mapping
 from itertools import accumulate, pairwise
 from random import Random
-from typing import Protocol
 
 _MAX_WORDS = 100_000  # whose tables are kept: some 100 MB
-
-
-class Segmenter(Protocol):
-    """Segments a word (text without spaces, save "▁" at its start) at random."""
-
-    def segment(self, word: str, random: Random) -> list[str]:
-        """The pieces, which together are the word; none where the known pieces cannot make it up."""
 
 
 class UnigramSegmenter:

@@ -4,13 +4,14 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from random import Random
 
 import sentencepiece
 
 from s2s.config.data import SubwordKind
-from s2s.data.vocabulary.subword_regularization import BPESegmenter, Segmenter, UnigramSegmenter
+from s2s.data.vocabulary.subword_regularization import BPESegmenter, UnigramSegmenter
 from s2s.errors import DataError, RunError
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
@@ -35,7 +36,7 @@ class Subwords:
     def __init__(self, model: bytes) -> None:
         self.model = model
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        self._segmenters: dict[float, Segmenter] = {}
+        self._segmenters: dict[float, UnigramSegmenter | BPESegmenter] = {}
 
     @classmethod
     def load(cls, path: Path) -> "Subwords":
@@ -78,22 +79,21 @@ class Subwords:
         before = [[int(index) for index in row] for row in rows]
         again = self.encode([self.decode(row) for row in before])
         segmenter, random = self._segmenter(alpha), Random(str(seed))  # of an int, the sign would not count
-        return [
-            (row == same and UNK not in row and self._segment(row, segmenter, random)) or row
-            for row, same in zip(before, again, strict=True)
-        ]
-
-    def _segment(self, row: list[int], segmenter: Segmenter, random: Random) -> list[int]:
-        """A row in other pieces; empty where there are none."""
-        words = [segmenter.segment(word, random) for word in _WORD.findall("".join(self.pieces(row)))]
-        return [self._ids[piece] for word in words for piece in word] if all(words) else []
+        rows_after = []
+        for row, same in zip(before, again, strict=True):
+            if row == same and UNK not in row:
+                words = [segmenter.segment(word, random) for word in _WORD.findall("".join(self.pieces(row)))]
+                if all(words):
+                    row = [self._ids[piece] for word in words for piece in word]
+            rows_after.append(row)
+        return rows_after
 
     @cached_property
     def _ids(self) -> dict[str, int]:
         """Ids of the pieces, without the special ones."""
         return {self._processor.id_to_piece(index): index for index in range(EOS + 1, len(self))}
 
-    def _segmenter(self, alpha: float) -> Segmenter:
+    def _segmenter(self, alpha: float) -> UnigramSegmenter | BPESegmenter:
         if alpha not in self._segmenters:
             scores = {piece: float(self._processor.get_score(index)) for piece, index in self._ids.items()}
             # Scores are log probabilities of pieces, or for BPE 0, -1, -2 ... in the order of the merges.
@@ -120,12 +120,7 @@ class Subwords:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, up to the first `</s>`; never holds a line end."""
-        kept: list[int] = []
-        for index in ids:
-            if index == EOS:
-                break
-            kept.append(int(index))
-        return _one_line(self._processor.decode(kept))
+        return _one_line(self._processor.decode([int(index) for index in takewhile(lambda index: index != EOS, ids)]))
 
 
 def _one_line(text: str) -> str:

@@ -44,12 +44,6 @@ class LexicalConstraints:
         ]
         return cls(Phrases.of(padded, device, boundaries), most)
 
-    @property
-    def most_missing(self) -> int:
-        """The most tokens that any hypothesis needs to meet all constraints."""
-        num_phrases, longest = self.phrases.tokens_BCL.shape[1:]
-        return num_phrases // self.num_alternatives * longest
-
     def __call__(self, log_probabilities_BKV: Tensor, tokens_BKT: Tensor, sentence_B: Tensor) -> None:
         is_unmet_BK = self.num_missing(tokens_BKT, sentence_B) > 0
         log_probabilities_BKV[:, :, EOS].masked_fill_(is_unmet_BK, -math.inf)
@@ -114,7 +108,9 @@ class ConstrainedExtensions:
         before_BKNT = beams.tokens_BKT[:, :, None].expand(-1, -1, num_candidates, -1)
         longer_BXT = torch.cat([before_BKNT, token_BKN[..., None]], dim=3).flatten(1, 2)
         missing_BX = self.constraints.num_missing(longer_BXT, beams.sentence_B)
-        order_BX = _round_robin(total_BX, missing_BX, self.constraints.most_missing + 1)
+        num_phrases, longest = self.constraints.phrases.tokens_BCL.shape[1:]
+        most_missing = num_phrases // self.constraints.num_alternatives * longest
+        order_BX = _round_robin(total_BX, missing_BX, num_banks=most_missing + 1)
         chosen_BK = order_BX[:, : beams.most_free]
         return Choice(
             chosen_BK // num_candidates,

@@ -184,11 +184,7 @@ def _search(
 
 
 def _backpointers(
-    beams: Beams,
-    choice: Choice,
-    scorer: HypothesisScore,
-    source_lengths_B: Tensor | None,
-    attention_BKS: Tensor | None,
+    beams: Beams, choice: Choice, scorer: HypothesisScore, source_lengths_B: Tensor | None, attention_BKS: Tensor | None
 ) -> Backpointers:
     """A choice, and the scores of the hypotheses that it finishes.
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from s2s.data.text.parallel_text import open_plain_or_gzip, reading_errors
 
@@ -103,16 +102,10 @@ def open_input(path: Path | None) -> Iterator[Input]:
             if path.is_fifo() or path.is_char_device():
                 source = pipe(stack.enter_context(path.open("rb", buffering=0)).fileno())
             else:
-                source = _file(path, stack.enter_context(open_plain_or_gzip(path)))
+                file = stack.enter_context(open_plain_or_gzip(path))
+                read = reading_errors(path)(file.read)  # a context manager wraps a function, too
+                source = Input(read, lambda _: True, math.inf)
         yield source
-
-
-def _file(path: Path, file: BinaryIO) -> Input:
-    def read(size: int) -> bytes:
-        with reading_errors(path):
-            return file.read(size)
-
-    return Input(read, lambda _: True, math.inf)
 
 
 def read_blocks(source: Input) -> Iterator[LineBlock | None]:

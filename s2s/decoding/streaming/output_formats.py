@@ -49,7 +49,6 @@ def _moses(translation: Translation, line_id: int) -> list[str]:
 
 
 def _json_object(translation: Translation, line_id: int, source: str) -> dict[str, Any]:
-    """All that is known of a line."""
     hypotheses: list[dict[str, Any]] = [
         {
             "text": text,

@@ -93,7 +93,6 @@ def _finished(pending: _Pending) -> tuple[LineBlock, bytes]:
 
 
 def _in_order(buckets: Iterable[Bucket], outputs: Iterable[list[bytes]]) -> bytes:
-    """The output for a block, from its buckets."""
     output_of: dict[int, bytes] = {}
     for bucket, output in zip(buckets, outputs, strict=True):
         output_of |= zip(bucket.numbers, output, strict=True)

@@ -149,7 +149,6 @@ def join(output: Path, size: int) -> None:
 
 
 def _read_blocks(path: Path, file: BinaryIO) -> Iterator[bytes]:
-    """The content of a shard, block by block."""
     _, entries = _read_journal(_journal_path(path))
     for before, entry in pairwise([_NOTHING, *entries]):
         yield file.read(entry.num_bytes - before.num_bytes)
