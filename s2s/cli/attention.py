@@ -130,11 +130,11 @@ def _draw(config: AttentionConfig, sentences: Sequence[WordAttention]) -> None:
             languages = data.source_language, data.target_language
             write_text(folder / "attention.html", attention_page(sentences, title, languages))
             print(folder / "attention.html")
-            continue
-        for number, sentence in enumerate(sentences, start=1):
-            path = folder / f"{number}.{form.name}"
-            plot_attention(sentence.weights_JI, sentence.source, sentence.target, path)
-            print(path)
+        else:
+            for number, sentence in enumerate(sentences, start=1):
+                path = folder / f"{number}.{form.name}"
+                plot_attention(sentence.weights_JI, sentence.source, sentence.target, path)
+                print(path)
 
 
 COMMAND = Command(attention, AttentionConfig, texts=("text", "target"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from s2s.cli.commands import Command
+from s2s.config.data import check_files
 from s2s.config.options import Options, option
 from s2s.config.training import DEVICE_HELP, Device
 from s2s.data.text.parallel_text import Files, paths_of, read_pairs
@@ -32,11 +33,7 @@ class GivenTexts(Options):
     )
 
     def check(self) -> None:
-        if len(self.test) > 2:
-            raise ConfigError(
-                "data.test must be [TEXT_FILE,LABEL_FILE], or [FILE] with a tab between the two, but has "
-                f"{len(self.test)} entries"
-            )
+        check_files("data.test", self.test, "TEXT_FILE,LABEL_FILE")
 
 
 @dataclass

@@ -34,6 +34,14 @@ class SubwordKind(enum.Enum):
     word = "word"
 
 
+def check_files(name: str, files: list[str], sides: str) -> None:
+    """Check that an option names two files, or one that holds both sides; `sides` is how two of them are written."""
+    if len(files) > 2:
+        raise ConfigError(
+            f"{name} must be [{sides}], or [FILE] with a tab between the two, but has {len(files)} entries"
+        )
+
+
 @dataclass
 class DataConfig(Options):
     """Which sentence pairs, or labelled texts, to learn from."""
@@ -75,10 +83,7 @@ class DataConfig(Options):
                 f"data={self.corpus.name}"
             )
         for name, files in (("train", self.train), ("dev", self.dev), ("test", self.test)):
-            if len(files) > 2:
-                raise ConfigError(
-                    f"data.{name} must be [{sides}], or [FILE] with a tab between the two, but has {len(files)} entries"
-                )
+            check_files(f"data.{name}", files, sides)
         if self.dev_share is not None and (self.dev or not is_own):
             raise ConfigError(
                 "data.dev_share cuts a dev set out of files of your own; there is one already: add data.dev_share=null"

@@ -46,7 +46,7 @@ def test_an_entry_is_built_once(tmp_path: Path) -> None:
     assert first.path.name.startswith("text-")
     assert (first.path / "a").read_text() == "content"
     assert cache.entry("text", dict(reversed(KEY.items())), never) == first
-    assert names(cache.root) == [first.name]
+    assert names(cache.root) == [first.path.name]
 
 
 def test_another_key_is_another_entry(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_damaged_entry_is_built_again(tmp_path: Path, name: str, damage: str) 
     assert again.facts == {"said": "new one"}
     assert (again.path / "a").read_text() == "new one"
     assert (again.path / "sub" / "b").read_text() == "more"
-    assert names(tmp_path) == [again.name]
+    assert names(tmp_path) == [again.path.name]
 
 
 def test_a_manifest_of_another_kind_is_no_manifest(tmp_path: Path) -> None:
@@ -231,6 +231,6 @@ def test_a_killed_builder_leaves_no_lock_and_nothing_to_read(tmp_path: Path) -> 
     process.join()
     # Whoever builds next, whatever it is, cleans up.
     third = Cache(root).entry("text", {"a third": "text"}, writing())
-    assert names(root) == sorted([other.name, third.name])
+    assert names(root) == sorted([other.path.name, third.path.name])
     entry = Cache(root).entry("text", KEY, writing())
     assert json.loads((entry.path / "manifest.json").read_text())["sizes"] == {"a": 7, "sub/b": 4}

@@ -307,8 +307,5 @@ def pronoun_phrase(noun: Noun) -> Phrase:
 @cache
 def place_phrase(place: Noun, preposition: str, particle: str = "에서") -> Phrase:
     """도서관에서 = at the library; 집에 = home after "to", else at home."""
-    if place.korean == "집" and preposition == "to":
-        preposition = ""
-    if place.kind == "bare" and preposition == "":
-        return noun_phrase(place, particle)
-    return noun_phrase(place, particle, preposition=preposition)
+    is_home = place.korean == "집" and preposition == "to"
+    return noun_phrase(place, particle, preposition="" if is_home else preposition)
