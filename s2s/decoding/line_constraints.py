@@ -136,7 +136,7 @@ class ConstraintCompiler:
                 if not alone.are_met(hypotheses[0].ids, 0):
                     missing.append(phrase.text)
             _logger.warning(
-                "line %d: there is no room for all the words that must occur (%s is missing); raise %s%s",
+                "line %d: there is no room for all the words that must occur (missing: %s); raise %s%s",
                 constraints.line,
                 ", ".join(missing),
                 limit,

@@ -111,7 +111,7 @@ def test_words_that_must_occur_do(tiny_run: Path, beam_size: int) -> None:
 def test_without_room_for_them_a_warning_names_the_line(tiny_run: Path, caplog: pytest.LogCaptureFixture) -> None:
     texts = translator(tiny_run, must=["six", "two four five"], max_length=2).translate(LINES)
     assert [bool(text) for text in texts] == [bool(line) for line in LINES]
-    missing = r"line 1: there is no room for all the words that must occur \((six, )?two four five is missing\)"
+    missing = r"line 1: there is no room for all the words that must occur \(missing: (six, )?two four five\)"
     assert re.search(missing + r"; raise search\.max_length$", caplog.text, re.MULTILINE)
     assert "line 2" not in caplog.text  # blank
 
