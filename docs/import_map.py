@@ -9,6 +9,7 @@ What a folder is for is the docstring of its `__init__.py`; what it imports is r
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +49,7 @@ def dotted_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
+@cache
 def parsed(path: Path) -> ast.Module:
     """The syntax tree of a file."""
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
@@ -63,11 +65,17 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@cache
 def imported_modules(path: Path) -> set[str]:
     """The modules of s2s that a file imports, or takes names from."""
-    known = {dotted_name(module) for module in modules()}
+    known = _known_modules()
     names = {name for name in imports(parsed(path)) if name.startswith("s2s.")}
     return {name if name in known else name.rpartition(".")[0] for name in names}
+
+
+@cache
+def _known_modules() -> set[str]:
+    return {dotted_name(module) for module in modules()}
 
 
 def purpose(place: str) -> str:

@@ -1,6 +1,7 @@
 """Shell completion for `s2s`, by the plugins of Hydra."""
 
 import contextlib
+import enum
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -37,9 +38,15 @@ def complete(words: Sequence[str]) -> None:
         print("\n".join(LINE_OF))
         return
     from s2s.cli.arguments import flag_parser, with_names
+    from s2s.cli.composition import option_fields
     from s2s.cli.hydra_main import command_of, hydra_for
 
     command = command_of(name)
+    option, _, begun = typed[-1].rpartition("=")
+    kind = {each: item.type for each, item in option_fields(command.options)}.get(option)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):  # of which Hydra knows the default only
+        print("\n".join(f"{option}={each.name}" for each in kind if each.name.startswith(begun)))
+        return
 
     def parse(args: Sequence[str] | None = None) -> Any:
         flags, rest = flag_parser(name).parse_known_args(args)

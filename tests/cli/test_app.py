@@ -214,10 +214,11 @@ def bin_folder(tmp_path: Path) -> Path:
     ("line", "choices"),
     [
         ("s2s tr", {"train", "translate"}),
-        ("s2s train mod", {"model=", "model."}),
-        ("s2s train seed=1 model=g", {"model=gru"}),
-        ("s2s bench decode model.hid", {"model.hidden_size="}),
-        ("s2s train modell=3 model.hid", set()),
+        pytest.param("s2s train mod", {"model=", "model."}, marks=pytest.mark.slow),
+        pytest.param("s2s train seed=1 model=g", {"model=gru"}, marks=pytest.mark.slow),
+        pytest.param("s2s train model.attention=d", {"model.attention=dot"}, marks=pytest.mark.slow),
+        pytest.param("s2s bench decode model.hid", {"model.hidden_size="}, marks=pytest.mark.slow),
+        pytest.param("s2s train modell=3 model.hid", set(), marks=pytest.mark.slow),
     ],
 )
 def test_bash_completes_what_was_begun(bin_folder: Path, line: str, choices: set[str]) -> None:
@@ -242,8 +243,12 @@ def test_completion_for_other_shells(call_command: Caller, monkeypatch: pytest.M
     assert "bash, fish, zsh" in ended.err
     monkeypatch.setenv("COMP_LINE", "python scripts/train.py model.cel")
     assert call_command("train", "-sc", "query=bash").out == b"model.cell=\n"
+    monkeypatch.setenv("COMP_LINE", "python scripts/train.py optim.optimizer=adam")
+    out = call_command("train", "-sc", "query=bash").out
+    assert out == b"optim.optimizer=adam\noptim.optimizer=adamw\n"
 
 
+@pytest.mark.slow
 def test_help_that_is_no_string_is_refused_from_python_3_14_on(
     call_command: Caller, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

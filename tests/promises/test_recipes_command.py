@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from processes import ROOT, environment
 
 TOY = '''"""`s2s toy`: a greeting."""
@@ -42,6 +44,7 @@ COMMAND = Command(toy, ToyConfig)
 '''
 
 
+@pytest.mark.slow
 def test_a_command_is_a_file_a_script_and_a_line(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "s2s", tmp_path / "s2s", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "conf", tmp_path / "s2s" / "conf")  # as a wheel has it
