@@ -66,7 +66,7 @@ def test_imports_go_upward_only(path: Path) -> None:
         assert not imported
         return
     below = [name for name in imported if position(name) > position(dotted_name(path))]
-    assert below == [], f"{place(path)} imports what stands below it in DESIGN.md, section 3"
+    assert below == [], f"{place(path)} imports what stands below it in the table of docs/architecture.md"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=place)

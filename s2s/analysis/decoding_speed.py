@@ -25,7 +25,7 @@ from s2s.data.vocabulary.subwords import NO_TEXT
 from s2s.decoding.ensemble import Ensemble, EnsembleState
 from s2s.decoding.packed_model import pack_linear
 from s2s.decoding.streaming.input_lines import LineBlock
-from s2s.decoding.streaming.line_translator import load_lines
+from s2s.decoding.streaming.line_translator import load_line_translator
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
 from s2s.decoding.translator import Translator
 from s2s.device import choose_decoding_precision, choose_device, matrix_rate, product_rate
@@ -177,7 +177,7 @@ def _measure(
     block = LineBlock(1, [line.encode() for line in lines])
     num_tokens, flops = _work(_CountingTranslator.load(run, **options), lines)
     found = []
-    load = partial(load_lines, run, **options)
+    load = partial(load_line_translator, run, **options)
     with ParallelTranslator(load, num_processes, num_threads=num_threads) as workers:
         for number in range(rounds + 1):
             rate = _rate(kind, device)

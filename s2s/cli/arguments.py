@@ -34,7 +34,7 @@ _TYPE_NAMES = {
 
 
 def flag_parser(name: str) -> argparse.ArgumentParser:
-    """Those of Hydra's flags that s2s has. What is no flag is left over, in order."""
+    """A parser of those of Hydra's flags that s2s supports; all other arguments are left over, in order."""
     parser = argparse.ArgumentParser(
         prog=f"s2s {name}",
         usage="%(prog)s OPTION=VALUE ... [FLAG ...]",
@@ -102,7 +102,7 @@ def check_words(words: Sequence[str], name: str, options: type[Options], *, is_s
 
 
 def _check_name(word: str, following: str, options: Sequence[str], command: str) -> None:
-    """Check that a word sets an option that there is; `following` may be its value, as in `--seed 3`."""
+    """Check that a word sets an existing option; `following` may be its value, as in `--seed 3`."""
     option, equals, value = word.lstrip("-+~").partition("=")
     nearest = _nearest(option.replace("-", "_"), options)
     if not option or not equals or word[0] in "-+~":

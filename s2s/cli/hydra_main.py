@@ -115,7 +115,7 @@ def _run_jobs(hydra: Hydra, name: str, command: Command, overrides: list[str], *
 
 
 def _run_job(command: Command, swept: set[str], launcher: int, codes: list[int], options: DictConfig) -> None:
-    """Run one job, in the launcher's process or in one of joblib's or submitit's, which take up none after a signal.
+    """Run one job, here or in a process of joblib or submitit, which starts no further job after a signal.
 
     Raises:
         SystemExit: a signal ended the job; it ends the other jobs of this process too.

@@ -18,7 +18,7 @@ from s2s.config.options import as_argument, flatten, option
 from s2s.config.search import Strategy
 from s2s.data.text.parallel_text import sha256_of
 from s2s.decoding.streaming.input_lines import BLOCK_BYTES, open_input, read_blocks
-from s2s.decoding.streaming.line_translator import load_lines
+from s2s.decoding.streaming.line_translator import load_line_translator
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
 from s2s.decoding.streaming.resumable_output import ResumableOutput, Settings, join
 from s2s.device import choose_device
@@ -121,7 +121,7 @@ def _parallel_translator(config: TranslateConfig, ranks: Ranks) -> ParallelTrans
         num_workers = 1 if is_shared_out else num_cores()
     return ParallelTranslator(
         partial(
-            load_lines,
+            load_line_translator,
             config.runs,
             output_format=config.format,
             columns=config.columns,

@@ -1,8 +1,7 @@
 """Options: documented fields of dataclasses, one dataclass a group, with their ranges and checks.
 
 A field's `doc` metadata is its help text and `low` and `high` its range, both ends included. YAML files under conf/
-choose values; nothing there introduces a name. Only commands and functions called `build_...`, the trainer and the
-translator take these objects; all other code takes plain sizes and values.
+choose values; nothing there introduces a name.
 """
 
 import dataclasses

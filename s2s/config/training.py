@@ -102,7 +102,9 @@ class TrainingConfig(Options):
     stop_metric: StopMetric = option(StopMetric.bleu, "loss, perplexity, bleu, accuracy or f1 of the dev set")
     patience: int = option(20, "validations without a better stop_metric before the run ends", low=1)
     max_bad_steps: int = option(10, "steps in a row whose loss or gradient is not finite, before an error", low=0)
-    reset_optimizer: bool = option(False, "resume with a new optimizer, and perhaps other options under optim")
+    reset_optimizer: bool = option(
+        False, "allow other options under optim when resuming; if any differ, optimizer and schedule begin anew"
+    )
     tensorboard: bool = option(False, "write the metrics as TensorBoard events too (needs the extra s2s[tensorboard])")
 
 

@@ -27,7 +27,7 @@ def encode_text(
     """Write the ids of the training pairs as shards.
 
     Args:
-        max_pieces: pairs with a longer side are left out; of labelled texts the rest is.
+        max_pieces: pairs with a longer side are left out; labelled texts are cut.
 
     Returns:
         For `open_ids` how many shards there are; and how many pairs were left out, how many texts cut, and the sha256

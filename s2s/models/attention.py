@@ -1,7 +1,8 @@
 """The six steps of attention: how a decoder state looks at every encoder state.
 
 B sentences, T target positions (all of a sentence at once, one step, or the K beams of one step), S source positions,
-H units of a decoder or encoder state, A units of a key, O units of an attentional state.
+H units of a decoder or encoder state, A units of a key, I inputs of step 6 (2 H, or H without
+attention), O units of an attentional state, N selected rows.
 
 A new score function is a member of `AttentionScore` (s2s/config/model.py) and, here, a subclass of `Attention` and its
 line in `ATTENTIONS`.

@@ -88,8 +88,9 @@ class LSTMCell(RecurrentCell):
     @staticmethod
     def gates(from_input_BG: Tensor, from_hidden_BG: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The input gate, forget gate and output gate, each in (0, 1), and the candidate in (-1, 1)."""
-        sums = (from_input_BG + from_hidden_BG).chunk(4, dim=1)
-        return torch.sigmoid(sums[0]), torch.sigmoid(sums[1]), torch.sigmoid(sums[3]), torch.tanh(sums[2])
+        sums = (from_input_BG + from_hidden_BG).chunk(4, dim=1)  # in torch's order
+        input_BH, forget_BH, candidate_BH, output_BH = sums
+        return torch.sigmoid(input_BH), torch.sigmoid(forget_BH), torch.sigmoid(output_BH), torch.tanh(candidate_BH)
 
     @staticmethod
     def next_state(from_input_BG: Tensor, from_hidden_BG: Tensor, state: State) -> State:

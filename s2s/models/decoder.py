@@ -1,7 +1,8 @@
 """The decoder: produces the target token by token, attending to the encoder states.
 
 B sentences, T target positions, K beams of a sentence, E embedding units, H units of a state, O units of an
-attentional state (from which the output layer predicts tokens), L layers.
+attentional state (from which the output layer predicts tokens), L layers, S source positions, N rows of a state
+(sentences, or beams), M selected rows.
 """
 
 from collections.abc import Sequence

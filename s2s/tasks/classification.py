@@ -69,10 +69,10 @@ class ClassificationTask(TrainingTask):
         classes = classes_of(test, classifier.labels, run.text("test"))
         rows = classifier.encode([pair.source for pair in test])
         log_probabilities_NC = classifier.log_probabilities(rows)
-        given = most_likely(log_probabilities_NC[:_NUM_SAMPLES], classifier.labels)
+        predicted = most_likely(log_probabilities_NC[:_NUM_SAMPLES], classifier.labels)
         samples = [
             {"text": pair.source, "label": pair.target, "given": label, "probability": f"{probability:.6f}"}
-            for pair, (label, probability) in zip(test[:_NUM_SAMPLES], given, strict=True)
+            for pair, (label, probability) in zip(test[:_NUM_SAMPLES], predicted, strict=True)
         ]
         for sample in samples:
             _logger.info("\n  text   %(text)s\n  label  %(label)s\n  given  %(given)s (%(probability)s)", sample)

@@ -57,9 +57,8 @@ def open_run(run: RunFolder, config: Config, device: torch.device, stack: ExitSt
 def _check_differences(run: RunFolder, before: Config, config: Config) -> None:
     refused, allowed = differences(before, config)
     if refused:
-        hint = "; training.reset_optimizer=true allows other options under optim" * any(
-            name.startswith("optim.") for name in refused
-        )
+        is_optim = any(name.startswith("optim.") for name in refused)
+        hint = "; training.reset_optimizer=true allows other options under optim" if is_optim else ""
         raise RunError(
             f"run={run.path} was made with other options ({'; '.join(refused)}): give the same ones to go on with it, "
             f"or choose another run=DIR{hint}"

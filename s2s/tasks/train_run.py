@@ -46,7 +46,7 @@ def train(config: Config) -> None:
 
 def _train(task: TrainingTask, device: torch.device, ranks: Ranks) -> None:
     run, config = task.run, task.config
-    prepared = _prepare(task, ranks)
+    prepared = _prepare_on_all_ranks(task, ranks)
     vocabularies = prepared.source, prepared.target
     precision = choose_precision(config.precision, device)
     torch.manual_seed(config.seed)
@@ -124,7 +124,7 @@ def _origin(task: TrainingTask) -> TrainingTask:
     return type(task)(run, load_config(run.config))
 
 
-def _prepare(task: TrainingTask, ranks: Ranks) -> Prepared:
+def _prepare_on_all_ranks(task: TrainingTask, ranks: Ranks) -> Prepared:
     """The encoded text, and the vocabularies of the run, which are learnt if it has none.
 
     The first rank prepares everything and fills the run folder; the others find it in the cache.
@@ -135,17 +135,17 @@ def _prepare(task: TrainingTask, ranks: Ranks) -> Prepared:
     made: list[Prepared] = []
 
     def first() -> str:
-        made.append(_prepare_first(task))
+        made.append(_prepare_run_folder(task))
         return made[0].sha256
 
     sha256 = ranks.from_first(first)
-    prepared = made[0] if ranks.is_first else _prepared(task.config, task.load_vocabularies())
+    prepared = made[0] if ranks.is_first else _prepare_text(task.config, task.load_vocabularies())
     if prepared.sha256 != sha256:
         raise RunError("this machine reads other text than the first rank: give all of them the same files")
     return prepared
 
 
-def _prepare_first(task: TrainingTask) -> Prepared:
+def _prepare_run_folder(task: TrainingTask) -> Prepared:
     """Prepare the text, and save in a new run folder what `evaluate` and `translate` will need of it.
 
     Raises:
@@ -156,7 +156,7 @@ def _prepare_first(task: TrainingTask) -> Prepared:
         given = task.load_vocabularies()
     elif config.init_from is not None and config.init_subwords is InitSubwords.old:
         given = _origin(task).load_vocabularies()
-    prepared = _prepared(config, given)
+    prepared = _prepare_text(config, given)
     for note in prepared.notes:
         _logger.info(note)
     facts: dict[str, str | int] = {"sha256": prepared.sha256, "num_train": prepared.num_train}
@@ -177,5 +177,5 @@ def _prepare_first(task: TrainingTask) -> Prepared:
     return prepared
 
 
-def _prepared(config: Config, given: Vocabularies | None) -> Prepared:
+def _prepare_text(config: Config, given: Vocabularies | None) -> Prepared:
     return prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces, given=given)

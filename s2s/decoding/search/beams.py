@@ -1,7 +1,7 @@
 """The open hypotheses of a batch, and how one step of search extends them.
 
 B sentences (those not yet done), K beams of a sentence in G groups of K / G neighbours, T tokens so far, V tokens of
-the vocabulary, S source positions, N hypotheses to return.
+the vocabulary, S source positions, N hypotheses to return, O sentences to keep.
 """
 
 import dataclasses
@@ -86,7 +86,7 @@ class Beams:
         return int(self.free_BG.max(initial=0))
 
     @property
-    def sentence_B(self) -> Tensor:  # noqa: N802
+    def device_sentences_B(self) -> Tensor:  # noqa: N802
         """`sentences_B` on the device."""
         return torch.from_numpy(self.sentences_B).to(self.total_BK.device)
 
@@ -138,13 +138,13 @@ class Beams:
         can_win_B: npt.NDArray[np.bool_] = (total_B > -math.inf) & (bound_B > self.best_BN[:, 0])
         return can_win_B
 
-    def select(self, rows_C: Ints) -> "Beams":
+    def select(self, rows_O: Ints) -> "Beams":
         """The beams of some sentences only."""
-        rows = torch.from_numpy(rows_C).to(self.total_BK.device)
+        rows = torch.from_numpy(rows_O).to(self.total_BK.device)
         values: dict[str, Any] = dict(vars(self))
         for name, value in values.items():
             if isinstance(value, np.ndarray | Tensor):
-                values[name] = value[rows_C if isinstance(value, np.ndarray) else rows]
+                values[name] = value[rows_O if isinstance(value, np.ndarray) else rows]
         return Beams(**values)
 
 
@@ -158,5 +158,5 @@ def allowed_tokens(scores_BKV: Tensor, beams: Beams, rules: Rules | None) -> Ten
     log_probabilities_BKV = torch.log_softmax(scores_BKV, dim=-1)
     if rules is not None:
         assert beams.tokens_BKT is not None, "rules need the tokens so far"
-        rules.apply(log_probabilities_BKV, beams.tokens_BKT, beams.sentence_B)
+        rules.apply(log_probabilities_BKV, beams.tokens_BKT, beams.device_sentences_B)
     return log_probabilities_BKV

@@ -107,7 +107,7 @@ class ConstrainedExtensions:
         num_candidates = token_BKN.shape[2]
         before_BKNT = beams.tokens_BKT[:, :, None].expand(-1, -1, num_candidates, -1)
         longer_BXT = torch.cat([before_BKNT, token_BKN[..., None]], dim=3).flatten(1, 2)
-        missing_BX = self.constraints.num_missing(longer_BXT, beams.sentence_B)
+        missing_BX = self.constraints.num_missing(longer_BXT, beams.device_sentences_B)
         num_phrases, longest = self.constraints.phrases.tokens_BCL.shape[1:]
         most_missing = num_phrases // self.constraints.num_alternatives * longest
         order_BX = _round_robin(total_BX, missing_BX, num_banks=most_missing + 1)
@@ -126,7 +126,7 @@ class ConstrainedExtensions:
         as the sentence has free slots: the slots of other sentences must not matter.
         """
         assert beams.tokens_BKT is not None
-        next_BKC = self.constraints.next_tokens(beams.tokens_BKT, beams.sentence_B)
+        next_BKC = self.constraints.next_tokens(beams.tokens_BKT, beams.device_sentences_B)
         count = min(beams.most_free, log_probabilities_BKV.shape[2])
         likeliest_BKN = log_probabilities_BKV.topk(count, dim=2).indices
         token_BKN = torch.cat([next_BKC, likeliest_BKN], dim=2)

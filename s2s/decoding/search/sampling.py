@@ -120,7 +120,7 @@ class SampledExtensions:
     def __call__(self, scores_BKV: Tensor, beams: Beams) -> Choice:
         log_probabilities_BKV = allowed_tokens(scores_BKV, beams, self.rules)
         num_beams = log_probabilities_BKV.shape[1]
-        key_BK = self.key_BKT[beams.sentence_B, :, beams.length]
+        key_BK = self.key_BKT[beams.device_sentences_B, :, beams.length]
         # Finished samples are left out: after the end all tokens are equally likely, and take the longest to draw.
         open_N = torch.from_numpy(beams.free_BG.ravel().nonzero()[0]).to(key_BK.device)
         token_M = torch.zeros(key_BK.numel(), dtype=torch.long, device=key_BK.device)

@@ -1,9 +1,9 @@
 """Greedy, beam and sampling search over a step function; there are no weights and no text in here.
 
 B sentences (those not yet done), K beams of a sentence, S source positions, V tokens of the vocabulary, C candidates of
-a beam, X candidates of a sentence. A step function takes the last token of every beam and a state, and gives scores of
-the next token (any real numbers whose softmax is their probability) and the next state. A table of log probabilities is
-such a model too, so search is tested on paper.
+a beam, X candidates of a sentence, O sentences still open after a step, M rows of a state. A step function takes the
+last token of every beam and a state, and gives scores of the next token (any real numbers whose softmax is their
+probability) and the next state. A table of log probabilities is such a model too, so search is tested on paper.
 
 All kinds of search are one loop, `_search`. They differ in the function that chooses how a step continues.
 """
@@ -199,7 +199,7 @@ def _backpointers(
     coverage_BK = None
     if beams.attention_BKS is not None:
         assert source_lengths_B is not None, "a coverage penalty needs the source lengths"
-        coverage_BK = coverage(beams.attention_BKS, source_lengths_B[beams.sentence_B]).cpu().numpy()
+        coverage_BK = coverage(beams.attention_BKS, source_lengths_B[beams.device_sentences_B]).cpu().numpy()
     score_BK = scorer.score(total_BK, beams.length, coverage_BK)
     score_BK = np.where(beams.are_finished(token_BK, total_BK), score_BK, -math.inf)
     return Backpointers(beams.sentences_B, origin_BK, token_BK, log_probability_BK, total_BK, score_BK, attention_BKS)
@@ -235,9 +235,9 @@ def _advance(
         # With one beam, and in sampling, each beam extends itself, and the state is right as it is.
         is_moved = rows_BK.size != len(total_BK) * num_before or (rows_BK.ravel() != np.arange(rows_BK.size)).any()
         return beams, state.select(torch.from_numpy(rows_BK.ravel()).to(device), None) if is_moved else state
-    open_C = is_open_B.nonzero()[0]
-    rows_M = torch.from_numpy(rows_BK[open_C].ravel()).to(device)
-    return beams.select(open_C), state.select(rows_M, torch.from_numpy(open_C).to(device))
+    open_O = is_open_B.nonzero()[0]
+    rows_M = torch.from_numpy(rows_BK[open_O].ravel()).to(device)
+    return beams.select(open_O), state.select(rows_M, torch.from_numpy(open_O).to(device))
 
 
 @dataclass(frozen=True)

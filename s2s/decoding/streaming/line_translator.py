@@ -75,7 +75,7 @@ class LineTranslator:
         return ["".join(f"{line}\n" for line in lines).encode() for lines in outputs]
 
 
-def load_lines(
+def load_line_translator(
     runs: str | Sequence[str],
     *,
     output_format: OutputFormat = OutputFormat.text,

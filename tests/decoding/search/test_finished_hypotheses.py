@@ -52,7 +52,7 @@ def test_sentences_are_selected_with_all_that_belongs_to_them() -> None:
     second = finish(beams([9, 8], 2, 2, 3), [[NO, NO, NO, NO], [-7.0, NO, NO, NO]]).select(np.array([1]))
     assert (second.sentences_B.tolist(), second.max_lengths_B.tolist()) == ([1], [8])
     assert (second.free_BG.tolist(), second.best_BN.tolist()) == ([[1, 2]], [[NO, NO, -7]])
-    assert (second.sentence_B.tolist(), second.token_BK.shape, second.total_BK.shape) == ([1], (1, 2), (1, 4))
+    assert (second.device_sentences_B.tolist(), second.token_BK.shape, second.total_BK.shape) == ([1], (1, 2), (1, 4))
 
 
 def test_a_sentence_is_open_while_one_of_its_hypotheses_may_be_among_the_best() -> None:

@@ -12,7 +12,7 @@ import torch
 
 from s2s.config.search import SearchConfig
 from s2s.decoding.streaming.input_lines import Bucket, LineBlock
-from s2s.decoding.streaming.line_translator import load_lines
+from s2s.decoding.streaming.line_translator import load_line_translator
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError
@@ -158,7 +158,7 @@ def test_a_run_is_loaded_by_each_process(tiny_run: Path) -> None:
         line.encode()
         for line in ("하나 둘", "", "셋", "넷 다섯 여섯 하나", "둘", "셋 셋", "넷", "다섯 여섯", "하나", "둘 둘")
     ]
-    load = partial(load_lines, tiny_run, search=SearchConfig(beam_size=2), device="cpu", batch_size=2)
+    load = partial(load_line_translator, tiny_run, search=SearchConfig(beam_size=2), device="cpu", batch_size=2)
     found = []
     for num_workers in (1, 2):
         with ParallelTranslator(load, num_workers) as workers:
