@@ -1,37 +1,19 @@
 """Several processes give what one gives, in order, and are started only when there is enough to do."""
 
 import os
-import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
 
 from s2s.config.search import SearchConfig
-from s2s.decoding.streaming.input_lines import Bucket, LineBlock
+from s2s.decoding.streaming.input_lines import LineBlock
 from s2s.decoding.streaming.line_translator import load_line_translator
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
 from s2s.decoding.translator import Translator
 from s2s.errors import DataError
-
-
-@dataclass(frozen=True)
-class Capitalizer:
-    """Stands for a run: gives each line in capitals, its process, and its number of threads."""
-
-    bucket_lines: int = 3
-
-    def __call__(self, bucket: Bucket) -> list[bytes]:
-        if b"kill" in bucket.lines:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if b"fail" in bucket.lines:
-            raise DataError("there is a line that fails")
-        facts = f"{os.getpid()} {torch.get_num_threads()}".encode()
-        pairs = zip(bucket.numbers, bucket.lines, strict=True)
-        return [b"%d %s %s\n" % (number, line.upper(), facts) for number, line in pairs]
+from tasks import Capitalizer
 
 
 def translator(num_workers: int, enough_bytes: int = 0) -> ParallelTranslator:
