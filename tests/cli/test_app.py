@@ -178,6 +178,7 @@ def test_flags_and_options_come_in_any_order(call_command: Caller) -> None:
     assert call_command("train", "--cfg", "job", "-p", "modell").code == 2
 
 
+@pytest.mark.slow
 def test_what_hydra_puts_together_can_be_shown() -> None:
     shown = run_module("translate", "--info", "defaults")
     assert shown.returncode == 0

@@ -38,12 +38,14 @@ def test_every_line_is_labelled_once_and_in_order(labelled: Path) -> None:
     assert "line 9: not valid UTF-8" in ended.err
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_quietly(labelled: Path) -> None:
     command = f"yes 하나 | head -20000 | {sys.executable} {ROOT}/scripts/classify.py run={labelled} | head -1"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, env=environment())
     assert (ended.stdout.count(b"\n"), ended.stderr) == (1, b"")
 
 
+@pytest.mark.slow
 def test_a_typed_line_is_answered_at_once(labelled: Path) -> None:
     command = [sys.executable, str(ROOT / "scripts/classify.py"), f"run={labelled}"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), cwd=ROOT)
@@ -117,6 +119,7 @@ def test_damaged_weights_are_an_error(
     assert "the model gives no probabilities (NaN): its weights are damaged; train it anew" in ended.err
 
 
+@pytest.mark.slow
 def test_no_line_gives_no_label(labelled: Path) -> None:
     ended = run_command("classify", f"run={labelled}")
     assert (ended.code, ended.out, ended.err) == (0, b"", "")

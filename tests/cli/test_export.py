@@ -66,6 +66,7 @@ def test_a_model_is_a_run_without_its_training(tiny_run: Path, tmp_path: Path) -
     assert shipped.translations(LINES) == run.translations(LINES)
 
 
+@pytest.mark.slow
 def test_a_model_is_translated_with_and_scored(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
     model = tmp_path / "model"
     assert call_command("export", f"run={tiny_run}", f"output={model}", "format=s2s").code == 0

@@ -403,6 +403,7 @@ def test_links_beside_text(translate: Translate) -> None:
     assert lines[1] == " ||| "
 
 
+@pytest.mark.slow
 def test_candidates_are_ranked_by_expected_utility(translate: Translate) -> None:
     for search in ("search=beam", "search=sample"):
         for mbr in ("chrf", "bleu"):

@@ -40,6 +40,7 @@ def test_a_run_agrees_with_itself(tiny_run: Path, other_run: Path) -> None:
     assert mixed != pytest.approx(scores([tiny_run, other_run], ensemble="probability"), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_an_ensemble_in_the_shell(tiny_run: Path, other_run: Path) -> None:
     ended = run_command("translate", f"run=[{tiny_run},{other_run}]", stdin="\n".join(LINES).encode())
     assert ended.code == 0, ended.err

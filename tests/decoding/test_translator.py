@@ -309,6 +309,7 @@ def test_no_option_lets_a_batch_matter(tiny_run: Path, options: dict[str, Any], 
         torch.testing.assert_close(*(torch.tensor(each) for each in scores), rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_options_come_from_the_command_line(tiny_run: Path) -> None:
     options = ["search.must=[six,'two four']", "search.avoid=[one]", "search.length_normalization=none"]
     ended = run_command("translate", f"run={tiny_run}", *options, stdin="하나 둘\n\n셋\n".encode())

@@ -37,6 +37,7 @@ def test_cells_are_numbered_until_there_are_too_many(tmp_path: Path) -> None:
     assert numbers(tmp_path / "many.svg") == 2 * 21 + 3 + 3
 
 
+@pytest.mark.slow
 def test_many_labels_make_no_larger_picture(tmp_path: Path) -> None:
     """At 80 a side is 20 inches long, and no longer at 300, whose names could not be read; 150 pixels an inch."""
     for num, num_names in ((80, 80), (300, 0)):
