@@ -1,10 +1,12 @@
 """Commands as a user runs them: in a process of their own, or called here."""
 
 import os
+import pty
+import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +37,25 @@ Caller = Callable[..., Ended]
 def environment() -> dict[str, str]:
     """The environment of a command: one thread, since tests are small and cores are shared."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
+
+
+def check_typed_lines(name: str, *options: str, lines: Sequence[str]) -> None:
+    """Check that a command answers each line as soon as it is typed at a terminal, and ends with Ctrl-D."""
+    command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *options]
+    master, slave = pty.openpty()
+    process = subprocess.Popen(command, stdin=slave, stdout=subprocess.PIPE, env=environment(), cwd=ROOT)
+    os.close(slave)
+    assert process.stdout is not None
+    for line in lines:
+        os.write(master, line.encode())
+        ready, _, _ = select.select([process.stdout], [], [], 60)
+        assert ready
+        assert os.read(process.stdout.fileno(), 1000).endswith(b"\n")
+        assert process.poll() is None
+    os.write(master, b"\x04")
+    assert process.wait(timeout=30) == 0
+    process.stdout.close()
+    os.close(master)
 
 
 def losses(run: Path) -> list[tuple[int, str, float]]:

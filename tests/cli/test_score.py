@@ -3,15 +3,13 @@
 import gzip
 import json
 import os
-import pty
-import select
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from processes import ROOT, Caller, environment, run_command
+from processes import ROOT, Caller, check_typed_lines, environment, run_command
 from s2s.cli.score import ScoreFormat, format_score
 from s2s.data.text.parallel_text import Pair
 from s2s.decoding.forced_decoding import ForcedDecoder, ForcedScore
@@ -158,20 +156,7 @@ def test_other_lines_than_pairs_are_refused_by_number(
 
 @pytest.mark.slow
 def test_a_typed_pair_is_answered_at_once(tiny_run: Path) -> None:
-    command = [sys.executable, str(ROOT / "scripts/score.py"), f"run={tiny_run}"]
-    master, slave = pty.openpty()
-    process = subprocess.Popen(command, stdin=slave, stdout=subprocess.PIPE, env=environment(), cwd=ROOT)
-    os.close(slave)
-    assert process.stdout is not None
-    for text in ("하나\tone\n", "둘 셋\tthree two\n"):
-        os.write(master, text.encode())
-        ready, _, _ = select.select([process.stdout], [], [], 60)
-        assert ready
-        assert os.read(process.stdout.fileno(), 1000).endswith(b"\n")
-    os.write(master, b"\x04")
-    assert process.wait(timeout=30) == 0
-    process.stdout.close()
-    os.close(master)
+    check_typed_lines("score", f"run={tiny_run}", lines=["하나\tone\n", "둘 셋\tthree two\n"])
 
 
 @pytest.mark.slow

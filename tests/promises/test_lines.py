@@ -3,9 +3,7 @@
 import gzip
 import json
 import os
-import pty
 import resource
-import select
 import signal
 import subprocess
 import sys
@@ -18,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processes import ROOT, Caller, environment, run_command
+from processes import ROOT, Caller, check_typed_lines, environment, run_command
 from s2s.config.search import SearchConfig, Strategy
 from s2s.decoding.streaming.input_lines import (
     BLOCK_BYTES,
@@ -254,21 +252,7 @@ def test_a_translation_does_not_depend_on_its_batch(tiny_run: Path, lines: list[
 
 
 def test_a_typed_line_is_answered_at_once(tiny_run: Path) -> None:
-    command = [sys.executable, str(ROOT / "scripts/translate.py"), f"run={tiny_run}", "search=greedy"]
-    master, slave = pty.openpty()
-    process = subprocess.Popen(command, stdin=slave, stdout=subprocess.PIPE, env=environment(), cwd=ROOT)
-    os.close(slave)
-    assert process.stdout is not None
-    for text in ("하나\n", "둘 셋\n"):
-        os.write(master, text.encode())
-        ready, _, _ = select.select([process.stdout], [], [], 60)
-        assert ready
-        assert os.read(process.stdout.fileno(), 1000).endswith(b"\n")
-        assert process.poll() is None
-    os.write(master, b"\x04")
-    assert process.wait(timeout=30) == 0
-    process.stdout.close()
-    os.close(master)
+    check_typed_lines("translate", f"run={tiny_run}", "search=greedy", lines=["하나\n", "둘 셋\n"])
 
 
 @pytest.mark.slow
