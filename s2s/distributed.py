@@ -58,6 +58,14 @@ class Ranks:
             dist.all_gather_object(values, value)
         return values
 
+    def once_a_machine(self, work: Callable[[bool], T]) -> T:
+        """Call `work(True)` on one rank of each machine, and when these are done `work(False)` on the others."""
+        is_first_here = self.size == 1 or local_rank() == 0
+        result = [work(True)] if is_first_here else []
+        if self.size > 1:
+            dist.barrier()
+        return result[0] if result else work(False)
+
     def from_first(self, work: Callable[[], T]) -> T:
         """Call `work` on the first rank and return its result on all; the others wait.
 

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,18 @@ from typing import Any, BinaryIO
 _HAS_NO_LOCKS = {errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 PART_SUFFIX = r"\.\d+\.[0-9a-f]{8}\.part"
 """What the name of a file ends with while it is being written, as a regular expression."""
+_CHUNK_BYTES = 1 << 20
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """A block whose errors name this file where they name none: those of writing and flushing do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextmanager
@@ -24,7 +37,7 @@ def replacing(destination: Path) -> Iterator[BinaryIO]:
     folder are flushed, so that what was renamed is there after a power cut.
 
     Raises:
-        OSError: the file cannot be written; what was at `destination` is still there.
+        OSError: the file cannot be written, and is named; what was at `destination` is still there.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
     part = _part(destination)
@@ -35,6 +48,10 @@ def replacing(destination: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.replace(part, destination)
         flush(destination.parent)
+    except OSError as error:
+        if error.filename in (None, str(part)):
+            error.filename = str(destination)
+        raise
     finally:
         part.unlink(missing_ok=True)
 
@@ -89,9 +106,19 @@ def flush(path: Path) -> None:
     """Ensure that what was written to a file, or renamed in a folder, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        with naming(path):
+            os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def crc32_of(path: Path) -> int:
+    """The CRC-32 of a file's bytes, which finds damage at three times the speed of a SHA-256, though no forgery."""
+    checksum, buffer = 0, bytearray(_CHUNK_BYTES)
+    with naming(path), path.open("rb", buffering=0) as file:
+        while num_bytes := file.readinto(buffer):
+            checksum = zlib.crc32(memoryview(buffer)[:num_bytes], checksum)
+    return checksum
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -58,6 +58,7 @@ def prepare(
     seed: int,
     max_pieces: int,
     given: Vocabularies | None = None,
+    is_cache_checked: bool = True,
 ) -> Prepared:
     """Read the pairs, clean and split them, learn subwords, and encode the training text; or find it in the cache.
 
@@ -65,13 +66,14 @@ def prepare(
         seed: of what is generated or held out.
         max_pieces: training pairs with a longer side are left out; labelled texts are cut.
         given: subwords (and labels) to encode with, instead of learning new ones.
+        is_cache_checked: False where another process of this machine has just found the cache undamaged.
 
     Raises:
         DataError: a file is missing, malformed, empty, or cannot be downloaded; nothing is left after cleaning or
             within max_pieces; the text is too small to learn from; a text has a label that the given ones, or those
             of the training text, do not have; or the cache cannot be written.
     """
-    cache = Cache(cache_folder(config.cache) / "prepared")
+    cache = Cache(cache_folder(config.cache) / "prepared", is_checked=is_cache_checked)
     text = build_clean_text(config, seed, cache)
     dev, test = text.held_out[Split.dev], text.held_out[Split.test]
     notes = list(text.notes)

@@ -138,8 +138,11 @@ def _prepare_on_all_ranks(task: TrainingTask, ranks: Ranks) -> Prepared:
         made.append(_prepare_run_folder(task))
         return made[0].sha256
 
+    def once_more(is_cache_checked: bool) -> Prepared:
+        return made[0] if made else _prepare_text(task.config, task.load_vocabularies(), is_cache_checked)
+
     sha256 = ranks.from_first(first)
-    prepared = made[0] if ranks.is_first else _prepare_text(task.config, task.load_vocabularies())
+    prepared = ranks.once_a_machine(once_more)
     if prepared.sha256 != sha256:
         raise RunError("this machine reads other text than the first rank: give all of them the same files")
     return prepared
@@ -177,5 +180,12 @@ def _prepare_run_folder(task: TrainingTask) -> Prepared:
     return prepared
 
 
-def _prepare_text(config: Config, given: Vocabularies | None) -> Prepared:
-    return prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces, given=given)
+def _prepare_text(config: Config, given: Vocabularies | None, is_cache_checked: bool = True) -> Prepared:
+    return prepare(
+        config.data,
+        config.subwords,
+        seed=config.seed,
+        max_pieces=config.training.max_pieces,
+        given=given,
+        is_cache_checked=is_cache_checked,
+    )
