@@ -112,6 +112,42 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """The content of a file, which may come from anywhere.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is larger than any that s2s writes.
+    """
+    with naming(path), path.open("rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"it has more than {max_bytes:,} bytes")
+    return content
+
+
+def read_json(path: Path, max_bytes: int) -> Any:
+    """The value in a JSON file, which may come from anywhere.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is too large, or is not JSON.
+    """
+    return parse_json(read_bounded(path, max_bytes))
+
+
+def parse_json(content: bytes | str) -> Any:
+    """The value of JSON text.
+
+    Raises:
+        ValueError: it is not JSON, not UTF-8, or nested too deeply.
+    """
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def crc32_of(path: Path) -> int:
     """The CRC-32 of a file's bytes, which finds damage at three times the speed of a SHA-256, though no forgery."""
     checksum, buffer = 0, bytearray(_CHUNK_BYTES)

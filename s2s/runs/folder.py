@@ -9,6 +9,7 @@ from pathlib import Path
 
 from s2s.errors import RunError
 from s2s.files import PART_SUFFIX, lock
+from s2s.runs.checksums import check_files
 
 _logger = logging.getLogger(__name__)
 
@@ -102,6 +103,15 @@ class RunFolder:
             return self.path / "subwords.model", self.path / "subwords.model"
         return self.path / "subwords.source.model", self.path / "subwords.target.model"
 
+    def checked(self, *paths: Path) -> tuple[Path, ...]:
+        """Files of this folder, to be read: vocabularies, kept text, or `corpus`.
+
+        Raises:
+            RunError: one is not what it was when the run was made.
+        """
+        check_files(self.path, paths)
+        return paths
+
     def text(self, split: str) -> tuple[Path, Path]:
         """Source and target lines of the dev or test set, kept so that the run can be scored on any machine."""
         return self.path / "text" / f"{split}.source", self.path / "text" / f"{split}.target"
@@ -114,7 +124,7 @@ class RunFolder:
             advice: what to do if it is missing, for the message; by default to give files with `data.SPLIT`.
 
         Raises:
-            RunError: it is missing.
+            RunError: it is missing, or is not what it was when the run was made.
         """
         paths = self.text(split)
         if not all(path.is_file() for path in paths):
@@ -122,6 +132,7 @@ class RunFolder:
                 f"run={self.path} holds no {split} set, as is usual for an exported model: "
                 f"{advice or f'give data.{split}=[SOURCE_FILE,TARGET_FILE]'}"
             )
+        check_files(self.path, paths)
         return paths
 
 

@@ -1,6 +1,5 @@
 """A training run, from options to summary."""
 
-import json
 import logging
 from contextlib import ExitStack
 from functools import partial
@@ -14,9 +13,11 @@ from s2s.data.vocabulary.learn import Vocabularies
 from s2s.device import autocast, choose_device, choose_precision
 from s2s.distributed import Ranks, connected
 from s2s.errors import RunError
-from s2s.files import write_bytes, write_json, write_lines
+from s2s.files import write_bytes, write_lines
 from s2s.models.model import Model
 from s2s.runs.checkpoint import checkpoints, load_best
+from s2s.runs.checksums import write_checksums
+from s2s.runs.corpus_facts import CorpusFacts, read_corpus_facts, write_corpus_facts
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 from s2s.tasks.classification import ClassificationTask
@@ -162,21 +163,23 @@ def _prepare_run_folder(task: TrainingTask) -> Prepared:
     prepared = _prepare_text(config, given)
     for note in prepared.notes:
         _logger.info(note)
-    facts: dict[str, str | int] = {"sha256": prepared.sha256, "num_train": prepared.num_train}
+    facts = CorpusFacts(prepared.sha256, prepared.num_train)
     if run.corpus.is_file():
-        before = json.loads(run.corpus.read_text(encoding="utf-8"))
+        before = read_corpus_facts(run)
         if before != facts:
             raise RunError(
-                f"run={run.path} was begun with other text ({before['num_train']:,} training pairs then, "
-                f"{facts['num_train']:,} now): give it the same files to go on, or choose another run=DIR"
+                f"run={run.path} was begun with other text ({before.num_train:,} training pairs then, "
+                f"{facts.num_train:,} now): give it the same files to go on, or choose another run=DIR"
             )
         return prepared
-    for path, side in zip(task.vocabulary_files(), (prepared.source, prepared.target), strict=True):
+    vocabularies = task.vocabulary_files()
+    for path, side in zip(vocabularies, (prepared.source, prepared.target), strict=True):
         write_bytes(path, side.model)
     for split, pairs in (("dev", prepared.dev), ("test", prepared.test)):
         for path, lines in zip(run.text(split), zip(*pairs, strict=True), strict=True):
             write_lines(path, lines)
-    write_json(run.corpus, facts)  # last: if it is there, so are all the others
+    write_corpus_facts(run, facts)
+    write_checksums(run.path, [run.corpus, *vocabularies, *run.text("dev"), *run.text("test")])
     return prepared
 
 
