@@ -18,6 +18,8 @@ _OUT_OF_MEMORY = (
     "out of memory; lower batch_size or batch_tokens, whichever this command has, or begin a new run with a "
     "lower training.batch_tokens"
 )
+_NO_MEMORY = ("can't allocate memory", "out of memory")
+"""What torch says of the CPU's memory and of a GPU's, in errors of no type of their own."""
 
 
 def exit_code_of(task: Callable[[], None]) -> int:
@@ -40,6 +42,11 @@ def exit_code_of(task: Callable[[], None]) -> int:
         return report(str(error), error.exit_code)
     except MemoryError:
         return report(_OUT_OF_MEMORY, 1)
+    except RuntimeError as error:
+        if any(words in str(error) for words in _NO_MEMORY):
+            return report(_OUT_OF_MEMORY, 1)
+        traceback.print_exc()
+        return 1
     except OSError as error:  # a full disk, no permission: what was saved before is still there
         return report_file_error(error)
     except Exception:

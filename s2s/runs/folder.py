@@ -73,14 +73,23 @@ class RunFolder:
         handle = os.open(self.path, os.O_RDONLY)
         try:
             _lock(handle, self.path)
-            if self.config.is_file():  # a folder that is no run may hold other programs' unfinished files
-                for folder in (self.path, self.best, self.last, self.path / "text"):
-                    for part in folder.glob("*.part"):
-                        if re.search(f"{PART_SUFFIX}$", part.name):
-                            part.unlink()
+            self._remove_parts()
             yield
         finally:
             os.close(handle)
+
+    def _remove_parts(self) -> None:
+        """Remove what killed processes have left half written.
+
+        A folder without options may be anything, and hold other programs' unfinished files: there only unfinished
+        options are removed, which are the first that a new run writes.
+        """
+        is_run = self.config.is_file()
+        for folder in (self.path, self.best, self.last, self.path / "text") if is_run else (self.path,):
+            name = ".+" if is_run else re.escape(self.config.name)
+            for part in folder.glob("*.part"):
+                if re.fullmatch(f"{name}{PART_SUFFIX}", part.name):
+                    part.unlink()
 
     @property
     def has_begun(self) -> bool:
