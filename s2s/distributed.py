@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from s2s.errors import RankEnded, TrainingError
+from s2s.launcher import end_with_launcher, is_rank
 
 T = TypeVar("T")
 _TIMEOUT = datetime.timedelta(hours=2)  # the other ranks wait while the first one prepares text or validates
@@ -105,9 +106,10 @@ def connected(device: torch.device, timeout: datetime.timedelta = _TIMEOUT) -> I
     Raises:
         TrainingError: another rank was lost.
     """
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
+    if not is_rank():
         yield Ranks()
         return
+    end_with_launcher()
     if device.type == "cuda":
         torch.cuda.set_device(local_rank())
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timeout)

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import io
 import json
 import os
 import secrets
@@ -29,6 +30,21 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
+class NamedFile(io.FileIO):
+    """A file to write whose errors name it: those of writing do not, of a file opened by its path or by its number."""
+
+    def __init__(self, file: Path | int, mode: str, *, name: str, closefd: bool = True) -> None:
+        super().__init__(file, mode, closefd=closefd)
+        self._name = name
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            error.filename = self._name
+            raise
+
+
 @contextmanager
 def replacing(destination: Path) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `destination` when the block ends well, and vanishes when it does not.
@@ -42,14 +58,15 @@ def replacing(destination: Path) -> Iterator[BinaryIO]:
     destination.parent.mkdir(parents=True, exist_ok=True)
     part = _part(destination)
     try:
-        with part.open("xb") as file:
+        with io.BufferedWriter(NamedFile(part, "xb", name=str(destination))) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            with naming(destination):
+                os.fsync(file.fileno())
         os.replace(part, destination)
         flush(destination.parent)
     except OSError as error:
-        if error.filename in (None, str(part)):
+        if error.filename == str(part):
             error.filename = str(destination)
         raise
     finally:

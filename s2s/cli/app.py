@@ -15,10 +15,12 @@ from s2s.cli.exit_codes import exit_code_of, named_stdout, report_file_error
 from s2s.cli.flags import flag_parser
 from s2s.cli.help import help_text
 from s2s.errors import ConfigError
+from s2s.launcher import end_with_launcher
 
 
 def main(command: str | None = None) -> NoReturn:
     """Run `s2s COMMAND OPTION=VALUE ...`; where the command is given here, the command line holds the rest only."""
+    end_with_launcher()
     words = sys.argv[1:] if command is None else [command, *sys.argv[1:]]
     try:
         with named_stdout():

@@ -8,9 +8,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from s2s.errors import Interrupted, S2SError
+from s2s.files import NamedFile
 
 SIGNAL = 128  # an exit code is this plus the number of the signal
 _STDOUT = "stdout"
@@ -76,22 +76,11 @@ def log_to_stderr() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
 
 
-class _NamedFile(io.FileIO):
-    """A file opened by its number whose errors name it, as those of a file opened by its path do."""
-
-    def write(self, content: Any) -> int:
-        try:
-            return super().write(content)
-        except OSError as error:
-            error.filename = _STDOUT
-            raise
-
-
 @contextmanager
 def named_stdout() -> Iterator[None]:
     """A block in which errors of stdout name it; all that was printed has gone out at its end."""
     before = sys.stdout
-    raw = _NamedFile(before.fileno(), "wb", closefd=False)
+    raw = NamedFile(before.fileno(), "wb", name=_STDOUT, closefd=False)
     sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", line_buffering=raw.isatty())
     try:
         yield

@@ -37,7 +37,7 @@ _logger = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
 _OWNER = "owner"
 """A file in a folder that is being built, locked as long as its builder lives."""
-_CANNOT_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+_CANNOT_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
 FORMAT = 4
 """Goes up whenever the same key has to give other files; what other versions left is then no longer found."""
 

@@ -150,6 +150,19 @@ def check_weights(model: nn.Module, tensors: Tensors, origin: Path) -> None:
     _check_sizes(_sizes(tensors), _sizes(model_tensors(model)), origin)
 
 
+def check_network(model: nn.Module, tensors: Tensors, origin: Path) -> None:
+    """Ensure that weights are those of such a network, whatever its vocabularies: rows are not counted.
+
+    Raises:
+        ForeignCheckpointError: they are of another one.
+    """
+    found, expected = (
+        {name: Size(size.dtype, size.shape[1:]) for name, size in _sizes(each).items()}
+        for each in (tensors, model_tensors(model))
+    )
+    _check_sizes(found, expected, origin)
+
+
 def _sizes(tensors: Tensors) -> dict[str, Size]:
     return {
         name: Size(_FLOAT32 if tensor.dtype is torch.float32 else str(tensor.dtype), tuple(tensor.shape))

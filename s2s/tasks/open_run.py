@@ -17,9 +17,9 @@ from s2s.device import choose_precision
 from s2s.errors import ConfigError, RunError
 from s2s.models.classifier import build_classifier
 from s2s.models.model import Model
-from s2s.models.network_size import check_memory, training_copies
+from s2s.models.network_size import check_memory, outline, training_copies
 from s2s.models.seq2seq import build_seq2seq
-from s2s.runs.checkpoint import load_best
+from s2s.runs.checkpoint import check_network, load_best
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import differences, load_config, save_config
 
@@ -68,12 +68,16 @@ def _check_memory(config: Config, device: torch.device) -> None:
     Raises:
         ConfigError: it is too large.
     """
+    check_memory(_smallest(config), device, copies=training_copies(config.optim))
+
+
+def _smallest(config: Config) -> Callable[[], Model]:
+    """Builds the network with the smallest vocabularies that there are."""
     match config.task:
         case Task.translate:
-            build: Callable[[], Model] = partial(build_seq2seq, config.model, EOS + 1, EOS + 1)
+            return partial(build_seq2seq, config.model, EOS + 1, EOS + 1)
         case Task.classify:
-            build = partial(build_classifier, config.model, EOS + 1, 2)
-    check_memory(build, device, copies=training_copies(config.optim))
+            return partial(build_classifier, config.model, EOS + 1, 2)
 
 
 def _check_differences(run: RunFolder, before: Config, config: Config) -> None:
@@ -140,7 +144,8 @@ def _with_old_network(config: Config, before: Config | None, init_from: str) -> 
             raise RunError(
                 f"init_from={init_from} was trained with task={origin.task.name}, which is not task={config.task.name}"
             )
-        load_best(run)  # ensures, before this run is begun, that there are undamaged weights
+        weights, _, path = load_best(run)  # ensures, before this run is begun, that there are undamaged weights
+        check_network(outline(_smallest(origin)), weights, path)
     subwords = origin.subwords if config.init_subwords is InitSubwords.old else config.subwords
     completed = dataclasses.replace(config, model=same_network(origin.model, config.model), subwords=subwords)
     changed = differences(config, completed).refused

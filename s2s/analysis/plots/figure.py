@@ -5,6 +5,7 @@ which belong to the caller, are as they were once a picture is drawn.
 """
 
 import importlib.util
+import io
 import logging
 import unicodedata
 import warnings
@@ -17,6 +18,7 @@ import numpy as np
 from wcwidth import wcwidth
 
 from s2s.errors import ConfigError, MissingExtraError
+from s2s.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,11 +63,10 @@ def new_figure(path: Path, texts: Iterable[str] = (), *, has_few_colours: bool =
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # `font_families` has named them
         figure = Figure()
         yield figure
-        path.parent.mkdir(parents=True, exist_ok=True)
+        form, content = path.suffix[1:].lower(), io.BytesIO()
         # "tight" grows the picture around whatever the labels need, so that nothing is ever cut off.
-        figure.savefig(path, format=path.suffix[1:].lower(), dpi=PIXELS_PER_INCH, bbox_inches="tight", pad_inches=0.15)
-    if has_few_colours and path.suffix.lower() == ".png":
-        _reduce_colours(path)
+        figure.savefig(content, format=form, dpi=PIXELS_PER_INCH, bbox_inches="tight", pad_inches=0.15)
+    write_bytes(path, _with_few_colours(content) if has_few_colours and form == "png" else content.getvalue())
 
 
 def check_drawable(path: Path) -> None:
@@ -88,13 +89,14 @@ def require_matplotlib() -> None:
         raise MissingExtraError(f'plots need matplotlib, the extra "plots" of s2s: {_INSTALL}') from error
 
 
-def _reduce_colours(path: Path) -> None:
-    """Write a PNG again with a table of 256 colours: enough for some hues and the soft edges of lines and letters."""
+def _with_few_colours(content: io.BytesIO) -> bytes:
+    """A PNG with a table of 256 colours: enough for some hues and the soft edges of lines and letters."""
     from PIL import Image
 
-    with Image.open(path) as image:
-        reduced = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    reduced.save(path, optimize=True)
+    reduced = io.BytesIO()
+    with Image.open(content) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(reduced, "png", optimize=True)
+    return reduced.getvalue()
 
 
 def font_families(text: str) -> list[str]:
