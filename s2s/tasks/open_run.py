@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 import torch
 
@@ -144,12 +145,13 @@ def _with_old_network(config: Config, before: Config | None, init_from: str) -> 
             raise RunError(
                 f"init_from={init_from} was trained with task={origin.task.name}, which is not task={config.task.name}"
             )
-        weights, _, path = load_best(run)  # ensures, before this run is begun, that there are undamaged weights
-        check_network(outline(_smallest(origin)), weights, path)
     subwords = origin.subwords if config.init_subwords is InitSubwords.old else config.subwords
     completed = dataclasses.replace(config, model=same_network(origin.model, config.model), subwords=subwords)
     changed = differences(config, completed).refused
     if changed and before is None:
         _logger.info("taken over from init_from=%s: %s", init_from, "; ".join(changed))
     check_options(completed)
+    if before is None:  # ensure, before this run is begun, that there are undamaged weights, and of this network
+        weights, _, path = load_best(RunFolder(Path(init_from)))
+        check_network(outline(_smallest(origin)), weights, path)
     return completed
