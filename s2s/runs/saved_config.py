@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from s2s.config.data import portable
-from s2s.config.options import check_options, flatten
+from s2s.config.options import check_options, flatten, without_effect
 from s2s.config.training import Config, Task
 from s2s.errors import ConfigError, RunError
 from s2s.files import write_text
@@ -70,7 +70,7 @@ def load_config(path: Path, task: Task | None = None) -> Config:
         raise RunError(f"{path}: expected the options of an s2s run, but they cannot be read: {first_line}") from error
     assert isinstance(config, Config)
     try:
-        check_options(config)
+        check_options(config, is_saved=True)
     except ConfigError as error:
         raise RunError(f"{path}: {error}; the file was changed since the run was made") from error
     if task is not None and config.task is not task:
@@ -106,10 +106,11 @@ def differences(old: Config, new: Config) -> Differences:
     found = Differences([], [])
     may_change = (*_MAY_CHANGE, "optim.") if new.training.reset_optimizer else _MAY_CHANGE
     flat_old, flat_new = flatten(old), flatten(new)
+    same = {*_NO_DIFFERENCE, *(without_effect(old) & without_effect(new))}
     if old.init_from is not None and new.init_from is not None:
         flat_old["init_from"] = new.init_from  # a path too: the weights are in the checkpoint by now
     for name in flat_new:
-        if flat_old[name] != flat_new[name] and name not in _NO_DIFFERENCE:
+        if flat_old[name] != flat_new[name] and name not in same:
             is_allowed = name.startswith(may_change) and name != "training.max_pieces"  # which decides what is read
             kind = found.allowed if is_allowed else found.refused
             kind.append(f"{name}: {flat_old[name]} -> {flat_new[name]}")
