@@ -172,7 +172,7 @@ MISTAKES = {
     "train seed=${seed}": "seed: ",
     "bench decod": "measure: expected one of train, decode (did you mean decode?), got decod",
     "train seed=1e30": "seed: expected a whole number, got 1e30",
-    f"train search.beam_size={'9' * 400}": "search.beam_size must be between 1 and 10,000, but is a number of 400 digits",
+    f"train search.beam_size={'9' * 400}": "search.beam_size must be between 1 and 10,000, but is a number of 400 ",
     f"train training.keep={'9' * 5000}": f"training.keep: expected a whole number, got {'9' * 60}...",
     "train subwords.vocabulary_size=2147483648": "subwords.vocabulary_size must be between 8 and 1,000,000, but is 2,1",
     "train optim.plateau_factor=0.3": "optim.plateau_factor=0.3 belongs to optim.schedule=plateau, not to",
