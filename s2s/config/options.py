@@ -107,16 +107,14 @@ def _check_paths(name: str, paths: list[str], item: "dataclasses.Field[Any]") ->
         raise ConfigError(f"{name} names nothing before or after a comma: {as_argument(paths)}")
 
 
-def without_effect(options: Options, prefix: str = "") -> set[str]:
-    """The dotted names of those options that mean nothing beside the choices made for others."""
-    found = set()
+def reset_without_effect(options: Options) -> None:
+    """Set those options to their defaults that mean nothing beside the choices made for others."""
     for item in dataclasses.fields(options):
         value = getattr(options, item.name)
         if isinstance(value, Options):
-            found |= without_effect(value, f"{prefix}{item.name}.")
-        elif _why_without_effect(options, prefix, item):
-            found.add(prefix + item.name)
-    return found
+            reset_without_effect(value)
+        elif _why_without_effect(options, "", item):
+            setattr(options, item.name, getattr(type(options)(), item.name))
 
 
 def _why_without_effect(options: Options, prefix: str, item: "dataclasses.Field[Any]") -> str:

@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from s2s.config.data import portable
-from s2s.config.options import check_options, flatten, without_effect
+from s2s.config.options import check_options, flatten, reset_without_effect
 from s2s.config.training import Config, Task
 from s2s.errors import ConfigError, RunError
 from s2s.files import write_text
@@ -73,6 +73,7 @@ def load_config(path: Path, task: Task | None = None) -> Config:
         check_options(config, is_saved=True)
     except ConfigError as error:
         raise RunError(f"{path}: {error}; the file was changed since the run was made") from error
+    reset_without_effect(config)  # as commands have them by now, which would refuse others
     if task is not None and config.task is not task:
         raise RunError(
             f"run={path.parent} was trained with task={config.task.name}, and task={task.name} is needed here: "
@@ -106,11 +107,10 @@ def differences(old: Config, new: Config) -> Differences:
     found = Differences([], [])
     may_change = (*_MAY_CHANGE, "optim.") if new.training.reset_optimizer else _MAY_CHANGE
     flat_old, flat_new = flatten(old), flatten(new)
-    same = {*_NO_DIFFERENCE, *(without_effect(old) & without_effect(new))}
     if old.init_from is not None and new.init_from is not None:
         flat_old["init_from"] = new.init_from  # a path too: the weights are in the checkpoint by now
     for name in flat_new:
-        if flat_old[name] != flat_new[name] and name not in same:
+        if flat_old[name] != flat_new[name] and name not in _NO_DIFFERENCE:
             is_allowed = name.startswith(may_change) and name != "training.max_pieces"  # which decides what is read
             kind = found.allowed if is_allowed else found.refused
             kind.append(f"{name}: {flat_old[name]} -> {flat_new[name]}")
