@@ -128,7 +128,8 @@ def load_training(
         has_same_optim = {**flatten(OptimConfig()), **state["optim"]} == flatten(config.optim)
         if has_same_optim:
             optimizer_state(optimizer, of_optimizer)
-        of_python = dict(enumerate(state["random"])).get(ranks.rank)
+        first, *others = state["random"]
+        of_python = dict(enumerate([first, *others])).get(ranks.rank)
         of_torch = without_prefix(f"random.{ranks.rank}", tensors)
         if of_python is not None:
             check_random_state(of_torch, of_python)
