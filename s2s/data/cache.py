@@ -221,8 +221,11 @@ def _open(path: Path, key: Mapping[str, Any], *, is_checked: bool) -> CacheEntry
         if is_checked:
             found["crc32"] = _checksums(files)
         for what, values in found.items():
-            if different := sorted(set(values.items()) ^ set(manifest[what].items())):
-                raise _DamagedEntry(f"{different[0][0]} is missing, new or changed")
+            for name, value in manifest[what].items():
+                if values.get(name) != value:
+                    raise _DamagedEntry(f"{name} {'was changed' if name in values else 'is missing'}")
+            if foreign := values.keys() - manifest[what].keys():
+                raise _DamagedEntry(f"{min(foreign)} does not belong there")
         return CacheEntry(path, manifest["facts"])
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise _DamagedEntry(f"{Path(error.filename).name} is not a file") from error

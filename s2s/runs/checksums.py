@@ -45,7 +45,7 @@ def check_files(folder: Path, files: Iterable[Path]) -> None:
         if path.is_file() and _sha256_of(path) != expected[name]:
             raise RunError(
                 f"{path}: changed since the run was made, as its SHA-256 shows: copy it again from where the run was "
-                f"made. If you changed it yourself, remove {folder / NAME} to use the files as they are"
+                f"made; if you changed it yourself, remove {folder / NAME} to use the files as they are"
             )
 
 

@@ -110,8 +110,8 @@ def _check_unchanged(text: str, path: Path) -> None:
     first, _, rest = text.partition("\n")
     if first.startswith(_MARK) and first != _CHECKSUM + _sha256_of(rest):
         raise RunError(
-            f"{path}: changed since the run was made, as its SHA-256 shows: copy it again from where the run was made. "
-            "If you changed it yourself, remove its first line, which holds the SHA-256"
+            f"{path}: changed since the run was made, as its SHA-256 shows: copy it again from where the run was made; "
+            "if you changed it yourself, remove its first line, which holds the SHA-256"
         )
 
 
