@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from s2s.config.decoding import SignificanceConfig, TranslatingConfig
-from s2s.decoding.translator import Translator
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.evaluation.score_table import ScoredSystem
 from s2s.evaluation.scores import comparable_metrics, corpus_scores, lowercased_metric
 from s2s.evaluation.significance import Resampling, resample
@@ -13,9 +13,9 @@ from s2s.evaluation.testsets import ScoredText
 from s2s.runs.folder import RunFolder
 
 
-def load_translator(run: RunFolder, options: TranslatingConfig) -> Translator:
+def load_translator(run: RunFolder, options: TranslatingConfig) -> BatchTranslator:
     """The translator of a run, as the options of a command have it."""
-    return Translator.load(
+    return BatchTranslator.load(
         run.path,
         search=options.search,
         device=options.device,
@@ -24,7 +24,7 @@ def load_translator(run: RunFolder, options: TranslatingConfig) -> Translator:
     )
 
 
-def score_system(name: str, translator: Translator, text: ScoredText) -> ScoredSystem:
+def score_system(name: str, translator: BatchTranslator, text: ScoredText) -> ScoredSystem:
     """Translate a text, and score the translations."""
     metrics = {**comparable_metrics(text.target_language), **lowercased_metric(text.target_language)}
     started_s = time.perf_counter()

@@ -16,7 +16,7 @@ from s2s.data.encode import encode_pairs
 from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.learn import Vocabularies
 from s2s.data.vocabulary.subwords import Subwords
-from s2s.decoding.translator import Translator
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.errors import MissingExtraError
 from s2s.evaluation.scores import bleu, corpus_scores, mean_loss_nats
 from s2s.models.model import Model
@@ -52,7 +52,7 @@ class TranslationTask(TrainingTask):
         sources, references = [pair.source for pair in dev], [pair.target for pair in dev]
 
         def validate() -> Validation:
-            hypotheses = Translator([model], source, target, search, device, precision).translate(sources)
+            hypotheses = BatchTranslator([model], source, target, search, device, precision).translate(sources)
             result = Validation(mean_loss_nats(model, batches, device), {"bleu": bleu(hypotheses, references)})
             if not sys.stderr.isatty():
                 _logger.info("validated: loss %.3f nats, BLEU %.2f", result.loss_nats, result.scores["bleu"])
@@ -62,7 +62,7 @@ class TranslationTask(TrainingTask):
 
     def summarize(self, test: list[Pair]) -> None:
         run, config = self.run, self.config
-        translator = Translator.load(run.path, search=config.search, device=config.device)
+        translator = BatchTranslator.load(run.path, search=config.search, device=config.device)
         sources, references = [pair.source for pair in test], [pair.target for pair in test]
         hypotheses = translator.translate(sources)
         scores = corpus_scores(hypotheses, references)
@@ -83,7 +83,7 @@ class TranslationTask(TrainingTask):
         _logger.info("\ntranslate with\n  s2s translate run=%s < IN > OUT", shlex.quote(str(run.path)))
 
 
-def _draw_attention(run: RunFolder, translator: Translator, sources: list[str]) -> None:
+def _draw_attention(run: RunFolder, translator: BatchTranslator, sources: list[str]) -> None:
     """Draw the attention of one translated test sentence of medium length, if the model has attention."""
     if not translator.model.has_attention:
         return
