@@ -1,6 +1,7 @@
 """`s2s lengths`: BLEU of runs by the length of the source, as a table and a picture."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from s2s.cli.commands import Command
 from s2s.cli.output_names import AUTO, chosen_path, path_for_runs
 from s2s.cli.results import print_result
 from s2s.config.decoding import PICTURE_HELP, ScoringConfig, folder_list
+from s2s.config.model import AttentionScore
 from s2s.config.options import check_ascending, option
 from s2s.config.pictures import LABELS_HELP, LANGUAGE_HELP, TITLE_HELP, Language, check_labels
 
@@ -61,7 +63,8 @@ def lengths(config: LengthsConfig) -> None:
     if picture is not None:
         check_drawable(picture)
     check_labels(config.labels, len(runs), "runs")
-    labels = config.labels or run_labels([read_result(run) for run in runs], config.language)
+    results = [read_result(run) for run in runs]
+    labels = config.labels or run_labels(results, config.language)
     text = read_scored_text(config.data, runs)
     groups = length_groups(text.sources, even_edges(text.sources) if config.edges is None else config.edges)
     found = {name: _scores(config, run, text, groups) for name, run in zip(short_names(runs), runs, strict=True)}
@@ -83,9 +86,10 @@ def lengths(config: LengthsConfig) -> None:
     result = {"lines": len(text.sources), "search": config.search.strategy.name, "rows": rows}
     print_result(result)
     if picture is not None:
-        by_label = dict(zip(labels, found.values(), strict=True))
+        has_attention = [result.options["model.attention"] != AttentionScore.none.name for result in results]
+        curves = list(zip(labels, found.values(), has_attention, strict=True))
         title = translated("BLEU by length of the source", config.language) if config.title is None else config.title
-        plot_panels([_panel(by_label, groups, config.language)], picture, title=title)
+        plot_panels([_panel(curves, groups, config.language)], picture, title=title)
         _logger.info("drawn in %s", picture)
 
 
@@ -117,13 +121,16 @@ def _print_table(found: "dict[str, GroupScores]", groups: "list[LengthGroup]") -
     _logger.info("BLEU  %s", first.signature)
 
 
-def _panel(found: "dict[str, GroupScores]", groups: "list[LengthGroup]", language: Language) -> "Panel":
+def _panel(
+    found: "Sequence[tuple[str, GroupScores, bool]]", groups: "list[LengthGroup]", language: Language
+) -> "Panel":
+    """A curve for each run, dashed where it has attention, as `s2s memory` draws it."""
     from s2s.analysis.picture_words import translated
     from s2s.analysis.plots.line_plots import Curve, Panel
 
     places = [float(index) for index in range(len(groups))]
     curves = []
-    for colour, (name, scores) in enumerate(found.items()):
+    for colour, (name, scores, has_attention) in enumerate(found):
         lows, highs = zip(*(significance.interval or () for _, significance in scores), strict=True)
         curves.append(
             Curve(
@@ -133,6 +140,7 @@ def _panel(found: "dict[str, GroupScores]", groups: "list[LengthGroup]", languag
                 lows,
                 highs,
                 colour,
+                "--" if has_attention else "-",
             )
         )
     return Panel(
@@ -140,6 +148,7 @@ def _panel(found: "dict[str, GroupScores]", groups: "list[LengthGroup]", languag
         translated("words of the source (sentences of this length)", language),
         "BLEU",
         curves,
+        y_limits=(0, 1.05 * max(max(1.0, *curve.high_N) for curve in curves)),
         x_ticks=places,
         x_tick_names=[f"{group.name}\n({len(group.rows)})" for group in groups],
     )

@@ -104,7 +104,7 @@ def draw_panels(panels: Sequence[Panel], *, title: str = "", num_columns: int = 
         figure.tight_layout(w_pad=2.5, h_pad=2)
         if any(line.name for panel in panels for line in panel.lines):
             _add_legend(figure)
-        heading = textwrap.wrap(title, width=int(9 * figure.get_size_inches()[0]))
+        heading = textwrap.wrap(title, width=int(11 * figure.get_size_inches()[0]))
         figure.suptitle("\n".join(heading), y=1.0, va="bottom", fontsize=12)
     return figure
 
