@@ -109,6 +109,15 @@ def test_some_libraries_have_one_home(library: str) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=place)
+def test_what_is_private_to_torch_has_one_home(path: Path) -> None:
+    names = {ast.unparse(node) for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)}
+    private = [
+        name for name in names if name.startswith("torch.ops.") or re.match(r"torch\.([a-z]+\.)*_[a-zA-Z]", name)
+    ]
+    assert private == [] or place(path) == "s2s/decoding/packed_linear.py"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
 def test_nothing_runs_from_a_file(path: Path) -> None:
     tree = parsed(path)
     roots = {name.split(".")[0] for name in imports(tree)}
