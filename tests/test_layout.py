@@ -188,9 +188,9 @@ def test_every_option_is_documented(group: type) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
-def test_every_number_has_a_lowest_value(group: type) -> None:
+def test_every_number_has_both_ends_of_its_range(group: type) -> None:
     numbers = [item for item in dataclasses.fields(group) if re.search(r"\b(int|float)\b", str(item.type))]
-    assert [item.name for item in numbers if item.metadata["low"] is None] == []
+    assert [item.name for item in numbers if None in (item.metadata["low"], item.metadata["high"])] == []
 
 
 def test_closed_choices_are_written_in_lower_case() -> None:

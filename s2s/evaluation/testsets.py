@@ -71,7 +71,7 @@ def own_text(runs: Sequence[RunFolder]) -> ScoredText:
         if other != first:
             raise DataError(
                 f"{runs[0].path} and {run.path} have different test sets ({_difference(first, other)}): scores of "
-                "different text cannot be compared\nGive one text for all with data.test=[SOURCE_FILE,TARGET_FILE] or "
+                "different text cannot be compared\nGive one text for all with data.test=SOURCE_FILE,TARGET_FILE or "
                 "data.testset=NAME data.language_pair=PAIR."
             )
     return first

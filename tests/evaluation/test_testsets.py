@@ -92,7 +92,7 @@ def test_runs_with_different_text(tmp_path: Path, sources: list[str], references
     first, second = str(error.value).splitlines()
     assert str(tmp_path / "a") in first
     assert str(tmp_path / "c") in first
-    assert "data.test=[SOURCE_FILE,TARGET_FILE]" in second
+    assert "data.test=SOURCE_FILE,TARGET_FILE" in second
 
 
 def test_a_named_test_set_is_fetched_once(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
