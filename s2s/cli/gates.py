@@ -10,7 +10,7 @@ from s2s.cli.commands import Command
 from s2s.cli.output_names import AUTO, sentence_name
 from s2s.cli.results import print_result
 from s2s.config.decoding import PICTURE_HELP
-from s2s.config.options import Options, option
+from s2s.config.options import Options, Takes, option
 from s2s.config.pictures import LANGUAGE_HELP, TITLE_HELP, Direction, Language
 from s2s.errors import ConfigError
 
@@ -25,20 +25,20 @@ _logger = logging.getLogger(__name__)
 class GatesConfig(Options):
     """Options of `gates`."""
 
-    run: str = option("???", "folder of a trained lstm or gru run")
-    text: str = option("???", "sentence that its encoder reads")
-    layer: int = option(1, "of the encoder, from 1", low=1)
+    run: str = option("???", "folder of a trained lstm or gru run", takes=Takes.run)
+    text: str = option("???", "sentence that its encoder reads", takes=Takes.sentence)
+    layer: int = option(1, "of the encoder, from 1", low=1, high=100)
     direction: Direction = option(Direction.forwards, "forwards or backwards, in which the layer reads")
     units: list[int] = option(
-        [], "units to draw, from 0; left out: those of the largest and smallest mean gates", low=0
+        [], "units to draw, from 0; left out: those of the largest and smallest mean gates", low=0, high=1_000_000
     )
     num_units: int = option(
-        8, "units with the largest mean gate, and with the smallest, that are drawn and printed", low=1
+        8, "units with the largest mean gate, and with the smallest, that are drawn and printed", low=1, high=1_000_000
     )
-    lines: int = option(200, "test sentences over which gates are averaged; 0: only text", low=0)
-    title: str | None = option(None, TITLE_HELP)
+    lines: int = option(200, "test sentences over which gates are averaged; 0: only text", low=0, high=1_000_000_000)
+    title: str | None = option(None, TITLE_HELP, takes=Takes.sentence)
     language: Language = option(Language.en, LANGUAGE_HELP)
-    output: str | None = option(AUTO, f"{PICTURE_HELP}; auto: in RUN/plots, named after the sentence")
+    output: str | None = option(AUTO, f"{PICTURE_HELP}; auto: in RUN/plots, named after the sentence", takes=Takes.file)
 
     def check(self) -> None:
         if not self.text.strip():
@@ -102,4 +102,4 @@ def _result(reading: "GateReading", drawn: "list[UnitHalfLife]") -> dict[str, An
     return {"pieces": reading.pieces, "drawn_units": chosen, **traces, "units": rows}
 
 
-COMMAND = Command(gates, GatesConfig, texts=("text", "title"))
+COMMAND = Command(gates, GatesConfig, bare=("run",))

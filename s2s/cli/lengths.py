@@ -3,14 +3,14 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
 from s2s.cli.output_names import AUTO, chosen_path, path_for_runs
 from s2s.cli.results import print_result
-from s2s.config.decoding import PICTURE_HELP, ScoringConfig, folder_list
+from s2s.config.decoding import PICTURE_HELP, ScoringConfig
 from s2s.config.model import AttentionScore
-from s2s.config.options import check_ascending, option
+from s2s.config.options import LARGEST_SEED, Takes, check_ascending, option
 from s2s.config.pictures import LABELS_HELP, LANGUAGE_HELP, TITLE_HELP, Language, check_labels
 
 if TYPE_CHECKING:
@@ -31,20 +31,24 @@ _APART = 0.07  # places of a group, so that intervals stand beside each other
 class LengthsConfig(ScoringConfig):
     """Options of `lengths`."""
 
-    runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are scored on one test set")
-    edges: list[int] | None = option(
-        None, "words at which a new group of lengths begins; null: about five groups of equally many lines", low=2
+    run: list[str] = option(
+        "???", "a run, or RUN,RUN, or folders of runs: all below are scored on one test set", takes=Takes.run
     )
-    bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100)
-    seed: int = option(12345, "of the test sets drawn", low=1)
+    edges: list[int] | None = option(
+        None,
+        "words at which a new group of lengths begins; null: about five groups of equally many lines",
+        low=2,
+        high=1_000_000,
+    )
+    bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100, high=1_000_000)
+    seed: int = option(12345, "of the test sets drawn", low=1, high=LARGEST_SEED)
     labels: list[str] = option([], LABELS_HELP)
-    title: str | None = option(None, TITLE_HELP)
+    title: str | None = option(None, TITLE_HELP, takes=Takes.sentence)
     language: Language = option(Language.en, LANGUAGE_HELP)
-    output: str | None = option(AUTO, f"{PICTURE_HELP}; auto: in RUN/plots, or beside several runs")
+    output: str | None = option(AUTO, f"{PICTURE_HELP}; auto: in RUN/plots, or beside several runs", takes=Takes.file)
 
     def check(self) -> None:
         super().check()
-        folder_list("runs", self.runs)
         if self.edges:
             check_ascending("edges", self.edges)
 
@@ -58,7 +62,7 @@ def lengths(config: LengthsConfig) -> None:
     from s2s.evaluation.lengths import even_edges, length_groups
     from s2s.evaluation.testsets import read_scored_text
 
-    runs = find_translation_runs(folder_list("runs", config.runs))
+    runs = find_translation_runs(config.run)
     picture = chosen_path(config.output, path_for_runs([run.path for run in runs], "lengths", ".png", folder="plots"))
     if picture is not None:
         check_drawable(picture)
@@ -154,4 +158,4 @@ def _panel(
     )
 
 
-COMMAND = Command(lengths, LengthsConfig, texts=("title",))
+COMMAND = Command(lengths, LengthsConfig, bare=("run",))

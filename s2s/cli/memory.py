@@ -10,7 +10,7 @@ from s2s.cli.commands import Command
 from s2s.cli.results import print_result
 from s2s.config.decoding import PICTURE_HELP
 from s2s.config.model import AttentionScore, Cell
-from s2s.config.options import Options, as_argument, check_ascending, option
+from s2s.config.options import Options, Takes, as_argument, check_ascending, option
 from s2s.config.pictures import LANGUAGE_HELP, TITLE_HELP, Language, check_labels
 from s2s.errors import ConfigError
 
@@ -30,15 +30,15 @@ class MemoryConfig(Options):
     distances: list[int] = option(
         [1, 3, 10, 30, 100], "fillers between a word and its copy, ascending", low=1, high=1000
     )
-    word_length: int = option(2, "letters of a word, out of 10", low=1)
-    hidden_size: int = option(64, "units of a state; half of them in an embedding", low=2)
-    steps: int = option(2000, "updates of each model", low=1)
-    batch_size: int = option(32, "words of a batch", low=1)
-    seeds: int = option(1, "models trained of each kind and distance; the spread is over them", low=1)
+    word_length: int = option(2, "letters of a word, out of 10", low=1, high=100)
+    hidden_size: int = option(64, "units of a state; half of them in an embedding", low=2, high=100_000)
+    steps: int = option(2000, "updates of each model", low=1, high=1_000_000_000)
+    batch_size: int = option(32, "words of a batch", low=1, high=1_000_000)
+    seeds: int = option(1, "models trained of each kind and distance; the spread is over them", low=1, high=1_000_000)
     labels: list[str] = option([], "names of the models in the picture: those of cells, then those of attention_cells")
-    title: str | None = option(None, TITLE_HELP)
+    title: str | None = option(None, TITLE_HELP, takes=Takes.sentence)
     language: Language = option(Language.en, LANGUAGE_HELP)
-    output: str | None = option("memory.png", PICTURE_HELP)
+    output: str | None = option("memory.png", PICTURE_HELP, takes=Takes.file)
 
     def check(self) -> None:
         check_ascending("distances", self.distances)
@@ -124,4 +124,4 @@ def _panel(found: "dict[ModelKind, list[list[float]]]", config: MemoryConfig) ->
     )
 
 
-COMMAND = Command(memory, MemoryConfig, texts=("title",))
+COMMAND = Command(memory, MemoryConfig)
