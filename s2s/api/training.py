@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from io import TextIOBase
 from os import PathLike
-from pathlib import Path
 from typing import Any, TextIO
 
 from omegaconf import OmegaConf
@@ -59,13 +58,19 @@ def train(*files: str | PathLike[str], **options: Any) -> Run:
 
 
 def _composed(files: Sequence[str], options: Mapping[str, Any]) -> Config:
-    """The options of a run: the choices of groups first, then every other one.
+    """The options of a run: what follows from files of text, the choices of groups, then every other option.
 
     Raises:
         ConfigError: a name is unknown, a value is none that it takes, or options contradict each other.
     """
     groups, types_of = default_choices(Config), group_types(Config)
-    given = {**_own_text(files), **options}
+    given = {**options, "data.train": list(files)} if files else dict(options)
+    texts = {
+        name: [str(each) for each in (value if isinstance(value, list | tuple) else [value])]
+        for name, value in given.items()
+    }
+    assert COMMAND.implied is not None
+    given = {**COMMAND.implied(texts, False), **given}
     for name in given:
         if name not in types_of and name not in groups:
             raise ConfigError(unknown_keyword(name, [*types_of, *groups]))
@@ -84,22 +89,6 @@ def _composed(files: Sequence[str], options: Mapping[str, Any]) -> Config:
             _set(config, name, typed_value(name, types_of[name], value))
     check_options(config)
     return config
-
-
-def _own_text(files: Sequence[str]) -> dict[str, Any]:
-    """The options that two files of text stand for.
-
-    Raises:
-        ConfigError: there is another number of files.
-    """
-    if not files:
-        return {}
-    if len(files) != 2:
-        raise ConfigError(f"expected two files of text, source and target, got {len(files)}")
-    source, target = map(Path, files)
-    languages = [path.name.removesuffix(".gz").rpartition(".")[2] for path in (source, target)]
-    found = {"data": "files", "data.train": list(files), "run": f"runs/{source.name.partition('.')[0]}"}
-    return {**found, "data.source_language": languages[0], "data.target_language": languages[1]}
 
 
 def _set(config: Config, name: str, value: Any) -> None:
