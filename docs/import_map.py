@@ -24,6 +24,7 @@ ORDER = [
     "workers",
     "launcher",
     "config",
+    "openmp",
     "device",
     "distributed",
     "data",
@@ -35,6 +36,7 @@ ORDER = [
     "analysis",
     "tasks",
     "cli",
+    "api",
     "__main__",
 ]
 """Folders and single files in the order of reading; each imports only from those before it, and from itself."""

@@ -61,7 +61,7 @@ class Ranks:
 
     def once_a_machine(self, work: Callable[[bool], T]) -> T:
         """Call `work(True)` on one rank of each machine, and when these are done `work(False)` on the others."""
-        is_first_here = self.size == 1 or local_rank() == 0
+        is_first_here = self.size == 1 or _local_rank() == 0
         result = [work(True)] if is_first_here else []
         if self.size > 1:
             dist.barrier()
@@ -90,9 +90,24 @@ class Ranks:
         return message[0]  # type: ignore[no-any-return]
 
 
-def local_rank() -> int:
-    """The number of this process among those of its machine, which is the number of its GPU."""
+def _local_rank() -> int:
+    """The number of this process among those of its machine."""
     return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def take_gpu() -> None:
+    """Compute on the GPU whose number is that of this process among those of its machine.
+
+    Raises:
+        TrainingError: there are fewer GPUs.
+    """
+    number, num_gpus = _local_rank(), torch.cuda.device_count()
+    if number >= num_gpus:
+        raise TrainingError(
+            f"expected a GPU for each process of this machine, and there are {num_gpus}: start torchrun with "
+            f"--nproc-per-node={num_gpus}, or give device=cpu"
+        )
+    torch.cuda.set_device(number)
 
 
 @contextmanager
@@ -104,15 +119,16 @@ def connected(device: torch.device, timeout: datetime.timedelta = _TIMEOUT) -> I
         timeout: after which a rank that does not answer counts as lost.
 
     Raises:
-        TrainingError: another rank was lost.
+        TrainingError: another rank was lost, or there are fewer GPUs than ranks.
     """
     if not is_rank():
         yield Ranks()
         return
     end_with_launcher()
     if device.type == "cuda":
-        torch.cuda.set_device(local_rank())
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timeout)
+        take_gpu()
+    own = torch.device("cuda", torch.cuda.current_device()) if device.type == "cuda" else None
+    dist.init_process_group("gloo" if own is None else "nccl", timeout=timeout, device_id=own)
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size())
         dist.barrier()  # a rank that leaves early looks to the others like one that was lost

@@ -76,12 +76,12 @@ def translate(config: TranslateConfig) -> None:
     from s2s.decoding.streaming.input_lines import open_input, read_blocks
     from s2s.decoding.streaming.resumable_output import ResumableOutput, join
     from s2s.device import choose_device
-    from s2s.distributed import connected, local_rank
+    from s2s.distributed import connected, take_gpu
 
     with connected(torch.device("cpu"), _LONGEST_WAIT) as ranks, ExitStack() as stack:
         ranks.from_first(partial(_check_processes, config, ranks))
         if choose_device(config.device).type == "cuda":
-            torch.cuda.set_device(local_rank())
+            take_gpu()
         translator = stack.enter_context(_parallel_translator(config, ranks))
         blocks = read_blocks(stack.enter_context(open_input(Path(config.input) if config.input else None)))
         if config.output is None:

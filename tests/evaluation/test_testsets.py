@@ -110,6 +110,20 @@ def test_a_named_test_set_is_fetched_once(cache: Path, tmp_path: Path, monkeypat
     assert not (cache_folder() / "tiny").exists()
 
 
+def test_an_archive_is_unpacked_into_its_folder_only(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "tiny.tar.gz"
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(write(tmp_path / "line", FIRST), "../../../outside")
+    publish(monkeypatch, archive.as_uri(), md5_of(archive))
+    before = vars(tarfile.TarFile)["extraction_filter"]
+    with pytest.raises(DataError, match="could not be fetched"):
+        named_text("tiny/dev", "en-de")
+    assert not list(tmp_path.rglob("outside"))
+    assert vars(tarfile.TarFile)["extraction_filter"] is before
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
