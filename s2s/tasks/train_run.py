@@ -11,6 +11,7 @@ import torch
 from s2s.config.training import Config, InitSubwords, Task
 from s2s.data.prepare import Prepared, prepare
 from s2s.data.vocabulary.learn import Vocabularies
+from s2s.decoding.familiarity import load_unseen, save_unseen, unseen_pieces
 from s2s.device import autocast, choose_device, choose_precision
 from s2s.distributed import Ranks, connected
 from s2s.errors import RunError
@@ -173,8 +174,23 @@ def _prepare_run_folder(task: TrainingTask) -> Prepared:
     for split, pairs in (("dev", prepared.dev), ("test", prepared.test)):
         for path, lines in zip(run.text(split), zip(*pairs, strict=True), strict=True):
             write_lines(path, lines)
+    _save_unseen_pieces(task, prepared)
     write_json(run.corpus, facts)  # last: if it is there, so are all the others
     return prepared
+
+
+def _save_unseen_pieces(task: TrainingTask, prepared: Prepared) -> None:
+    """Save which source pieces the training text lacks, and that of the run to start from, if it has the same pieces.
+
+    Where that is not known, since that run is of an earlier version, nothing is saved.
+    """
+    is_unseen_V = unseen_pieces(prepared.train_source, len(prepared.source))
+    if task.config.init_from is not None and task.config.init_subwords is InitSubwords.old:
+        before_V = load_unseen(_origin(task).run.unseen_pieces, len(prepared.source))
+        if before_V is None:
+            return
+        is_unseen_V &= before_V
+    save_unseen(task.run.unseen_pieces, is_unseen_V)
 
 
 def _prepare_text(config: Config, given: Vocabularies | None) -> Prepared:

@@ -1,5 +1,6 @@
 """Training a translator: what it is validated on, and how a run is summarized."""
 
+import dataclasses
 import logging
 import shlex
 import sys
@@ -16,6 +17,7 @@ from s2s.data.encode import encode_pairs
 from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.learn import Vocabularies
 from s2s.data.vocabulary.subwords import Subwords
+from s2s.decoding.familiarity import Confidence
 from s2s.decoding.translator import Translator
 from s2s.errors import MissingExtraError
 from s2s.evaluation.scores import bleu, corpus_scores, mean_loss_nats
@@ -52,8 +54,13 @@ class TranslationTask(TrainingTask):
         sources, references = [pair.source for pair in dev], [pair.target for pair in dev]
 
         def validate() -> Validation:
-            hypotheses = Translator([model], source, target, search, device, precision).translate(sources)
-            result = Validation(mean_loss_nats(model, batches, device), {"bleu": bleu(hypotheses, references)})
+            found = Translator([model], source, target, search, device, precision).translations(sources)
+            hypotheses = [translation.texts[0] for translation in found]
+            result = Validation(
+                mean_loss_nats(model, batches, device),
+                {"bleu": bleu(hypotheses, references)},
+                {"dev_confidence": dataclasses.asdict(Confidence.of(found))},
+            )
             if not sys.stderr.isatty():
                 _logger.info("validated: loss %.3f nats, BLEU %.2f", result.loss_nats, result.scores["bleu"])
             return result

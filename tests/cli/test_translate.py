@@ -107,7 +107,7 @@ def test_a_file_is_translated_to_a_file(
     assert list(output.parent.iterdir()) == [output]
     ended = call_command("translate", *options)
     assert ended.code == 1
-    assert ended.err == f"error: output={output} is there already: remove it, or choose another\n"
+    assert ended.err == f"error: output={output} exists already: remove it, or choose another name\n"
     assert output.read_bytes() == expected
 
 
@@ -197,7 +197,7 @@ def test_other_options_do_not_go_on(tiny_run: Path, text: Path, tmp_path: Path, 
     assert call_command("translate", *options, "search=greedy", "batch_size=7", "workers=1").code == 0
 
 
-@pytest.mark.parametrize(("name", "key", "value"), [("BLOCK_BYTES", "window_bytes", 999), ("version", "s2s", "7.0")])
+@pytest.mark.parametrize(("name", "key", "value"), [("BLOCK_BYTES", "block_bytes", 999), ("version", "s2s", "7.0")])
 def test_what_another_s2s_began_does_not_go_on(
     tiny_run: Path,
     tmp_path: Path,
@@ -499,10 +499,7 @@ def test_a_model_without_attention_has_no_links(
 def test_a_missing_input_is_told(tiny_run: Path, call_command: Caller) -> None:
     ended = call_command("translate", f"run={tiny_run}", "input=nothing.txt")
     assert ended.code == 1
-    assert (
-        ended.err
-        == "error: nothing.txt: expected a readable text file, got: No such file or directory; check the path\n"
-    )
+    assert ended.err == "error: there is no file nothing.txt: check its name and folder\n"
 
 
 @pytest.mark.slow

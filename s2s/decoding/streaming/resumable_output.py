@@ -185,7 +185,7 @@ def _lock(file: FileIO, output: Path) -> None:
 
 def _check_new(output: Path, size: int) -> None:
     if output.exists():
-        raise OutputError(f"output={output} is there already: remove it, or choose another")
+        raise OutputError(f"output={output} exists already: remove it, or choose another name")
     for path, match in _beside(output, _SHARD):
         num = match[2]
         if int(num) != size:

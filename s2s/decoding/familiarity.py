@@ -1,0 +1,141 @@
+"""Sources that are unlike the text that a run was trained on, so that their translations are of little use.
+
+V pieces of the source vocabulary.
+"""
+
+import json
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from s2s.data.token_store import TokenStore
+from s2s.data.vocabulary.subwords import UNK, Subwords
+from s2s.data.vocabulary.words import Words
+from s2s.decoding.postprocessing import Translation
+from s2s.errors import RunError
+from s2s.files import write_text
+from s2s.runs.checkpoint import best_path, checkpoint_state
+from s2s.runs.folder import RunFolder
+
+_UNSEEN_SHARE = 0.5
+"""Of the words of a text, from which on it is called unlike that of training."""
+_DEVIATIONS = 4.0
+"""Standard deviations below the mean of the dev set, from which on a translation is called unsure."""
+_SHOWN_WORDS = 5
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """How sure a model is of its translations of the dev set.
+
+    Attributes:
+        mean: over the dev set, of the mean log probability of the pieces of a translation, in nats.
+        deviation: its standard deviation.
+    """
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, translations: Iterable[Translation]) -> Self:
+        """Of the best translations of a dev set."""
+        means = [_mean_log_probability(each) for each in translations]
+        return cls(statistics.fmean(means), statistics.pstdev(means))
+
+    @property
+    def lowest(self) -> float:
+        """A mean log probability far below that of the dev set."""
+        return self.mean - _DEVIATIONS * self.deviation
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """What is known of the text that a run was trained on; nothing of a run by an earlier version.
+
+    Attributes:
+        subwords: of the source.
+        is_unseen_V: source pieces that never occurred in training; `<unk>` is one.
+        confidence: of the model in its translations of the dev set; None where those of a text do not compare with it,
+            such as samples.
+    """
+
+    subwords: Subwords
+    is_unseen_V: npt.NDArray[np.bool_] | None = None
+    confidence: Confidence | None = None
+
+    @classmethod
+    def load(cls, run: RunFolder, subwords: Subwords) -> Self:
+        """What a run folder holds of it; `subwords` are those of its source.
+
+        Raises:
+            RunError: a file is damaged.
+        """
+        found = checkpoint_state(best_path(run)).get("dev_confidence")
+        return cls(subwords, load_unseen(run.unseen_pieces, len(subwords)), found and Confidence(**found))
+
+    def doubt(self, source: str, translation: Translation) -> str | None:
+        """Why a translation is probably of little use; None where nothing speaks against it."""
+        doubt = self.unseen_words(source)
+        mean = _mean_log_probability(translation)
+        if doubt is not None or self.confidence is None or mean >= self.confidence.lowest:
+            return doubt
+        return (
+            f"the model is far less sure of this translation than of those of its dev set (mean log probability of a "
+            f"piece {mean:.2f}, there {self.confidence.mean:.2f}): the text may be unlike that of training"
+        )
+
+    def unseen_words(self, source: str) -> str | None:
+        """Names the words that never occurred in training, if they are more than half of a text."""
+        if self.is_unseen_V is None:
+            return None
+        words, split = source.split(), Words.of_line(source, self.subwords)
+        num_unseen = np.cumsum([0, *self.is_unseen_V[split.ids]])  # pieces, up to each
+        ends = np.cumsum([0, *split.sizes])
+        unseen = [word for word, num in zip(words, np.diff(num_unseen[ends]), strict=True) if num]
+        if len(unseen) <= _UNSEEN_SHARE * len(words):
+            return None
+        shown = ", ".join(unseen[:_SHOWN_WORDS]) + (", ..." if len(unseen) > _SHOWN_WORDS else "")
+        verb = "was" if len(unseen) == 1 else "were"
+        return f"{len(unseen)} of {len(words)} words {verb} never seen in training: {shown}"
+
+
+def _mean_log_probability(translation: Translation) -> float:
+    """Of the pieces of the best translation, in nats; 0 for an empty text."""
+    values = translation.hypotheses[0].token_log_probabilities
+    return sum(values) / max(1, len(values))
+
+
+def unseen_pieces(store: TokenStore, vocabulary_size: int) -> npt.NDArray[np.bool_]:
+    """Which source pieces do not occur in the training text (V)."""
+    is_seen_V = store.occurs(vocabulary_size)
+    is_seen_V[UNK] = False  # it stands for other characters each time
+    return ~is_seen_V
+
+
+def save_unseen(path: Path, is_unseen_V: npt.NDArray[np.bool_]) -> None:
+    """Write the ids of these pieces."""
+    write_text(path, json.dumps(np.flatnonzero(is_unseen_V).tolist()) + "\n")
+
+
+def load_unseen(path: Path, vocabulary_size: int) -> npt.NDArray[np.bool_] | None:
+    """What `save_unseen` wrote, if it is there.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    if not path.is_file():
+        return None
+    is_unseen_V = np.zeros(vocabulary_size, dtype=np.bool_)
+    try:
+        is_unseen_V[np.array(json.loads(path.read_text(encoding="utf-8")), dtype=np.int64)] = True
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
+        raise RunError(
+            f"{path}: expected a list of ids below {vocabulary_size} ({error}); without this file no warning tells of "
+            "words that were never seen in training"
+        ) from error
+    return is_unseen_V
