@@ -223,7 +223,7 @@ def test_sha256_of_a_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no file .*nowhere: check its name and folder"):
+    with pytest.raises(DataError, match=r"there is no file .*nowhere: check its name and folder"):
         sha256_of(tmp_path / "nowhere")
     with pytest.raises(DataError, match="is a folder: give the name of a text file in it"):
         sha256_of(tmp_path)
