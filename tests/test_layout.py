@@ -6,6 +6,7 @@ import enum
 import importlib
 import pkgutil
 import re
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -83,6 +84,21 @@ def test_no_imports_go_in_a_circle() -> None:
 def test_the_command_line_is_imported_by_nobody() -> None:
     importers = [place(path) for path in MODULES if any(name.startswith("s2s.cli") for name in imports(parsed(path)))]
     assert all(name.startswith("s2s/cli/") or name == "s2s/__main__.py" for name in importers)
+
+
+@pytest.mark.parametrize("name", LINE_OF)
+def test_a_command_imports_its_options_only(name: str) -> None:
+    """What it runs, and PyTorch with it, is imported when it runs: --help and mistakes are answered at once."""
+    tree = parsed(PACKAGE / "cli" / f"{name}.py")
+    imported = [
+        each
+        for statement in run_when_imported(tree)
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        for each in imports(statement)
+        if each.split(".")[0] not in sys.stdlib_module_names
+    ]
+    allowed = ("s2s.cli.commands", "s2s.config.", "s2s.errors")
+    assert [each for each in imported if not each.startswith(allowed)] == []
 
 
 @pytest.mark.parametrize("library", ONLY_IN)

@@ -10,8 +10,8 @@ from hydra import initialize_config_module
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict, read_write
 
+from s2s.cli.commands import command_of
 from s2s.cli.composition import register, typed
-from s2s.cli.hydra_main import command_of
 
 TINY = (
     "model.embedding_size=16",

@@ -6,18 +6,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
 from s2s.config.decoding import ForcedDecodingConfig
 from s2s.config.options import option
-from s2s.data.text.parallel_text import Pair
-from s2s.data.word_alignment import Link, format_pharaoh
-from s2s.decoding.forced_decoding import ForcedDecoder
-from s2s.decoding.streaming.input_pairs import read_pair_blocks
-from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
-from s2s.evaluation.alignment import alignment_scores, check_gold, diagonal_links, read_gold
-from s2s.evaluation.attention_aligner import AttentionAligner
+
+if TYPE_CHECKING:
+    from s2s.data.text.parallel_text import Pair
+    from s2s.data.word_alignment import Link
 
 _logger = logging.getLogger(__name__)
 
@@ -54,6 +52,8 @@ class AlignConfig(ForcedDecodingConfig):
 
 def align(config: AlignConfig) -> None:
     """Write the links of sentence pairs, N pairs in, N lines out, in order; or, given gold links, their scores."""
+    from s2s.data.word_alignment import format_pharaoh
+
     if config.gold is not None:
         _score(config, Path(config.gold))
         return
@@ -63,8 +63,14 @@ def align(config: AlignConfig) -> None:
         sys.stdout.flush()
 
 
-def _aligned(config: AlignConfig) -> Iterator[list[tuple[Pair | None, list[Link]]]]:
+def _aligned(config: AlignConfig) -> "Iterator[list[tuple[Pair | None, list[Link]]]]":
     """Sentence pairs with their links, in windows; the pair is None where only the links are known."""
+    from s2s.decoding.forced_decoding import ForcedDecoder
+    from s2s.decoding.streaming.input_pairs import read_pair_blocks
+    from s2s.decoding.translator import Translator
+    from s2s.evaluation.alignment import diagonal_links, read_gold
+    from s2s.evaluation.attention_aligner import AttentionAligner
+
     if config.hypotheses is not None:
         yield [(None, sorted(found.sure | found.possible)) for found in read_gold(Path(config.hypotheses))]
     elif config.diagonal:
@@ -79,13 +85,15 @@ def _aligned(config: AlignConfig) -> Iterator[list[tuple[Pair | None, list[Link]
             yield list(zip(pairs, aligner.links(pairs, first_line=number), strict=True))
 
 
-def _lengths(pair: Pair) -> tuple[int, int]:
+def _lengths(pair: "Pair") -> tuple[int, int]:
     """How many words the sides have."""
     return len(pair.source.split()), len(pair.target.split())
 
 
 def _score(config: AlignConfig, path: Path) -> None:
     """Compare the links with those of the gold file: a line on stderr, and one JSON object on stdout."""
+    from s2s.evaluation.alignment import alignment_scores, check_gold, read_gold
+
     golds = read_gold(path)
     aligned = [each for window in _aligned(config) for each in window]
     for number, ((pair, _), gold) in enumerate(zip(aligned, golds, strict=False), start=1):

@@ -1,29 +1,22 @@
 """What is typed after `s2s COMMAND`: flags and OPTION=VALUE, checked in s2s's own words before Hydra composes them."""
 
-import argparse
 import difflib
 import enum
 import re
 import types
 import typing
 from collections.abc import Iterable, Sequence
-from functools import partial
-from typing import Any
-
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, MissingConfigException
-from omegaconf.errors import OmegaConfBaseException
+from typing import TYPE_CHECKING, Any
 
 from s2s.cli.commands import Command
-from s2s.cli.composition import choices_of, default_choices, is_group, option_fields
+from s2s.cli.option_table import choices_of, default_choices, is_group, option_fields
 from s2s.config.options import Options
 from s2s.errors import ConfigError
 
-HELP_WIDTH = 100
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
 _LEAST_LIKENESS = 0.7  # of names; 1 means equal
-_CONFIGS = ("job", "hydra", "all")
-_INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 _TYPE_NAMES = {
     int: "a whole number",
     float: "a number",
@@ -31,28 +24,6 @@ _TYPE_NAMES = {
     str: "a text",
     types.NoneType: "null",
 }
-
-
-def flag_parser(name: str) -> argparse.ArgumentParser:
-    """A parser of those of Hydra's flags that s2s supports; all other arguments are left over, in order."""
-    parser = argparse.ArgumentParser(
-        prog=f"s2s {name}",
-        usage="%(prog)s OPTION=VALUE ... [FLAG ...]",
-        formatter_class=partial(argparse.HelpFormatter, width=HELP_WIDTH, max_help_position=34),
-        add_help=False,
-        allow_abbrev=False,
-        exit_on_error=False,
-    )
-    add = parser.add_argument_group("flags").add_argument
-    add("-h", "--help", action="store_true", help="show this and end")
-    add("-m", "--multirun", action="store_true", help="run a job for each of several values, such as seed=1,2")
-    add("-c", "--cfg", choices=_CONFIGS, metavar="WHAT", help=f"show the options and end: {', '.join(_CONFIGS)}")
-    add("-p", "--package", metavar="GROUP", help="with --cfg: only this group of options")
-    add("--resolve", action="store_true", help="with --cfg: put values in place of ${...}")
-    add("-i", "--info", nargs="?", const="all", choices=_INFO, metavar="WHAT", help="show how Hydra composes them")
-    add("-cd", "--config-dir", metavar="DIR", help="a folder of your own with choices, laid out like conf/")
-    add("-sc", "--shell-completion", action="store_true", help="install=bash, ...: complete names with Tab")
-    return parser
 
 
 def with_names(words: Iterable[str], command: Command) -> list[str]:
@@ -80,12 +51,13 @@ def check_words(words: Sequence[str], name: str, options: type[Options], *, is_s
     """
     groups = default_choices(options)
     type_of = {option: item.type for option, item in option_fields(options)}
-    for word, following in zip(words, [*words[1:], ""], strict=False):
-        if re.match(r"[+~]{0,2}hydra[./].*=", word):
-            _parsed(word)
-            continue
-        _check_name(word, following, [*type_of, *groups], name)
+    for word, following in zip(words, [*words[1:], ""], strict=False):  # names first, which takes no time
+        if not _is_for_hydra(word):
+            _check_name(word, following, [*type_of, *groups], name)
+    for word in words:
         override = _parsed(word)
+        if _is_for_hydra(word):
+            continue
         option, value = override.key_or_group, override.value()
         if override.is_sweep_override():
             if not is_sweep:
@@ -99,6 +71,11 @@ def check_words(words: Sequence[str], name: str, options: type[Options], *, is_s
         elif option not in groups and is_group(type_of[option]) and not isinstance(value, dict):
             example = next(inner for inner in type_of if inner.startswith(f"{option}."))
             raise ConfigError(f"{word}: {option} is a group of options, such as {example}=VALUE")
+
+
+def _is_for_hydra(word: str) -> bool:
+    """Whether a word sets one of Hydra's own options."""
+    return re.match(r"[+~]{0,2}hydra[./].*=", word) is not None
 
 
 def _check_name(word: str, following: str, options: Sequence[str], command: str) -> None:
@@ -115,7 +92,10 @@ def _check_name(word: str, following: str, options: Sequence[str], command: str)
         raise ConfigError(f"{option}: {advice}")
 
 
-def _parsed(word: str) -> Override:
+def _parsed(word: str) -> "Override":
+    from hydra.core.override_parser.overrides_parser import OverridesParser  # with Hydra, which no typo needs
+    from hydra.errors import HydraException
+
     try:
         return OverridesParser.create().parse_override(word)
     except HydraException as error:
@@ -134,6 +114,9 @@ def _nearest(word: str, options: Iterable[str]) -> str | None:
 
 def explain(error: Exception, options: type[Options]) -> str:
     """Say in a line what Hydra could not compose."""
+    from hydra.errors import MissingConfigException
+    from omegaconf.errors import OmegaConfBaseException
+
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, choice = error.missing_cfg_file.rpartition("/")
         return f"{group}={choice}: expected {_one_of(error.options, choice)}"

@@ -6,23 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from s2s.analysis.attention import WordAttention, attention_of_pairs, check_has_attention, piece_pairs
-from s2s.analysis.pages.attention_page import attention_page
-from s2s.analysis.plots.attention_heat_map import plot_attention
-from s2s.analysis.plots.figure import require_matplotlib
-from s2s.analysis.six_steps import six_steps, six_steps_text
 from s2s.cli.commands import Command
 from s2s.config.decoding import check_gives_one
 from s2s.config.options import Options, option
 from s2s.config.search import SearchConfig
 from s2s.config.training import DEVICE_HELP, Device
-from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
-from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError, DataError
-from s2s.files import write_text
-from s2s.runs.folder import RunFolder
-from s2s.runs.saved_config import load_config
+
+if TYPE_CHECKING:
+    from s2s.analysis.attention import WordAttention
+    from s2s.decoding.translator import Translator
 
 _logger = logging.getLogger(__name__)
 
@@ -78,6 +73,11 @@ class AttentionConfig(Options):
 
 def attention(config: AttentionConfig) -> None:
     """Draw the sentences and print the names of the files; or print the six steps of one step."""
+    from s2s.analysis.attention import check_has_attention, piece_pairs
+    from s2s.analysis.plots.figure import require_matplotlib
+    from s2s.analysis.six_steps import six_steps, six_steps_text
+    from s2s.decoding.translator import Translator
+
     translator = Translator.load(config.run, search=config.search, device=config.device, batch_size=config.batch_size)
     check_has_attention(translator, config.run)
     if config.step is not None:
@@ -93,8 +93,10 @@ def attention(config: AttentionConfig) -> None:
     _draw(config, sentences)
 
 
-def _sentences(config: AttentionConfig, translator: Translator) -> list[WordAttention]:
+def _sentences(config: AttentionConfig, translator: "Translator") -> "list[WordAttention]":
     """What is to be drawn: the sentences with words on both sides; a message tells of each other one."""
+    from s2s.analysis.attention import attention_of_pairs, piece_pairs
+
     rows = list(islice(_rows(config), config.most + 1))
     if len(rows) > config.most:
         _logger.warning("warning: only the first %d sentences are drawn; most=NUMBER draws more", config.most)
@@ -110,6 +112,8 @@ def _sentences(config: AttentionConfig, translator: Translator) -> list[WordAtte
 
 def _rows(config: AttentionConfig) -> Iterator[tuple[str, str | None]]:
     """Sentences, each with its translation where one is given."""
+    from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
+
     if config.text is not None:
         yield config.text, config.target
         return
@@ -120,8 +124,14 @@ def _rows(config: AttentionConfig) -> Iterator[tuple[str, str | None]]:
                 yield source, target if tab else None
 
 
-def _draw(config: AttentionConfig, sentences: Sequence[WordAttention]) -> None:
+def _draw(config: AttentionConfig, sentences: "Sequence[WordAttention]") -> None:
     """Write the files that were asked for, and their names on stdout."""
+    from s2s.analysis.pages.attention_page import attention_page
+    from s2s.analysis.plots.attention_heat_map import plot_attention
+    from s2s.files import write_text
+    from s2s.runs.folder import RunFolder
+    from s2s.runs.saved_config import load_config
+
     run = RunFolder.existing(config.run)
     folder = Path(config.output) if config.output else run.path / "attention"
     for form in dict.fromkeys(config.formats):

@@ -8,11 +8,6 @@ from pathlib import Path
 from s2s.cli.commands import Command
 from s2s.config.options import Options, option
 from s2s.errors import CheckpointError
-from s2s.files import write_bytes
-from s2s.runs.checkpoint import checkpoints, mean_weights, save_checkpoint, weights_path, with_prefix
-from s2s.runs.folder import RunFolder, check_free
-from s2s.runs.saved_config import load_config
-from s2s.tasks.train_run import TASKS
 
 _logger = logging.getLogger(__name__)
 
@@ -33,6 +28,12 @@ def average(config: AverageConfig) -> None:
         RunError: there is no such run, or the output folder is in use.
         CheckpointError: there are fewer checkpoints than asked for, or one is damaged.
     """
+    from s2s.files import write_bytes
+    from s2s.runs.checkpoint import checkpoints, mean_weights, save_checkpoint, weights_path, with_prefix
+    from s2s.runs.folder import RunFolder, check_free
+    from s2s.runs.saved_config import load_config
+    from s2s.tasks.train_run import TASKS
+
     run, output = RunFolder.existing(config.run), RunFolder(Path(config.output))
     check_free(output.path)
     options = load_config(run.config)

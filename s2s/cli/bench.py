@@ -4,8 +4,6 @@ import enum
 import json
 from dataclasses import dataclass
 
-from s2s.analysis.decoding_speed import bench_decoding
-from s2s.analysis.training_speed import bench_training
 from s2s.cli.commands import Command
 from s2s.config.decoding import DecodingPrecision
 from s2s.config.model import Cell
@@ -52,6 +50,9 @@ class BenchConfig(Config):
 
 def bench(config: BenchConfig) -> None:
     """Measure what was asked for: a table on stderr, one JSON object on stdout."""
+    from s2s.analysis.decoding_speed import bench_decoding
+    from s2s.analysis.training_speed import bench_training
+
     match config.measure:
         case BenchTask.train:
             result = bench_training(

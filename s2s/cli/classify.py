@@ -6,20 +6,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
 from s2s.config.data import check_files
 from s2s.config.options import Options, option
 from s2s.config.training import DEVICE_HELP, Device
-from s2s.data.text.parallel_text import Files, paths_of, read_pairs
-from s2s.data.vocabulary.labels import classes_of
-from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
-from s2s.decoding.text_classifier import TextClassifier
 from s2s.errors import ConfigError
-from s2s.evaluation.classification import classification_scores
-from s2s.tasks.classification import draw_scores, log_scores, most_likely
+
+if TYPE_CHECKING:
+    from s2s.data.text.parallel_text import Files
+    from s2s.decoding.text_classifier import TextClassifier
 
 _logger = logging.getLogger(__name__)
 
@@ -53,6 +50,10 @@ class ClassifyConfig(Options):
 
 def classify(config: ClassifyConfig) -> None:
     """Label standard input line by line, N lines in, N lines out, in order; or score the labels of given texts."""
+    from s2s.data.text.parallel_text import paths_of
+    from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
+    from s2s.decoding.text_classifier import TextClassifier
+
     classifier = TextClassifier.load(config.run, device=config.device, batch_size=config.batch_size)
     if config.data.test:
         output = Path(config.output) if config.output else Path(config.run) / "evaluation"
@@ -68,8 +69,15 @@ def classify(config: ClassifyConfig) -> None:
                 sys.stdout.buffer.flush()
 
 
-def _score(classifier: TextClassifier, files: Files, folder: Path) -> None:
+def _score(classifier: "TextClassifier", files: "Files", folder: Path) -> None:
     """Score the labels of given texts: one JSON object on stdout, pictures in a folder."""
+    import numpy as np
+
+    from s2s.data.text.parallel_text import read_pairs
+    from s2s.data.vocabulary.labels import classes_of
+    from s2s.evaluation.classification import classification_scores
+    from s2s.tasks.classification import draw_scores, log_scores
+
     pairs = list(read_pairs(*files))
     classes, names = classes_of(pairs, classifier.labels, files), classifier.labels.names
     rows = _rows(classifier, [pair.source for pair in pairs], first_line=1)
@@ -79,7 +87,7 @@ def _score(classifier: TextClassifier, files: Files, folder: Path) -> None:
     draw_scores(found, names, folder)
 
 
-def _rows(classifier: TextClassifier, lines: Sequence[str], first_line: int) -> list[list[int]]:
+def _rows(classifier: "TextClassifier", lines: Sequence[str], first_line: int) -> list[list[int]]:
     """The ids of each line, with a warning for each line that is too long to be read whole."""
     rows = classifier.encode(lines)
     for number, row in enumerate(rows, start=first_line):
@@ -89,8 +97,10 @@ def _rows(classifier: TextClassifier, lines: Sequence[str], first_line: int) -> 
     return rows
 
 
-def _labels(classifier: TextClassifier, lines: Sequence[str], first_line: int) -> list[str]:
+def _labels(classifier: "TextClassifier", lines: Sequence[str], first_line: int) -> list[str]:
     """The label of each line, a tab, and its probability; an empty text for a blank line."""
+    from s2s.tasks.classification import most_likely
+
     found = classifier.log_probabilities(_rows(classifier, lines, first_line))
     labels = most_likely(found, classifier.labels)
     return [

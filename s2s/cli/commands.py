@@ -1,5 +1,6 @@
 """The table of commands by purpose, and what a command's own file says of it; importing this takes no time."""
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -59,3 +60,9 @@ class Command:
     makes_runs: bool = False
     first_word: str | None = None
     texts: tuple[str, ...] = ()
+
+
+def command_of(name: str) -> Command:
+    """What the file of a command says of it."""
+    command: Command = importlib.import_module(f"s2s.cli.{name}").COMMAND
+    return command

@@ -37,9 +37,11 @@ def complete(words: Sequence[str]) -> None:
     else:
         print("\n".join(LINE_OF))
         return
-    from s2s.cli.arguments import flag_parser, with_names
-    from s2s.cli.composition import option_fields
-    from s2s.cli.hydra_main import command_of, hydra_for
+    from s2s.cli.arguments import with_names
+    from s2s.cli.commands import command_of
+    from s2s.cli.flags import flag_parser
+    from s2s.cli.hydra_main import hydra_for
+    from s2s.cli.option_table import option_fields
 
     command = command_of(name)
     option, _, begun = typed[-1].rpartition("=")

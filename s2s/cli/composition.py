@@ -1,55 +1,15 @@
 """How Hydra puts the options of a command together: its dataclass, the choices of its groups, Hydra's own settings."""
 
-import dataclasses
-from collections.abc import Iterator
-from importlib import resources
-from typing import Any, TypeGuard
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from s2s.cli.commands import Command
-from s2s.config.data import DataConfig
-from s2s.config.model import ModelConfig
-from s2s.config.optim import OptimConfig
+from s2s.cli.option_table import default_choices
 from s2s.config.options import Options, check_options
-from s2s.config.search import SearchConfig
-from s2s.config.training import Config
 from s2s.errors import ConfigError
-
-_DEFAULT_CHOICE: dict[Any, str] = {
-    DataConfig: "phrasebook",
-    ModelConfig: "lstm",
-    OptimConfig: "inverse_sqrt",
-    SearchConfig: "beam",
-}
-
-
-def default_choices(options: type[Options]) -> dict[str, str | None]:
-    """Each folder of conf/ that a command can choose from, and its choice where none is given."""
-    groups: dict[str, str | None] = {
-        item.name: _DEFAULT_CHOICE[item.type] for item in dataclasses.fields(options) if item.type in _DEFAULT_CHOICE
-    }
-    return groups | {"experiment": None} if issubclass(options, Config) else groups
-
-
-def choices_of(group: str) -> list[str]:
-    """The choices that conf/GROUP/ holds."""
-    return sorted(path.name.removesuffix(".yaml") for path in (resources.files("s2s.conf") / group).iterdir())
-
-
-def option_fields(options: type[Options], prefix: str = "") -> Iterator[tuple[str, "dataclasses.Field[Any]"]]:
-    """Every option by its dotted name; a group of options comes before what is in it."""
-    for item in dataclasses.fields(options):
-        yield prefix + item.name, item
-        if is_group(item.type):
-            yield from option_fields(item.type, f"{prefix}{item.name}.")
-
-
-def is_group(kind: Any) -> TypeGuard[type[Options]]:
-    """Whether a field's type holds options of its own."""
-    return isinstance(kind, type) and issubclass(kind, Options)
 
 
 def register(name: str, command: Command) -> None:

@@ -6,26 +6,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from s2s.cli.commands import Command
 from s2s.config.decoding import ComparisonConfig
 from s2s.config.options import check_options, option
 from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
 from s2s.config.training import Task
-from s2s.data.batching import all_batches
-from s2s.data.encode import encode_pairs
-from s2s.data.text.parallel_text import Pair
 from s2s.errors import ConfigError
-from s2s.evaluation.score_table import score_table
-from s2s.evaluation.scores import mean_loss_nats
-from s2s.evaluation.significance import Resampling
-from s2s.evaluation.systems import load_translator, score_system, with_significance
-from s2s.evaluation.testsets import ScoredText, read_scored_text
-from s2s.files import write_lines
-from s2s.models.model import perplexity
-from s2s.runs.folder import RunFolder
-from s2s.runs.saved_config import load_config
+
+if TYPE_CHECKING:
+    from s2s.evaluation.testsets import ScoredText
+    from s2s.runs.folder import RunFolder
 
 _logger = logging.getLogger(__name__)
 _LOSS_BATCH_TOKENS = 2000
@@ -40,6 +32,10 @@ class EvaluateConfig(ComparisonConfig):
 
 def evaluate(config: EvaluateConfig) -> None:
     """Print a table on stderr and one JSON object on stdout; write the translations to files."""
+    from s2s.evaluation.testsets import read_scored_text
+    from s2s.runs.folder import RunFolder
+    from s2s.runs.saved_config import load_config
+
     runs = [RunFolder.existing(name) for name in config.runs]
     for run in runs:
         load_config(run.config, Task.translate)
@@ -48,8 +44,18 @@ def evaluate(config: EvaluateConfig) -> None:
     print(json.dumps(result, ensure_ascii=False))
 
 
-def _evaluate_one(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> dict[str, Any]:
+def _evaluate_one(config: EvaluateConfig, run: "RunFolder", text: "ScoredText") -> dict[str, Any]:
     """Loss against the first reference, and the scores of greedy search and of the search that was chosen."""
+    from s2s.data.batching import all_batches
+    from s2s.data.encode import encode_pairs
+    from s2s.data.text.parallel_text import Pair
+    from s2s.evaluation.score_table import score_table
+    from s2s.evaluation.scores import mean_loss_nats
+    from s2s.evaluation.significance import Resampling
+    from s2s.evaluation.systems import load_translator, score_system, with_significance
+    from s2s.files import write_lines
+    from s2s.models.model import perplexity
+
     output = Path(config.output) if config.output else run.path / "evaluation"
     translator = load_translator(run, config)
     pairs = [Pair(source, target) for source, target in zip(text.sources, text.references[0], strict=True)]
@@ -68,8 +74,12 @@ def _evaluate_one(config: EvaluateConfig, run: RunFolder, text: ScoredText) -> d
     return {"lines": len(text.sources), "loss_nats": loss_nats, "perplexity": perplexity(loss_nats), **found}
 
 
-def _compare(config: EvaluateConfig, runs: Sequence[RunFolder], text: ScoredText) -> dict[str, Any]:
+def _compare(config: EvaluateConfig, runs: "Sequence[RunFolder]", text: "ScoredText") -> dict[str, Any]:
     """The scores of each run, and whether they differ from those of the first by more than chance."""
+    from s2s.evaluation.score_table import score_table
+    from s2s.evaluation.systems import load_translator, score_system, with_significance
+    from s2s.files import write_lines
+
     systems = []
     for number, run in enumerate(runs, start=1):
         folder = f"{number}-{run.path.resolve().name}"

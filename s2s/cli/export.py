@@ -5,19 +5,16 @@ import logging
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
 from s2s.config.options import Options, flatten, option
 from s2s.config.training import Config, Device
-from s2s.data.vocabulary.subwords import BOS, EOS, PAD, UNK
-from s2s.decoding.translator import Translator
 from s2s.errors import RunError
-from s2s.files import new_folder, write_bytes, write_json
-from s2s.models.onnx_export import decoder_graph, encoder_graph, memory_names, state_names
-from s2s.models.seq2seq import Seq2Seq
-from s2s.runs.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
-from s2s.runs.folder import RunFolder, check_free
-from s2s.runs.saved_config import load_config
+
+if TYPE_CHECKING:
+    from s2s.models.seq2seq import Seq2Seq
+    from s2s.runs.folder import RunFolder
 
 _logger = logging.getLogger(__name__)
 _ONNX_FORMAT = "s2s-onnx-1"
@@ -49,6 +46,11 @@ def export(config: ExportConfig) -> None:
         RunError: there is no such run, it is damaged, or the output folder is in use or cannot be written.
         MissingExtraError: onnx is asked for and not installed.
     """
+    from s2s.decoding.translator import Translator
+    from s2s.files import new_folder
+    from s2s.runs.folder import RunFolder, check_free
+    from s2s.runs.saved_config import load_config
+
     run, output = RunFolder.existing(config.run), Path(config.output)
     check_free(output)
     before_mb = _size_mb(run.path)
@@ -67,8 +69,14 @@ def export(config: ExportConfig) -> None:
         _logger.info("\ntranslate with\n  s2s translate run=%s", shlex.quote(str(output)))
 
 
-def _write(form: ExportFormat, model: Seq2Seq, options: Config, run: RunFolder, folder: Path) -> None:
+def _write(form: ExportFormat, model: "Seq2Seq", options: Config, run: "RunFolder", folder: Path) -> None:
     """The model in a form, and the subwords of its run."""
+    from s2s.data.vocabulary.subwords import BOS, EOS, PAD, UNK
+    from s2s.files import write_bytes, write_json
+    from s2s.models.onnx_export import decoder_graph, encoder_graph, memory_names, state_names
+    from s2s.runs.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
+    from s2s.runs.folder import RunFolder
+
     source, target = run.subwords(options.subwords.shared)
     match form:
         case ExportFormat.s2s:  # a run folder without the state of training, scores or text

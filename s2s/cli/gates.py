@@ -6,28 +6,23 @@ import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from s2s.analysis.gates import KEEP_GATES, LayerReader, Trace, UnitHalfLife, extremes, half_lives
-from s2s.analysis.plots.figure import check_drawable
-from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
 from s2s.cli.commands import Command
 from s2s.config.decoding import PICTURE_HELP
 from s2s.config.model import ModelConfig
 from s2s.config.options import Options, option
 from s2s.config.training import Task
-from s2s.data.batching import source_batch
-from s2s.data.text.parallel_text import read_pairs
-from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError, RunError
-from s2s.runs.folder import RunFolder
-from s2s.runs.saved_config import load_config
-from s2s.text_tables import table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from s2s.analysis.gates import Trace, UnitHalfLife
+    from s2s.decoding.translator import Translator
+    from s2s.runs.folder import RunFolder
 
 _logger = logging.getLogger(__name__)
-_STATES = (Trace.cell, Trace.hidden)
 
 
 class Direction(enum.Enum):
@@ -61,6 +56,14 @@ class GatesConfig(Options):
 
 def gates(config: GatesConfig) -> None:
     """A table of units on stderr, all values of the drawn units as one JSON object on stdout, and a picture."""
+    from s2s.analysis.gates import KEEP_GATES, LayerReader, Trace, extremes, half_lives
+    from s2s.analysis.plots.figure import check_drawable
+    from s2s.analysis.plots.heat_maps import HeatMap, plot_heat_maps
+    from s2s.decoding.translator import Translator
+    from s2s.runs.folder import RunFolder
+    from s2s.runs.saved_config import load_config
+    from s2s.text_tables import table
+
     if config.output is not None:
         check_drawable(Path(config.output))
     run = RunFolder.existing(config.run)
@@ -86,7 +89,8 @@ def gates(config: GatesConfig) -> None:
     if config.output is not None:
         chosen = [each.unit for each in drawn]
         maps = [
-            HeatMap(name.value, each_SH[:, chosen].T.numpy(), name not in _STATES) for name, each_SH in values.items()
+            HeatMap(name.value, each_SH[:, chosen].T.numpy(), name not in (Trace.cell, Trace.hidden))
+            for name, each_SH in values.items()
         ]
         names = [f"unit {each.unit} ({each.mean_gate:.2f})" for each in drawn]
         title = (
@@ -98,13 +102,15 @@ def gates(config: GatesConfig) -> None:
         _logger.info("drawn in %s", config.output)
 
 
-def _check(config: GatesConfig, run: RunFolder, model: ModelConfig) -> None:
+def _check(config: GatesConfig, run: "RunFolder", model: ModelConfig) -> None:
     """Refuse what this run does not have.
 
     Raises:
         RunError: its cells have no gates.
         ConfigError: it has no such layer or direction.
     """
+    from s2s.analysis.gates import KEEP_GATES
+
     if model.cell not in KEEP_GATES:
         raise RunError(f"run={run.path} has plain RNN cells, which have no gates: expected an lstm or gru run")
     if config.layer > model.layers:
@@ -113,12 +119,14 @@ def _check(config: GatesConfig, run: RunFolder, model: ModelConfig) -> None:
         raise ConfigError(f"direction=backwards: the encoder of {run.path} reads forwards only")
 
 
-def _test_lines(run: RunFolder, number: int) -> list[str]:
+def _test_lines(run: "RunFolder", number: int) -> list[str]:
     """The first `number` lines of the run's test set that are not blank, or all of them.
 
     Raises:
         RunError: there is no test set, or nothing in it.
     """
+    from s2s.data.text.parallel_text import read_pairs
+
     pairs = read_pairs(*run.kept_text("test", advice="add lines=0"))
     lines = [pair.source for pair in pairs if pair.source.strip()]
     if not lines:
@@ -126,14 +134,16 @@ def _test_lines(run: RunFolder, number: int) -> list[str]:
     return lines[:number]
 
 
-def _pieces(translator: Translator, text: str) -> Tensor:
+def _pieces(translator: "Translator", text: str) -> "Tensor":
     """As the encoder reads them, `</s>` included."""
+    from s2s.data.batching import source_batch
+
     source_1S, _ = source_batch(translator.source.encode([text]))
     return source_1S[0]
 
 
 def _result(
-    values: dict[Trace, Tensor], drawn: list[UnitHalfLife], pieces: list[str], units: list[UnitHalfLife]
+    values: "dict[Trace, Tensor]", drawn: "list[UnitHalfLife]", pieces: list[str], units: "list[UnitHalfLife]"
 ) -> dict[str, Any]:
     """For a program to read; null where nothing is ever lost, as JSON has no infinity."""
     chosen = [each.unit for each in drawn]

@@ -4,15 +4,14 @@ import enum
 import json
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tabulate import tabulate
-
-from s2s.analysis.run_comparison import MEASURES, SeedGroup, compare, find_runs, read_result, signatures
 from s2s.cli.commands import Command
 from s2s.config.decoding import folder_list
 from s2s.config.options import Options, as_argument, option
-from s2s.text_tables import table
+
+if TYPE_CHECKING:
+    from s2s.analysis.run_comparison import SeedGroup
 
 _logger = logging.getLogger(__name__)
 _DIGITS = {"bleu": 2, "chrf": 2, "accuracy": 2, "f1": 2, "calibration_error": 2, "dev_loss_nats": 3, "minutes": 1}
@@ -40,6 +39,11 @@ class GatherConfig(Options):
 
 def gather(config: GatherConfig) -> None:
     """Print one table of all runs that have ended on stdout; on stderr, what to know about it."""
+    from tabulate import tabulate
+
+    from s2s.analysis.run_comparison import MEASURES, compare, find_runs, read_result, signatures
+    from s2s.text_tables import table
+
     results = [read_result(run) for run in find_runs(folder_list("runs", config.runs))]
     ended = [result for result in results if result.is_ended]
     for result in results:
@@ -72,7 +76,7 @@ def gather(config: GatherConfig) -> None:
             print(tabulate(body, names, tablefmt="github", disable_numparse=True))
 
 
-def _object(row: SeedGroup, measures: list[str]) -> dict[str, Any]:
+def _object(row: "SeedGroup", measures: list[str]) -> dict[str, Any]:
     """A row as JSON."""
     scores = {name: {"mean": row.means.get(name), "sd": row.deviations.get(name)} for name in measures}
     return {"options": row.options, "runs": row.num_runs, **scores}

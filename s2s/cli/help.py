@@ -4,9 +4,9 @@ import dataclasses
 import textwrap
 from typing import Any
 
-from s2s.cli.arguments import HELP_WIDTH, flag_parser
 from s2s.cli.commands import LINE_OF, Command
-from s2s.cli.composition import choices_of, default_choices, option_fields
+from s2s.cli.flags import HELP_WIDTH, flag_parser
+from s2s.cli.option_table import choices_of, default_choices, option_fields
 from s2s.config.options import as_argument
 
 _NAME_WIDTH = 34

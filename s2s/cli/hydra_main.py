@@ -5,18 +5,16 @@ This calls the parts of Hydra 1.3 that `@hydra.main` puts together, without its 
 """
 
 import argparse
-import importlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-import torch
 from hydra import version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
@@ -26,21 +24,14 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from s2s.cli.arguments import check_words, explain, flag_parser, with_names
+from s2s.cli.arguments import explain
 from s2s.cli.commands import Command
 from s2s.cli.composition import register, typed
 from s2s.cli.exit_codes import SIGNAL, exit_code_of, log_to_stderr
-from s2s.cli.help import help_text
 from s2s.cli.sweeps import JobFailedError, job_folder, stop_signals, sweep_folder, swept_options
 from s2s.errors import ConfigError, Interrupted
 
 _ended_by: list[int] = []  # exit codes of jobs that a signal ended in this process, where it is one of a launcher's
-
-
-def command_of(name: str) -> Command:
-    """What the file of a command says of it."""
-    command: Command = importlib.import_module(f"s2s.cli.{name}").COMMAND
-    return command
 
 
 @contextmanager
@@ -58,28 +49,23 @@ def hydra_for(name: str, command: Command, config_dir: str | None = None) -> Ite
         GlobalHydra.instance().clear()
 
 
-def run_command(name: str, words: Sequence[str]) -> None:
-    """Run a command with the words that were typed after its name.
+def compose_and_run(
+    name: str, command: Command, flags: argparse.Namespace, overrides: list[str], *, is_sweep: bool
+) -> None:
+    """Run a command, or show what Hydra has put together, as the flags say.
+
+    Args:
+        name: of the command.
+        flags: those that were typed.
+        overrides: what was typed besides, checked.
+        is_sweep: whether options may have several values, a job for each.
 
     Raises:
-        ConfigError: an option is unknown, or its value is none of those allowed.
+        ConfigError: an option has a value that is none of those allowed.
         JobFailedError: a job in another process ended with another exit code than 0.
         SystemExit: a job in this process did.
     """
     log_to_stderr()
-    command = command_of(name)
-    try:
-        flags, rest = flag_parser(name).parse_known_args(words)
-    except argparse.ArgumentError as error:
-        raise ConfigError(str(error)) from error
-    if flags.help:
-        print(help_text(name, command))
-        return
-    overrides = with_names(rest, command)
-    is_sweep = flags.multirun or "hydra.mode=MULTIRUN" in overrides
-    check_words(overrides, name, command.options, is_sweep=is_sweep)
-    if flags.config_dir is not None and not Path(flags.config_dir).is_dir():
-        raise ConfigError(f"--config-dir {flags.config_dir}: expected a folder")
     try:
         with hydra_for(name, command, flags.config_dir) as hydra:
             if flags.cfg is not None:
@@ -141,8 +127,12 @@ def _run(command: Command, options: DictConfig) -> None:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         command.run(typed(options))
-    except torch.OutOfMemoryError as error:
-        raise MemoryError from error
+    except RuntimeError as error:
+        import torch
+
+        if isinstance(error, torch.OutOfMemoryError):
+            raise MemoryError from error
+        raise
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -4,26 +4,24 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from s2s.analysis.plots.figure import check_drawable
-from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
-from s2s.analysis.run_comparison import find_translation_runs, short_names
 from s2s.cli.commands import Command
 from s2s.config.decoding import PICTURE_HELP, ScoringConfig, folder_list
 from s2s.config.options import check_ascending, option
-from s2s.evaluation.lengths import LengthGroup, even_edges, intervals_by_length, length_groups, scores_by_length
-from s2s.evaluation.scores import comparable_metrics
-from s2s.evaluation.significance import Significance
-from s2s.evaluation.systems import load_translator
-from s2s.evaluation.testsets import ScoredText, read_scored_text
-from s2s.runs.folder import RunFolder
-from s2s.text_tables import table
+
+if TYPE_CHECKING:
+    from s2s.analysis.plots.line_plots import Panel
+    from s2s.evaluation.lengths import LengthGroup
+    from s2s.evaluation.significance import Significance
+    from s2s.evaluation.testsets import ScoredText
+    from s2s.runs.folder import RunFolder
+
+    GroupScores = list[tuple[float, Significance]]
+    """Of each group of lines: BLEU, 0 to 100, and how certain it is."""
 
 _logger = logging.getLogger(__name__)
 _APART = 0.07  # places of a group, so that intervals stand beside each other
-GroupScores = list[tuple[float, Significance]]
-"""Of each group of lines: BLEU, 0 to 100, and how certain it is."""
 
 
 @dataclass
@@ -47,6 +45,12 @@ class LengthsConfig(ScoringConfig):
 
 def lengths(config: LengthsConfig) -> None:
     """Translate with each run and score by length: a table on stderr, one JSON object on stdout, and a picture."""
+    from s2s.analysis.plots.figure import check_drawable
+    from s2s.analysis.plots.line_plots import plot_panels
+    from s2s.analysis.run_comparison import find_translation_runs, short_names
+    from s2s.evaluation.lengths import even_edges, length_groups
+    from s2s.evaluation.testsets import read_scored_text
+
     if config.output is not None:
         check_drawable(Path(config.output))
     runs = find_translation_runs(folder_list("runs", config.runs))
@@ -75,7 +79,11 @@ def lengths(config: LengthsConfig) -> None:
         _logger.info("drawn in %s", config.output)
 
 
-def _scores(config: LengthsConfig, run: RunFolder, text: ScoredText, groups: list[LengthGroup]) -> GroupScores:
+def _scores(config: LengthsConfig, run: "RunFolder", text: "ScoredText", groups: "list[LengthGroup]") -> "GroupScores":
+    from s2s.evaluation.lengths import intervals_by_length, scores_by_length
+    from s2s.evaluation.scores import comparable_metrics
+    from s2s.evaluation.systems import load_translator
+
     hypotheses = load_translator(run, config).translate(text.sources)
     metric = comparable_metrics(text.target_language)["bleu"]
     scores = scores_by_length(groups, hypotheses, text.references, metric)
@@ -86,7 +94,9 @@ def _scores(config: LengthsConfig, run: RunFolder, text: ScoredText, groups: lis
     return list(zip(scores, intervals, strict=True))
 
 
-def _print_table(found: dict[str, GroupScores], groups: list[LengthGroup]) -> None:
+def _print_table(found: "dict[str, GroupScores]", groups: "list[LengthGroup]") -> None:
+    from s2s.text_tables import table
+
     rows: list[list[object]] = [
         ["words", *(group.name for group in groups)],
         ["lines", *(len(group.rows) for group in groups)],
@@ -97,7 +107,9 @@ def _print_table(found: dict[str, GroupScores], groups: list[LengthGroup]) -> No
     _logger.info("BLEU  %s", first.signature)
 
 
-def _panel(found: dict[str, GroupScores], groups: list[LengthGroup]) -> Panel:
+def _panel(found: "dict[str, GroupScores]", groups: "list[LengthGroup]") -> "Panel":
+    from s2s.analysis.plots.line_plots import Curve, Panel
+
     places = [float(index) for index in range(len(groups))]
     curves = []
     for colour, (name, scores) in enumerate(found.items()):

@@ -5,16 +5,17 @@ import logging
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from s2s.analysis.copy_task import ModelKind, measure_copying
-from s2s.analysis.plots.figure import check_drawable
-from s2s.analysis.plots.line_plots import Curve, Panel, plot_panels
 from s2s.cli.commands import Command
 from s2s.config.decoding import PICTURE_HELP
 from s2s.config.model import AttentionScore, Cell
 from s2s.config.options import Options, as_argument, check_ascending, option
 from s2s.errors import ConfigError
-from s2s.text_tables import table
+
+if TYPE_CHECKING:
+    from s2s.analysis.copy_task import ModelKind
+    from s2s.analysis.plots.line_plots import Panel
 
 _logger = logging.getLogger(__name__)
 
@@ -46,6 +47,11 @@ class MemoryConfig(Options):
 
 def memory(config: MemoryConfig) -> None:
     """Train and test a model for each kind, distance and seed: table on stderr, JSON on stdout, and a picture."""
+    from s2s.analysis.copy_task import ModelKind, measure_copying
+    from s2s.analysis.plots.figure import check_drawable
+    from s2s.analysis.plots.line_plots import plot_panels
+    from s2s.text_tables import table
+
     if config.output is not None:
         check_drawable(Path(config.output))
     kinds = [ModelKind(cell, AttentionScore.none) for cell in config.cells]
@@ -74,7 +80,9 @@ def memory(config: MemoryConfig) -> None:
         _logger.info("drawn in %s", config.output)
 
 
-def _panel(found: dict[ModelKind, list[list[float]]], config: MemoryConfig) -> Panel:
+def _panel(found: "dict[ModelKind, list[list[float]]]", config: MemoryConfig) -> "Panel":
+    from s2s.analysis.plots.line_plots import Curve, Panel
+
     lines = [
         Curve(
             kind.name,

@@ -7,7 +7,6 @@ from pathlib import Path
 from s2s.cli.commands import Command
 from s2s.config.data import Split
 from s2s.config.options import Options, option
-from s2s.data.phrasebook.write_files import write_phrasebook
 
 _logger = logging.getLogger(__name__)
 
@@ -25,6 +24,8 @@ class PhrasebookConfig(Options):
 
 def phrasebook(config: PhrasebookConfig) -> None:
     """Write the files, and name them."""
+    from s2s.data.phrasebook.write_files import write_phrasebook
+
     paths = write_phrasebook(Path(config.output), config.split, config.pairs, config.seed, alignments=config.alignments)
     _logger.info("wrote %s pairs: %s", f"{config.pairs:,}", ", ".join(map(str, paths)))
 

@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from s2s.analysis.pages.report_page import report_page
-from s2s.analysis.run_report import ReportedText, read_runs, score_runs
 from s2s.cli.commands import Command
 from s2s.config.decoding import ComparisonConfig
 from s2s.config.options import option
 from s2s.config.training import Task
 from s2s.errors import ConfigError, RunError
-from s2s.evaluation.testsets import read_scored_text
-from s2s.files import write_text
-from s2s.runs.folder import RunFolder
-from s2s.runs.saved_config import load_config
+
+if TYPE_CHECKING:
+    from s2s.runs.folder import RunFolder
 
 
 @dataclass
@@ -35,6 +33,12 @@ class ReportConfig(ComparisonConfig):
 
 def report(config: ReportConfig) -> None:
     """Write the page, and its name on stdout."""
+    from s2s.analysis.pages.report_page import report_page
+    from s2s.analysis.run_report import ReportedText, read_runs, score_runs
+    from s2s.evaluation.testsets import read_scored_text
+    from s2s.files import write_text
+    from s2s.runs.folder import RunFolder
+
     folders = [RunFolder.existing(name) for name in config.runs]
     task = _common_task(folders)
     if task is Task.classify and (config.data.test or config.data.testset):
@@ -49,12 +53,14 @@ def report(config: ReportConfig) -> None:
     print(config.output)
 
 
-def _common_task(runs: Sequence[RunFolder]) -> Task:
+def _common_task(runs: "Sequence[RunFolder]") -> Task:
     """What all of the runs have learnt.
 
     Raises:
         RunError: they have learnt different things, and their figures have nothing in common.
     """
+    from s2s.runs.saved_config import load_config
+
     tasks = [load_config(run.config).task for run in runs]
     for run, task in zip(runs, tasks, strict=True):
         if task is not tasks[0]:

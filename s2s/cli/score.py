@@ -5,14 +5,15 @@ import json
 import math
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
 from s2s.config.decoding import ForcedDecodingConfig
 from s2s.config.options import option
-from s2s.data.vocabulary.subwords import Subwords
-from s2s.decoding.forced_decoding import ForcedDecoder, ForcedScore
-from s2s.decoding.streaming.input_pairs import read_pair_blocks
-from s2s.decoding.translator import Translator
+
+if TYPE_CHECKING:
+    from s2s.data.vocabulary.subwords import Subwords
+    from s2s.decoding.forced_decoding import ForcedScore
 
 
 class ScoreFormat(enum.Enum):
@@ -32,6 +33,10 @@ class ScoreConfig(ForcedDecodingConfig):
 
 def score(config: ScoreConfig) -> None:
     """Score sentence pairs: N pairs in, N lines out, in order."""
+    from s2s.decoding.forced_decoding import ForcedDecoder
+    from s2s.decoding.streaming.input_pairs import read_pair_blocks
+    from s2s.decoding.translator import Translator
+
     translator = Translator.load(config.run, device=config.device)
     decoder = ForcedDecoder(translator, batch_tokens=config.batch_tokens, max_pieces=config.max_pieces)
     for number, pairs in read_pair_blocks(config.data.test):
@@ -40,7 +45,7 @@ def score(config: ScoreConfig) -> None:
         sys.stdout.buffer.flush()
 
 
-def format_score(result: ForcedScore, subwords: Subwords, form: ScoreFormat) -> str:
+def format_score(result: "ForcedScore", subwords: "Subwords", form: ScoreFormat) -> str:
     """The line to write for a pair.
 
     Args:

@@ -8,26 +8,18 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from s2s.cli.commands import Command
 from s2s.config.decoding import Column, EnsembleMean, OutputFormat, TranslatingConfig, folder_list
 from s2s.config.options import as_argument, flatten, option
 from s2s.config.search import Strategy
-from s2s.data.text.parallel_text import sha256_of
-from s2s.decoding.streaming.input_lines import BLOCK_BYTES, open_input, read_blocks
-from s2s.decoding.streaming.line_translator import load_line_translator
-from s2s.decoding.streaming.parallel_translator import ParallelTranslator
-from s2s.decoding.streaming.resumable_output import ResumableOutput, Settings, join
-from s2s.device import choose_device
-from s2s.distributed import Ranks, connected, local_rank
 from s2s.errors import ConfigError, OutputError
-from s2s.runs.checkpoint import best_path
-from s2s.runs.folder import RunFolder
-from s2s.runs.saved_config import load_config
-from s2s.workers import all_cores, num_cores
+
+if TYPE_CHECKING:
+    from s2s.decoding.streaming.parallel_translator import ParallelTranslator
+    from s2s.decoding.streaming.resumable_output import Settings
+    from s2s.distributed import Ranks
 
 _LONGEST_WAIT = datetime.timedelta(days=30)  # for a slower rank; one that is lost is noticed at once
 
@@ -79,6 +71,13 @@ class TranslateConfig(TranslatingConfig):
 
 def translate(config: TranslateConfig) -> None:
     """Translate standard input or a file line by line: N lines in, N lines out, in order."""
+    import torch
+
+    from s2s.decoding.streaming.input_lines import open_input, read_blocks
+    from s2s.decoding.streaming.resumable_output import ResumableOutput, join
+    from s2s.device import choose_device
+    from s2s.distributed import connected, local_rank
+
     with connected(torch.device("cpu"), _LONGEST_WAIT) as ranks, ExitStack() as stack:
         ranks.from_first(partial(_check_processes, config, ranks))
         if choose_device(config.device).type == "cuda":
@@ -99,7 +98,9 @@ def translate(config: TranslateConfig) -> None:
         ranks.from_first(partial(join, output, ranks.size))
 
 
-def _check_processes(config: TranslateConfig, ranks: Ranks) -> None:
+def _check_processes(config: TranslateConfig, ranks: "Ranks") -> None:
+    from s2s.device import choose_device
+
     if ranks.size > 1 and (config.input is None or config.output is None):
         raise ConfigError("several ranks (torchrun) share out a file: give input=FILE and output=FILE")
     if (config.workers or 1) > 1 and choose_device(config.device).type == "cuda":
@@ -109,12 +110,18 @@ def _check_processes(config: TranslateConfig, ranks: Ranks) -> None:
         )
 
 
-def _parallel_translator(config: TranslateConfig, ranks: Ranks) -> ParallelTranslator:
+def _parallel_translator(config: TranslateConfig, ranks: "Ranks") -> "ParallelTranslator":
     """The translator, with the number of processes that was asked for.
 
     Left out, it is one a core once there is so much to do that it takes far longer than starting processes, each of
     which loads the run. A GPU is faster with one process, and so are ranks, which share the cores already.
     """
+    from s2s.decoding.streaming.input_lines import BLOCK_BYTES
+    from s2s.decoding.streaming.line_translator import load_line_translator
+    from s2s.decoding.streaming.parallel_translator import ParallelTranslator
+    from s2s.device import choose_device
+    from s2s.workers import all_cores, num_cores
+
     num_workers = config.workers
     if num_workers is None:
         is_shared_out = ranks.size > 1 or choose_device(config.device).type == "cuda"
@@ -138,8 +145,14 @@ def _parallel_translator(config: TranslateConfig, ranks: Ranks) -> ParallelTrans
     )
 
 
-def _settings(config: TranslateConfig) -> Settings:
+def _settings(config: TranslateConfig) -> "Settings":
     """All that decides the text."""
+    from s2s.data.text.parallel_text import sha256_of
+    from s2s.decoding.streaming.input_lines import BLOCK_BYTES
+    from s2s.runs.checkpoint import best_path
+    from s2s.runs.folder import RunFolder
+    from s2s.runs.saved_config import load_config
+
     runs = [RunFolder.existing(run) for run in config.runs]
     subwords = sorted(set(runs[0].subwords(load_config(runs[0].config).subwords.shared)))
     return {

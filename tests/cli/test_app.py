@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from processes import ROOT, Caller, environment
-from s2s.cli.commands import COMMANDS, LINE_OF
-from s2s.cli.hydra_main import command_of
+from s2s.cli.commands import COMMANDS, LINE_OF, command_of
 from tiny_runs import TINY, file_options
 
 IN_A_LIGHT_PROCESS = """
@@ -21,7 +20,7 @@ from s2s.cli.app import main
 with contextlib.suppress(SystemExit):
     main()
 used = resource.getrusage(resource.RUSAGE_SELF)
-print(f"{used.ru_utime + used.ru_stime:.3f}", *{"torch", "hydra"} & {*sys.modules}, file=sys.stderr)
+print(f"{used.ru_utime + used.ru_stime:.3f}", *{"torch", "numpy", "hydra"} & {*sys.modules}, file=sys.stderr)
 """
 
 
@@ -41,17 +40,27 @@ def run_module(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=300)
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["--version"], ["trian", "seed=1"], ["-sc", "query=bash"]], ids=str)
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["trian", "seed=1"], ["train", "model.hiden_size=3"], ["-sc", "query=bash"]]
+)
 def test_what_needs_no_model_is_answered_without_pytorch(words: list[str]) -> None:
+    assert imported_and_used(words)[0] <= ({"hydra"} if words[0] == "-sc" else set())
+
+
+@pytest.mark.parametrize("name", LINE_OF)
+def test_help_is_answered_without_pytorch(name: str) -> None:
+    imported, used_s = imported_and_used([name, "--help"])
+    assert imported == set()
+    assert used_s < 0.3
+
+
+def imported_and_used(words: list[str]) -> tuple[set[str], float]:
+    """Which of the large libraries a command imports, and how many seconds of processor time it takes."""
     command = [sys.executable, "-c", IN_A_LIGHT_PROCESS, *words]
     env = {**environment(), "COMP_LINE": "s2s tr"}
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=300)
     used_s, *imported = ended.stderr.splitlines()[-1].split()
-    if words[:1] == ["-sc"]:
-        assert imported == ["hydra"]
-    else:
-        assert imported == []
-        assert float(used_s) < 0.3
+    return set(imported), float(used_s)
 
 
 def test_the_version(call_command: Caller) -> None:

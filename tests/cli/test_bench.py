@@ -7,7 +7,7 @@ import pytest
 
 from s2s.cli.arguments import with_names
 from s2s.cli.bench import bench
-from s2s.cli.hydra_main import command_of
+from s2s.cli.commands import command_of
 from s2s.data.prepare import prepare
 from tiny_runs import TINY, compose, file_options
 

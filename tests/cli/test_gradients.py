@@ -10,7 +10,7 @@ import pytest
 
 from browser import svg_texts
 from processes import Caller
-from s2s.cli.gradients import _lies_upon, _spread
+from s2s.analysis.gradient_report import lies_upon, spread
 from s2s.errors import ConfigError
 from tiny_runs import compose
 
@@ -47,9 +47,9 @@ def test_gradients_that_are_0_are_drawn(options: list[str], tmp_path: Path, call
 
 def test_a_clipped_curve_that_lies_upon_the_other_is_not_drawn() -> None:
     hidden_NS = np.array([[1.0, 0.5, 0.25, 0.0]])
-    assert _lies_upon(0.75 * hidden_NS, hidden_NS)
-    assert not _lies_upon(0.25 * hidden_NS, hidden_NS)
-    assert _lies_upon(0 * hidden_NS, 0 * hidden_NS)
+    assert lies_upon(0.75 * hidden_NS, hidden_NS)
+    assert not lies_upon(0.25 * hidden_NS, hidden_NS)
+    assert lies_upon(0 * hidden_NS, 0 * hidden_NS)
 
 
 def test_an_exported_run_has_no_text_to_be_measured_on(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_figures(call_command: Caller) -> None:
 
 
 def test_what_no_double_can_hold_is_null() -> None:
-    found = _spread(np.array([[1.23456, np.inf], [3.0, np.inf]]))
+    found = spread(np.array([[1.23456, np.inf], [3.0, np.inf]]))
     assert found == {"median": [2.12, None], "low": [1.23, None], "high": [3.0, None]}
 
 
