@@ -85,8 +85,8 @@ class Familiarity:
         if doubt is not None or self.confidence is None or mean >= self.confidence.lowest:
             return doubt
         return (
-            f"the model is far less sure of this translation than of those of its dev set (mean log probability of a "
-            f"piece {mean:.2f}, there {self.confidence.mean:.2f}): the text may be unlike that of training"
+            f"the model is unsure here (mean log probability of a piece {mean:.2f}; {self.confidence.mean:.2f} on its "
+            "dev set): the text may be unlike that of training"
         )
 
     def unseen_words(self, source: str) -> str | None:

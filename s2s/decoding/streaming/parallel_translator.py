@@ -33,7 +33,6 @@ class ParallelTranslator:
         *,
         num_threads: int | None = None,
         enough_bytes: int = 0,
-        on_lines: Callable[[int], object] = lambda num_lines: None,
     ) -> None:
         """Load the run in this process.
 
@@ -42,10 +41,11 @@ class ParallelTranslator:
             num_workers: processes that share the work; 1: only this one.
             num_threads: of each worker; None: torch's default.
             enough_bytes: size of a block for which the workers are started, if it has more than one bucket.
-            on_lines: called with the number of lines whenever some more have been translated.
         """
         self._translate = load()
-        self._on_lines, self._doubts = on_lines, Doubts()
+        self._doubts = Doubts()
+        self.on_lines: Callable[[int], object] = lambda num_lines: None
+        """Called with the number of lines whenever some more have been translated."""
         self._num_workers, self._enough_bytes = num_workers, enough_bytes
         self._has_started = False
         begin = partial(_begin, load, num_threads)
@@ -103,7 +103,7 @@ class ParallelTranslator:
             output_of |= zip(bucket.numbers, output.lines, strict=True)
             warnings += output.warnings
             doubts += output.doubts
-            self._on_lines(len(bucket.lines))
+            self.on_lines(len(bucket.lines))
         for warning in sorted(warnings, key=lambda warning: warning.line):
             _logger.warning("line %d: %s", *warning)
         self._doubts.add(len(output_of), doubts)

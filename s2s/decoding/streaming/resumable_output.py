@@ -82,6 +82,11 @@ class ResumableOutput:
                     _logger.info("%s: done up to line %d; the same command goes on", path, shard._done.last_line)
                 raise
 
+    @property
+    def num_done(self) -> int:
+        """Lines of the input up to which this rank is done."""
+        return self._done.last_line
+
     def remaining(self, blocks: Iterable[LineBlock | None]) -> Iterator[LineBlock | None]:
         """The blocks that are left for this rank; those before are read again, to check that they are the same.
 
