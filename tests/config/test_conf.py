@@ -3,12 +3,15 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from processes import ROOT
-from s2s.config.training import Config
+from s2s.config.optim import Schedule
+from s2s.config.options import flatten
+from s2s.config.training import Config, Precision
 from s2s.tasks.train_run import train
 from tiny_runs import TINY, compose, file_options, labelled_options, write_corpus
 
@@ -103,3 +106,23 @@ def test_the_default_run_folder_names_data_and_model() -> None:
     assert config.run == "runs/phrasebook-lstm"
     config = compose("train", "data=multi30k", "model=gru", "experiment=multi30k")
     assert config.run == "runs/multi30k-gru"
+
+
+def test_the_baseline_depends_on_no_clock_and_on_no_default() -> None:
+    config: Config = compose("train", "data=multi30k", "experiment=baseline")
+    training, optim = config.training, config.optim
+    assert config.precision is Precision.fp32
+    assert (training.max_steps, training.max_minutes, training.max_epochs) == (3400, None, None)
+    assert training.patience * training.validate_every >= training.max_steps  # early stopping comes after the end
+    assert (optim.schedule, optim.decay_steps) == (Schedule.cosine, None)
+    written = flatten_yaml(yaml.safe_load((ROOT / "conf" / "experiment" / "baseline.yaml").read_text()))
+    named = {name for name, value in flatten(config).items() if name in written and value == written[name]}
+    assert named == written.keys()
+
+
+def flatten_yaml(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Every value of a YAML file by its dotted name."""
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        flat |= flatten_yaml(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
