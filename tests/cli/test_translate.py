@@ -197,7 +197,13 @@ def test_other_options_do_not_go_on(tiny_run: Path, text: Path, tmp_path: Path, 
     assert call_command("translate", *options, "search=greedy", "batch_size=7", "workers=1").code == 0
 
 
-@pytest.mark.parametrize(("name", "key", "value"), [("BLOCK_BYTES", "block_bytes", 999), ("version", "s2s", "7.0")])
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("s2s.decoding.streaming.input_lines.BLOCK_BYTES", "block_bytes", 999),
+        ("s2s.cli.translate.version", "s2s", "7.0"),
+    ],
+)
 def test_what_another_s2s_began_does_not_go_on(
     tiny_run: Path,
     tmp_path: Path,
@@ -215,8 +221,8 @@ def test_what_another_s2s_began_does_not_go_on(
         raise OutputError("stopped before the end")
 
     with monkeypatch.context() as patch:
-        patch.setattr("s2s.cli.translate.join", fail)
-        patch.setattr(f"s2s.cli.translate.{name}", value if name == "BLOCK_BYTES" else lambda package: value)
+        patch.setattr("s2s.decoding.streaming.resumable_output.join", fail)
+        patch.setattr(name, value if key == "block_bytes" else lambda package: value)
         assert "stopped before the end" in call_command("translate", *options).err
     ended = call_command("translate", *options)
     assert ended.code == 1
