@@ -49,6 +49,7 @@ def average(config: AverageConfig) -> None:
     # Metrics, scores and samples are not copied: they are those of other weights.
     task = TASKS[options.task](run, options)
     copied = {*task.vocabulary_files(), *run.text("dev"), *run.text("test")}
+    copied |= {path for path in [run.unseen_pieces] if path.is_file()}  # runs of earlier versions have none
     for path in [*sorted(copied), run.corpus, run.config]:  # the options last, since they make a folder a run
         write_bytes(output.path / path.relative_to(run.path), path.read_bytes())
     _logger.info("%s: the mean of steps %s", output.path, ", ".join(map(str, steps)))

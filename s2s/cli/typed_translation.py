@@ -18,17 +18,7 @@ from s2s.runs.saved_config import load_config
 _logger = logging.getLogger(__name__)
 
 
-def translate_typed_lines(translator: LineTranslator, runs: Sequence[str]) -> None:
-    """Greet, and translate each line that is typed, until `:quit` or Ctrl-D."""
-    run = RunFolder.existing(runs[0])
-    config = load_config(run.config)
-    print(greeting(run, config, num_runs=len(runs)), file=sys.stderr)
-    session = _Session(translator)
-    commands = {"attention": PromptCommand("where the model looked in the last sentence", session.show_attention)}
-    answer_typed_lines(f"{config.data.source_language}> ", session.answer, commands)
-
-
-class _Session:
+class TypedTranslation:
     """Translates lines, and remembers the last one."""
 
     def __init__(self, translator: LineTranslator) -> None:
@@ -63,3 +53,13 @@ class _Session:
         width = shutil.get_terminal_size().columns
         print(text_heat_map(found.target, found.source, found.weights_JI, width), file=sys.stderr)
         print(LEGEND, file=sys.stderr)
+
+
+def translate_typed_lines(translator: LineTranslator, runs: Sequence[str]) -> None:
+    """Greet, and translate each line that is typed, until `:quit` or Ctrl-D."""
+    run = RunFolder.existing(runs[0])
+    config = load_config(run.config)
+    print(greeting(run, config, num_runs=len(runs)), file=sys.stderr)
+    session = TypedTranslation(translator)
+    commands = {"attention": PromptCommand("where the model looked in the last sentence", session.show_attention)}
+    answer_typed_lines(f"{config.data.source_language}> ", session.answer, commands)

@@ -4,7 +4,6 @@ V pieces of the source vocabulary.
 """
 
 import json
-import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,35 +21,33 @@ from s2s.files import write_text
 from s2s.runs.checkpoint import best_path, checkpoint_state
 from s2s.runs.folder import RunFolder
 
+CONFIDENCE = "dev_confidence"
+"""What a model's confidence in its translations of the dev set is called in the state beside its best weights."""
 _UNSEEN_SHARE = 0.5
 """Of the words of a text, from which on it is called unlike that of training."""
-_DEVIATIONS = 4.0
-"""Standard deviations below the mean of the dev set, from which on a translation is called unsure."""
+_LOW_SHARE = 0.005
+"""Of the dev set, whose translations are no surer than one that is called unsure. Of everyday sentences a model of
+image captions is so unsure of more than half; standard deviations below the mean tell them less well apart."""
 _SHOWN_WORDS = 5
 
 
 @dataclass(frozen=True)
 class Confidence:
-    """How sure a model is of its translations of the dev set.
+    """How sure a model is of its translations of the dev set, by the mean log probability of the pieces of each.
 
     Attributes:
-        mean: over the dev set, of the mean log probability of the pieces of a translation, in nats.
-        deviation: its standard deviation.
+        mean: over the dev set, in nats.
+        low: of one in 200 it is lower than this.
     """
 
     mean: float
-    deviation: float
+    low: float
 
     @classmethod
     def of(cls, translations: Iterable[Translation]) -> Self:
-        """Of the best translations of a dev set."""
+        """Of the best translations of a dev set, at least one."""
         means = [_mean_log_probability(each) for each in translations]
-        return cls(statistics.fmean(means), statistics.pstdev(means))
-
-    @property
-    def lowest(self) -> float:
-        """A mean log probability far below that of the dev set."""
-        return self.mean - _DEVIATIONS * self.deviation
+        return cls(float(np.mean(means)), float(np.quantile(means, _LOW_SHARE)))
 
 
 @dataclass(frozen=True)
@@ -75,14 +72,14 @@ class Familiarity:
         Raises:
             RunError: a file is damaged.
         """
-        found = checkpoint_state(best_path(run)).get("dev_confidence")
+        found = checkpoint_state(best_path(run)).get(CONFIDENCE)
         return cls(subwords, load_unseen(run.unseen_pieces, len(subwords)), found and Confidence(**found))
 
     def doubt(self, source: str, translation: Translation) -> str | None:
         """Why a translation is probably of little use; None where nothing speaks against it."""
         doubt = self.unseen_words(source)
         mean = _mean_log_probability(translation)
-        if doubt is not None or self.confidence is None or mean >= self.confidence.lowest:
+        if doubt is not None or self.confidence is None or mean >= self.confidence.low:
             return doubt
         return (
             f"the model is unsure here (mean log probability of a piece {mean:.2f}; {self.confidence.mean:.2f} on its "

@@ -17,7 +17,7 @@ from s2s.data.encode import encode_pairs
 from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.learn import Vocabularies
 from s2s.data.vocabulary.subwords import Subwords
-from s2s.decoding.familiarity import Confidence
+from s2s.decoding.familiarity import CONFIDENCE, Confidence
 from s2s.decoding.translator import Translator
 from s2s.errors import MissingExtraError
 from s2s.evaluation.scores import bleu, corpus_scores, mean_loss_nats
@@ -59,7 +59,7 @@ class TranslationTask(TrainingTask):
             result = Validation(
                 mean_loss_nats(model, batches, device),
                 {"bleu": bleu(hypotheses, references)},
-                {"dev_confidence": dataclasses.asdict(Confidence.of(found))},
+                {CONFIDENCE: dataclasses.asdict(Confidence.of(found))},
             )
             if not sys.stderr.isatty():
                 _logger.info("validated: loss %.3f nats, BLEU %.2f", result.loss_nats, result.scores["bleu"])

@@ -1,16 +1,11 @@
 """The prompt at a terminal: a real one, in which a program answers with the bytes of each line."""
 
-import os
-import pty
-import select
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from processes import ROOT
+from processes import Terminal
 
 PROGRAM = """
 import sys
@@ -27,51 +22,11 @@ print("<left>")
 """
 
 
-class Terminal:
-    """The program at a terminal, and what it has shown since the last `wait_for`."""
-
-    def __init__(self) -> None:
-        self._master, slave = pty.openpty()
-        env = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8", "PYTHONWARNINGS": "error"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM], env=env, cwd=ROOT, pass_fds=[slave], preexec_fn=lambda: os.login_tty(slave)
-        )
-        os.close(slave)
-
-    def type(self, text: str | bytes) -> None:
-        os.write(self._master, text if isinstance(text, bytes) else text.encode())
-
-    def wait_for(self, text: str, num: int = 1) -> str:
-        """What is shown until a text has come so many times."""
-        shown, until_s = b"", time.monotonic() + 60
-        while shown.count(text.encode()) < num:
-            assert time.monotonic() < until_s, shown.decode(errors="replace")
-            if select.select([self._master], [], [], 1)[0]:
-                shown += os.read(self._master, 4096)
-        return shown.decode(errors="replace")
-
-    def interrupt(self) -> None:
-        """Type Ctrl-C until there is a new prompt: one that comes while a letter is shown waits for the next key."""
-        while not select.select([self._master], [], [], 1)[0]:
-            self.type("\x03")
-        self.wait_for("ko> ")
-
-    def end(self) -> int:
-        code = self._process.wait(timeout=60)
-        os.close(self._master)
-        return code
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
-    terminal = Terminal()
-    terminal.wait_for("ko> ")
-    yield terminal
-    terminal.kill()
+    with Terminal(sys.executable, "-c", PROGRAM) as terminal:
+        terminal.wait_for("ko> ")
+        yield terminal
 
 
 def line(number: int, text: str) -> str:
@@ -115,7 +70,7 @@ def test_it_is_left(terminal: Terminal, leave: str) -> None:
     terminal.type(leave)
     shown = terminal.wait_for("<left>")
     assert (line(1, " :quit") in shown) == leave.startswith(" ")
-    assert terminal.end() == 0
+    assert terminal.exit_code() == 0
 
 
 def test_commands_begin_with_a_colon(terminal: Terminal) -> None:
@@ -136,7 +91,7 @@ def test_ctrl_c_takes_back_a_line(terminal: Terminal) -> None:
     """What was typed before it does not come back; neither does it end the program, here or in the midst of a line."""
     terminal.type("하나")
     terminal.wait_for("하나")
-    terminal.interrupt()
+    terminal.interrupt("ko> ")
     terminal.type("interrupt\n")
     terminal.wait_for("ko> ")
     terminal.type("둘\n")

@@ -26,14 +26,14 @@ def subwords(tiny_run: Path) -> Subwords:
 
 
 def test_the_confidence_of_a_dev_set() -> None:
-    """The means of the pieces are -2 and -4; an empty translation counts as sure."""
-    assert Confidence.of([translation(-1, -3), translation(-4)]) == Confidence(mean=-3, deviation=1)
-    assert Confidence.of([translation()]) == Confidence(mean=0, deviation=0)
-    assert Confidence(mean=-3, deviation=1).lowest == -7
+    """The means of the pieces are -2 and -4, and 1/200 of the way from the lower one to the other is -3.99."""
+    found = Confidence.of([translation(-1, -3), translation(-4)])
+    assert (found.mean, found.low) == (-3, pytest.approx(-3.99))
+    assert Confidence.of([translation()]) == Confidence(mean=0, low=0)
 
 
 def test_an_unsure_translation_is_doubted(subwords: Subwords) -> None:
-    familiarity = Familiarity(subwords, confidence=Confidence(mean=-0.5, deviation=0.125))
+    familiarity = Familiarity(subwords, confidence=Confidence(mean=-0.5, low=-1.0))
     assert familiarity.doubt("하나 둘", translation(-1.0, -1.0)) is None
     doubt = familiarity.doubt("하나 둘", translation(-1.0, -1.5))
     assert doubt is not None
@@ -83,4 +83,4 @@ def test_a_run_keeps_what_it_was_trained_on(tiny_run: Path, subwords: Subwords) 
     assert found.is_unseen_V is not None
     assert not found.is_unseen_V[subwords.encode(["하나 둘 셋 넷 다섯 여섯"])[0]].any()
     assert found.confidence is not None
-    assert found.confidence.mean < 0 <= found.confidence.deviation
+    assert found.confidence.low <= found.confidence.mean < 0

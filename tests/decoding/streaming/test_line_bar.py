@@ -4,7 +4,9 @@ import gzip
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -18,21 +20,27 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """The terminal that stderr is for a test; stdout goes to no terminal and no pipe."""
+def terminal_for(monkeypatch: pytest.MonkeyPatch, stdout: IO[str]) -> Terminal:
+    """Make stderr a terminal, and put a file in the place of stdout; not a fixture, after which pytest resets both."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    with Path(os.devnull).open("w") as nowhere:
-        monkeypatch.setattr(sys, "stdout", nowhere)
-        yield terminal
+    monkeypatch.setattr(sys, "stdout", stdout)
+    return terminal
+
+
+@pytest.fixture
+def nowhere() -> Iterator[IO[str]]:
+    """What is no terminal and no pipe."""
+    with Path(os.devnull).open("w") as file:
+        yield file
 
 
 @pytest.mark.parametrize("name", ["in.txt", "in.gz"])
 @pytest.mark.parametrize(("content", "num_lines"), [(b"a\n\nb\n", 3), (b"a\n\nb\nc", 4), (b"a\x0cb\xff\n", 1)])
 def test_lines_are_counted_and_shown(
-    tmp_path: Path, terminal: Terminal, name: str, content: bytes, num_lines: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nowhere: IO[str], name: str, content: bytes, num_lines: int
 ) -> None:
+    terminal = terminal_for(monkeypatch, nowhere)
     path = tmp_path / name
     path.write_bytes(gzip.compress(content) if name == "in.gz" else content)
     with line_bar("translating", path, has_output=True) as on_lines:
@@ -41,7 +49,8 @@ def test_lines_are_counted_and_shown(
     assert f"{num_lines}/{num_lines}" in terminal.getvalue()
 
 
-def test_lines_that_were_done_before_count(tmp_path: Path, terminal: Terminal) -> None:
+def test_lines_that_were_done_before_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nowhere: IO[str]) -> None:
+    terminal = terminal_for(monkeypatch, nowhere)
     (tmp_path / "in.txt").write_bytes(b"a\n" * 8)
     with line_bar("translating", tmp_path / "in.txt", has_output=True, num_done=6) as on_lines:
         assert "75%" in terminal.getvalue()
@@ -50,8 +59,9 @@ def test_lines_that_were_done_before_count(tmp_path: Path, terminal: Terminal) -
 
 
 def test_redirected_input_counts_from_where_it_is(
-    tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nowhere: IO[str]
 ) -> None:
+    terminal = terminal_for(monkeypatch, nowhere)
     path = tmp_path / "in.txt"
     path.write_bytes(b"a\nb\nc\n")
     with path.open("rb") as file:
@@ -64,8 +74,9 @@ def test_redirected_input_counts_from_where_it_is(
 
 
 def test_there_is_none_for_pipes_and_damaged_files(
-    tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nowhere: IO[str]
 ) -> None:
+    terminal = terminal_for(monkeypatch, nowhere)
     (tmp_path / "in.gz").write_bytes(gzip.compress(b"a\n" * 1000)[:-4])
     (tmp_path / "in.txt").write_bytes(b"a\n")
     os.mkfifo(tmp_path / "fifo")
