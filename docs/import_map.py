@@ -23,6 +23,7 @@ ORDER = [
     "text_tables",
     "workers",
     "config",
+    "openmp",
     "device",
     "distributed",
     "data",

@@ -109,6 +109,15 @@ def test_some_libraries_have_one_home(library: str) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=place)
+def test_what_is_private_to_torch_has_one_home(path: Path) -> None:
+    names = {ast.unparse(node) for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)}
+    private = [
+        name for name in names if name.startswith("torch.ops.") or re.match(r"torch\.([a-z]+\.)*_[a-zA-Z]", name)
+    ]
+    assert private == [] or place(path) == "s2s/decoding/packed_linear.py"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
 def test_nothing_runs_from_a_file(path: Path) -> None:
     tree = parsed(path)
     roots = {name.split(".")[0] for name in imports(tree)}
@@ -179,9 +188,9 @@ def test_every_option_is_documented(group: type) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
-def test_every_number_has_a_lowest_value(group: type) -> None:
+def test_every_number_has_both_ends_of_its_range(group: type) -> None:
     numbers = [item for item in dataclasses.fields(group) if re.search(r"\b(int|float)\b", str(item.type))]
-    assert [item.name for item in numbers if item.metadata["low"] is None] == []
+    assert [item.name for item in numbers if None in (item.metadata["low"], item.metadata["high"])] == []
 
 
 def test_closed_choices_are_written_in_lower_case() -> None:

@@ -63,7 +63,7 @@ def bench_training(
     device = choose_device(config.device)
     prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces)
     if any(input_feeding) and config.model.attention is AttentionScore.none:
-        raise ConfigError("model.attention=none has no state to feed back: add input_feeding=[false]")
+        raise ConfigError("model.attention=none has no state to feed back: add input_feeding=false")
     rows = []
     choices = list(product(cells, input_feeding, precisions))
     for cell, is_fed, precision in tqdm(choices, desc="measuring", unit="row", disable=None):

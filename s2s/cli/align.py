@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
 from s2s.config.decoding import ForcedDecodingConfig
-from s2s.config.options import option
+from s2s.config.options import Takes, option
 from s2s.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,14 +24,18 @@ _logger = logging.getLogger(__name__)
 class AlignConfig(ForcedDecodingConfig):
     """Options of `align`: one of run, diagonal and hypotheses says where the links come from."""
 
-    run: str | None = option(None, "folder of a trained run, whose attention links the words")
+    run: str | None = option(None, "folder of a trained run, whose attention links the words", takes=Takes.run)
     diagonal: bool = option(False, "link words at the same relative position: a baseline without a model")
-    hypotheses: str | None = option(None, "file of links, Pharaoh `i-j`, zero-based, to be scored against gold")
+    hypotheses: str | None = option(
+        None, "file of links, Pharaoh `i-j`, zero-based, to be scored against gold", takes=Takes.file
+    )
     threshold: float | None = option(
         None, "run: link all source words with at least this weight; left out: the one with the most", low=1e-9, high=1
     )
     gold: str | None = option(
-        None, "file of gold links, `i-j` sure, `ipj` possible: precision, recall and AER are written instead of links"
+        None,
+        "file of gold links, `i-j` sure, `ipj` possible: precision, recall and AER are written instead of links",
+        takes=Takes.file,
     )
 
     def check(self) -> None:
@@ -107,4 +111,4 @@ def _score(config: AlignConfig, path: Path) -> None:
     print(json.dumps(scores.as_json()))
 
 
-COMMAND = Command(align, AlignConfig)
+COMMAND = Command(align, AlignConfig, bare=("run",))

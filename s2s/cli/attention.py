@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
 from s2s.config.decoding import check_gives_one
-from s2s.config.options import Options, option
+from s2s.config.options import Options, Takes, option
 from s2s.config.search import SearchConfig
 from s2s.config.training import DEVICE_HELP, Device
 from s2s.errors import ConfigError, DataError
@@ -35,26 +35,32 @@ class PictureFormat(enum.Enum):
 class AttentionConfig(Options):
     """Options of `attention`."""
 
-    run: str = option("???", "folder of a trained run")
+    run: str = option("???", "folder of a trained run", takes=Takes.run)
     device: Device = option(Device.auto, DEVICE_HELP)
-    text: str | None = option(None, "a sentence, taken as it stands; left out: input")
-    target: str | None = option(None, "text: its translation, taken as it stands; left out: the model's own")
+    text: str | None = option(None, "a sentence, taken as it stands; left out: input", takes=Takes.sentence)
+    target: str | None = option(
+        None, "text: its translation, taken as it stands; left out: the model's own", takes=Takes.sentence
+    )
     input: str | None = option(
         None,
         "file, plain or .gz, of sentences, a tab and a translation after any of them; left out: standard input",
+        takes=Takes.file,
     )
     step: int | None = option(
-        None, "text: print the six steps of this step of the decoder, with their numbers, and draw nothing", low=1
+        None,
+        "text: print the six steps of this step of the decoder, with their numbers, and draw nothing",
+        low=1,
+        high=1_000_000,
     )
-    output: str | None = option(None, "folder of the pictures; left out: RUN/attention")
+    output: str | None = option(None, "folder of the pictures; left out: RUN/attention", takes=Takes.folder)
     formats: list[PictureFormat] = option(
         [PictureFormat.png, PictureFormat.svg, PictureFormat.html],
         "png, svg, pdf: a picture for each sentence (need the extra s2s[plots]); html: a page for all",
     )
     ends: bool = option(True, "show `</s>`, the end of a sentence; without it, attention to it is missing")
     pieces: bool = option(False, "draw a row or column for each subword piece, not for each word")
-    most: int = option(20, "most sentences drawn; the rest is left out, with a warning", low=1)
-    batch_size: int = option(64, "sentences translated at once", low=1)
+    most: int = option(20, "most sentences drawn; the rest is left out, with a warning", low=1, high=1_000_000)
+    batch_size: int = option(64, "sentences translated at once", low=1, high=1_000_000)
     search: SearchConfig = field(default_factory=SearchConfig)
 
     def check(self) -> None:
@@ -67,7 +73,7 @@ class AttentionConfig(Options):
         elif not self.text.strip():
             raise ConfigError("text is blank: expected a sentence")
         if not self.formats:
-            raise ConfigError("formats is empty: expected some of png, svg, pdf and html, such as formats=[html]")
+            raise ConfigError("formats is empty: expected some of png, svg, pdf and html, such as formats=html")
         check_gives_one(self.search, "drawn")
 
 
@@ -147,4 +153,4 @@ def _draw(config: AttentionConfig, sentences: "Sequence[WordAttention]") -> None
                 print(path)
 
 
-COMMAND = Command(attention, AttentionConfig, texts=("text", "target"))
+COMMAND = Command(attention, AttentionConfig, bare=("run",))

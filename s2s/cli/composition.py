@@ -53,7 +53,7 @@ def typed(options: DictConfig) -> Any:
     try:
         missing = sorted(OmegaConf.missing_keys(options))
         if missing:
-            raise ConfigError(f"{missing[0]} must be given: {missing[0]}=VALUE")
+            raise ConfigError(f"{missing[0]} is missing")
         config = OmegaConf.to_object(options)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error

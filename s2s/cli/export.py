@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
-from s2s.config.options import Options, flatten, option
+from s2s.config.options import Options, Takes, flatten, option
 from s2s.config.training import Config, Device
 from s2s.errors import RunError
 
@@ -31,8 +31,8 @@ class ExportFormat(enum.Enum):
 class ExportConfig(Options):
     """Options of `export`."""
 
-    run: str = option("???", "folder of a trained run; it is only read")
-    output: str = option("???", "new folder for the model")
+    run: str = option("???", "folder of a trained run; it is only read", takes=Takes.run)
+    output: str = option("???", "new folder for the model", takes=Takes.folder)
     format: ExportFormat = option(
         ExportFormat.s2s,
         "s2s (a run folder that only translates), or onnx (graphs for other programs; needs the extra s2s[export])",
@@ -118,4 +118,4 @@ def _size_mb(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
-COMMAND = Command(export, ExportConfig)
+COMMAND = Command(export, ExportConfig, bare=("run",))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from s2s.cli.commands import Command
 from s2s.config.decoding import PICTURE_HELP
 from s2s.config.model import ModelConfig
-from s2s.config.options import Options, option
+from s2s.config.options import Options, Takes, option
 from s2s.config.training import Task
 from s2s.errors import ConfigError, RunError
 
@@ -36,18 +36,18 @@ class Direction(enum.Enum):
 class GatesConfig(Options):
     """Options of `gates`."""
 
-    run: str = option("???", "folder of a trained lstm or gru run")
-    text: str = option("???", "sentence that its encoder reads")
-    layer: int = option(1, "of the encoder, from 1", low=1)
+    run: str = option("???", "folder of a trained lstm or gru run", takes=Takes.run)
+    text: str = option("???", "sentence that its encoder reads", takes=Takes.sentence)
+    layer: int = option(1, "of the encoder, from 1", low=1, high=100)
     direction: Direction = option(Direction.forwards, "forwards or backwards, in which the layer reads")
     units: list[int] = option(
-        [], "units to draw, from 0; left out: those of the largest and smallest mean gates", low=0
+        [], "units to draw, from 0; left out: those of the largest and smallest mean gates", low=0, high=1_000_000
     )
     num_units: int = option(
-        8, "units with the largest mean gate, and with the smallest, that are drawn and printed", low=1
+        8, "units with the largest mean gate, and with the smallest, that are drawn and printed", low=1, high=1_000_000
     )
-    lines: int = option(200, "test sentences over which gates are averaged; 0: only text", low=0)
-    output: str | None = option("gates.png", PICTURE_HELP)
+    lines: int = option(200, "test sentences over which gates are averaged; 0: only text", low=0, high=1_000_000_000)
+    output: str | None = option("gates.png", PICTURE_HELP, takes=Takes.file)
 
     def check(self) -> None:
         if not self.text.strip():
@@ -162,4 +162,4 @@ def _result(
     return {"pieces": pieces, "drawn_units": chosen, **traces, "units": rows}
 
 
-COMMAND = Command(gates, GatesConfig, texts=("text",))
+COMMAND = Command(gates, GatesConfig, bare=("run",))

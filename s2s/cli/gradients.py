@@ -4,11 +4,10 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from s2s.cli.commands import Command
-from s2s.config.decoding import PICTURE_HELP, folder_list
-from s2s.config.options import Options, check_ascending, option
+from s2s.config.decoding import PICTURE_HELP
+from s2s.config.options import LARGEST_SEED, Options, Takes, check_ascending, option
 
 _logger = logging.getLogger(__name__)
 
@@ -17,23 +16,30 @@ _logger = logging.getLogger(__name__)
 class GradientsConfig(Options):
     """Options of `gradients`."""
 
-    runs: Any = option(
-        None, "a folder, or [FOLDER,FOLDER]: measure the encoders of all runs below it; left out: small new models"
+    run: list[str] = option(
+        [],
+        "a run, or RUN,RUN, or folders of runs: their encoders are measured; left out: small new models",
+        takes=Takes.run,
     )
     lengths: list[int] = option([10, 25, 50, 100, 200, 400], "pieces of the sequences, ascending", low=2, high=500)
-    batches: int = option(8, "batches of each length; the spread is over them", low=1)
-    batch_size: int = option(16, "sequences of a batch", low=1)
-    hidden_size: int = option(64, "new models: units of the embedding and of the recurrent layer", low=1)
-    steps: int = option(300, "new models: updates between the measurements at initialisation and after training", low=1)
+    batches: int = option(8, "batches of each length; the spread is over them", low=1, high=1_000_000)
+    batch_size: int = option(16, "sequences of a batch", low=1, high=1_000_000)
+    hidden_size: int = option(64, "new models: units of the embedding and of the recurrent layer", low=1, high=100_000)
+    steps: int = option(
+        300,
+        "new models: updates between the measurements at initialisation and after training",
+        low=1,
+        high=1_000_000_000,
+    )
     scale: float = option(2.0, "new models: factor of the recurrent weights that are scaled up", low=0, high=4)
-    max_grad_norm: float = option(1.0, "new models: norm to which clipping scales gradients down", low=1e-6)
-    seed: int = option(1, "of weights and text", low=0)
-    output: str | None = option("gradients.png", PICTURE_HELP)
+    max_grad_norm: float = option(
+        1.0, "new models: norm to which clipping scales gradients down", low=1e-6, high=1_000_000
+    )
+    seed: int = option(1, "of weights and text", low=0, high=LARGEST_SEED)
+    output: str | None = option("gradients.png", PICTURE_HELP, takes=Takes.file)
 
     def check(self) -> None:
         check_ascending("lengths", self.lengths)
-        if self.runs is not None:
-            folder_list("runs", self.runs)
 
 
 def gradients(config: GradientsConfig) -> None:
@@ -45,10 +51,9 @@ def gradients(config: GradientsConfig) -> None:
 
     if config.output is not None:
         check_drawable(Path(config.output))
-    if config.runs is not None:
-        runs, num_batches = folder_list("runs", config.runs), config.batches
+    if config.run:
         found = measure_runs(
-            runs, config.lengths, num_batches=num_batches, batch_size=config.batch_size, seed=config.seed
+            config.run, config.lengths, num_batches=config.batches, batch_size=config.batch_size, seed=config.seed
         )
     else:
         found = measure_new_models(
@@ -69,4 +74,4 @@ def gradients(config: GradientsConfig) -> None:
         _logger.info("drawn in %s", config.output)
 
 
-COMMAND = Command(gradients, GradientsConfig)
+COMMAND = Command(gradients, GradientsConfig, bare=("run",))

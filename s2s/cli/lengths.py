@@ -4,11 +4,11 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
-from s2s.config.decoding import PICTURE_HELP, ScoringConfig, folder_list
-from s2s.config.options import check_ascending, option
+from s2s.config.decoding import PICTURE_HELP, ScoringConfig
+from s2s.config.options import LARGEST_SEED, Takes, check_ascending, option
 
 if TYPE_CHECKING:
     from s2s.analysis.plots.line_plots import Panel
@@ -28,17 +28,21 @@ _APART = 0.07  # places of a group, so that intervals stand beside each other
 class LengthsConfig(ScoringConfig):
     """Options of `lengths`."""
 
-    runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are scored on one test set")
-    edges: list[int] | None = option(
-        None, "words at which a new group of lengths begins; null: about five groups of equally many lines", low=2
+    run: list[str] = option(
+        "???", "a run, or RUN,RUN, or folders of runs: all below are scored on one test set", takes=Takes.run
     )
-    bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100)
-    seed: int = option(12345, "of the test sets drawn", low=1)
-    output: str | None = option("lengths.png", PICTURE_HELP)
+    edges: list[int] | None = option(
+        None,
+        "words at which a new group of lengths begins; null: about five groups of equally many lines",
+        low=2,
+        high=1_000_000,
+    )
+    bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100, high=1_000_000)
+    seed: int = option(12345, "of the test sets drawn", low=1, high=LARGEST_SEED)
+    output: str | None = option("lengths.png", PICTURE_HELP, takes=Takes.file)
 
     def check(self) -> None:
         super().check()
-        folder_list("runs", self.runs)
         if self.edges:
             check_ascending("edges", self.edges)
 
@@ -53,7 +57,7 @@ def lengths(config: LengthsConfig) -> None:
 
     if config.output is not None:
         check_drawable(Path(config.output))
-    runs = find_translation_runs(folder_list("runs", config.runs))
+    runs = find_translation_runs(config.run)
     text = read_scored_text(config.data, runs)
     groups = length_groups(text.sources, even_edges(text.sources) if config.edges is None else config.edges)
     found = {name: _scores(config, run, text, groups) for name, run in zip(short_names(runs), runs, strict=True)}
@@ -134,4 +138,4 @@ def _panel(found: "dict[str, GroupScores]", groups: "list[LengthGroup]") -> "Pan
     )
 
 
-COMMAND = Command(lengths, LengthsConfig)
+COMMAND = Command(lengths, LengthsConfig, bare=("run",))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from s2s.cli.commands import Command
 from s2s.config.decoding import PICTURE_HELP
 from s2s.config.model import AttentionScore, Cell
-from s2s.config.options import Options, as_argument, check_ascending, option
+from s2s.config.options import Options, Takes, as_argument, check_ascending, option
 from s2s.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ class MemoryConfig(Options):
     distances: list[int] = option(
         [1, 3, 10, 30, 100], "fillers between a word and its copy, ascending", low=1, high=1000
     )
-    word_length: int = option(2, "letters of a word, out of 10", low=1)
-    hidden_size: int = option(64, "units of a state; half of them in an embedding", low=2)
-    steps: int = option(2000, "updates of each model", low=1)
-    batch_size: int = option(32, "words of a batch", low=1)
-    seeds: int = option(1, "models trained of each kind and distance; the spread is over them", low=1)
-    output: str | None = option("memory.png", PICTURE_HELP)
+    word_length: int = option(2, "letters of a word, out of 10", low=1, high=100)
+    hidden_size: int = option(64, "units of a state; half of them in an embedding", low=2, high=100_000)
+    steps: int = option(2000, "updates of each model", low=1, high=1_000_000_000)
+    batch_size: int = option(32, "words of a batch", low=1, high=1_000_000)
+    seeds: int = option(1, "models trained of each kind and distance; the spread is over them", low=1, high=1_000_000)
+    output: str | None = option("memory.png", PICTURE_HELP, takes=Takes.file)
 
     def check(self) -> None:
         check_ascending("distances", self.distances)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
 from s2s.config.decoding import ComparisonConfig
-from s2s.config.options import option
+from s2s.config.options import Takes, option
 from s2s.config.training import Task
 from s2s.errors import ConfigError, RunError
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class ReportConfig(ComparisonConfig):
     """Options of `report`."""
 
-    output: str = option("report.html", "the page")
+    output: str = option("report.html", "the page", takes=Takes.file)
     scores: bool = option(True, "translate and score a text; false: only what the run folders hold")
-    samples: int = option(8, "translations shown side by side", low=0)
+    samples: int = option(8, "translations shown side by side", low=0, high=1_000_000)
 
     def check(self) -> None:
         super().check()
@@ -39,7 +39,7 @@ def report(config: ReportConfig) -> None:
     from s2s.files import write_text
     from s2s.runs.folder import RunFolder
 
-    folders = [RunFolder.existing(name) for name in config.runs]
+    folders = [RunFolder.existing(name) for name in config.run]
     task = _common_task(folders)
     if task is Task.classify and (config.data.test or config.data.testset):
         raise RunError(
@@ -71,4 +71,4 @@ def _common_task(runs: "Sequence[RunFolder]") -> Task:
     return tasks[0]
 
 
-COMMAND = Command(report, ReportConfig)
+COMMAND = Command(report, ReportConfig, bare=("run",))

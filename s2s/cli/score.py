@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
 from s2s.config.decoding import ForcedDecodingConfig
-from s2s.config.options import option
+from s2s.config.options import Takes, option
 
 if TYPE_CHECKING:
     from s2s.data.vocabulary.subwords import Subwords
@@ -27,7 +27,7 @@ class ScoreFormat(enum.Enum):
 class ScoreConfig(ForcedDecodingConfig):
     """Options of `score`."""
 
-    run: str = option("???", "folder of a trained run")
+    run: str = option("???", "folder of a trained run", takes=Takes.run)
     format: ScoreFormat = option(ScoreFormat.text, "text (the log probability) or json (of every piece too)")
 
 
@@ -72,4 +72,4 @@ def _number(value: float) -> float | None:
     return round(value, 6) if math.isfinite(value) else None
 
 
-COMMAND = Command(score, ScoreConfig)
+COMMAND = Command(score, ScoreConfig, bare=("run",))

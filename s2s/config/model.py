@@ -47,9 +47,11 @@ class ModelConfig(Options):
     """Parts and sizes of the network, and its dropout."""
 
     cell: Cell = option(Cell.lstm, "rnn (tanh), lstm or gru")
-    layers: int = option(1, "recurrent layers of encoder and decoder each", low=1)
-    embedding_size: int = option(256, "units of an embedding", low=1)
-    hidden_size: int = option(512, "units of a decoder state and of an encoder state (both directions together)", low=2)
+    layers: int = option(1, "recurrent layers of encoder and decoder each", low=1, high=100)
+    embedding_size: int = option(256, "units of an embedding", low=1, high=1_000_000)
+    hidden_size: int = option(
+        512, "units of a decoder state and of an encoder state (both directions together)", low=2, high=1_000_000
+    )
     bidirectional: bool = option(True, "the encoder reads in both directions, half of hidden_size each")
     dropout: float = option(0.2, "share of embeddings, layer outputs and attentional states dropped", low=0, high=0.95)
     embedding_dropout: float | None = option(None, "of embeddings; left out: model.dropout", low=0, high=0.95)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from processes import Caller, run_command
-from s2s.cli.arguments import quote_text
+from s2s.cli.arguments import overrides_of
+from s2s.cli.commands import command_of
 from tiny_runs import filled
 
 SOURCE, TARGET = "하나 둘 셋 넷", "four three two one"
@@ -19,7 +20,8 @@ SOURCE, TARGET = "하나 둘 셋 넷", "four three two one"
 
 @given(st.text(st.sampled_from(list("a책\"'\\${}:,=()[] \t\n!#%~@+|;.")) | st.characters(codec="utf-8"), max_size=12))
 def test_any_text_comes_through_the_grammar_of_options(text: str) -> None:
-    override: Any = OverridesParser.create().parse_override(quote_text(f"text={text}"))
+    [typed] = overrides_of([f"text={text}"], "attention", command_of("attention"))
+    override: Any = OverridesParser.create().parse_override(typed)
     options = OmegaConf.create({"text": override.value()})
     assert OmegaConf.to_container(options, resolve=True) == {"text": text}
 

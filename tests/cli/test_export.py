@@ -78,7 +78,7 @@ def test_a_model_is_translated_with_and_scored(tiny_run: Path, tmp_path: Path, c
     ended = call_command("evaluate", f"run={model}")
     assert ended.code == 1
     assert "holds no test set" in ended.err
-    assert "data.test=[SOURCE_FILE,TARGET_FILE]" in ended.err
+    assert "data.test=SOURCE_FILE,TARGET_FILE" in ended.err
     test = [str(path) for path in RunFolder(tiny_run).text("test")]
     ended = call_command("evaluate", f"run={model}", f"data.test=[{','.join(test)}]")
     assert json.loads(ended.out)["lines"] == 15

@@ -41,6 +41,6 @@ def _split(line: str, number: int) -> Pair:
     if len(sides) != 2:
         raise DataError(
             f"line {number}: expected a source, a tab and a target, got {len(sides) - 1} tabs; "
-            "text that holds tabs itself can be read from files: data.test=[SOURCE,TARGET]"
+            "text that holds tabs itself can be read from files: data.test=SOURCE,TARGET"
         )
     return Pair(*sides)
