@@ -151,7 +151,7 @@ def _loader(config: TranslateConfig) -> "Load":
 
     return partial(
         load_line_translator,
-        config.runs,
+        config.run,
         output_format=config.format,
         columns=config.columns,
         search=config.search,
