@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
-from s2s.cli.prompt import answer_typed_lines, is_interactive
 from s2s.config.data import check_files
 from s2s.config.options import Options, Takes, option
 from s2s.config.training import DEVICE_HELP, Device
@@ -56,6 +55,7 @@ class ClassifyConfig(Options):
 def classify(config: ClassifyConfig) -> None:
     """Label standard input line by line, N lines in, N lines out, in order; or score the labels of given texts."""
     from s2s.cli.greeting import greeting
+    from s2s.cli.prompt import answer_typed_lines, is_interactive
     from s2s.data.text.parallel_text import paths_of
     from s2s.decoding.familiarity import Familiarity
     from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
-from s2s.cli.prompt import is_interactive
 from s2s.config.decoding import Column, EnsembleMean, OutputFormat, TranslatingConfig
 from s2s.config.options import Takes, as_argument, flatten, option
 from s2s.config.search import Strategy
@@ -74,6 +73,7 @@ def translate(config: TranslateConfig) -> None:
     """Translate standard input or a file line by line: N lines in, N lines out, in order."""
     import torch
 
+    from s2s.cli.prompt import is_interactive
     from s2s.decoding.streaming.input_lines import open_input, read_blocks
     from s2s.decoding.streaming.line_bar import line_bar
     from s2s.decoding.streaming.resumable_output import ResumableOutput, join
