@@ -67,13 +67,13 @@ class TextClassifier:
         return self.subwords.encode(texts)
 
     def log_probabilities(
-        self, rows: Sequence[Sequence[int]], on_texts: Callable[[int], object] = lambda num_texts: None
+        self, rows: Sequence[Sequence[int]], progress: Callable[[int], object] | None = None
     ) -> npt.NDArray[np.float32]:
         """The log probability of each class (N, C), in the order of `labels`.
 
         Args:
             rows: pieces of each text, possibly none; those beyond `max_pieces` are not read.
-            on_texts: called with a number of texts whenever they are done.
+            progress: is called with the number of texts of each batch once they are classified.
 
         Raises:
             CheckpointError: the weights are damaged.
@@ -87,6 +87,7 @@ class TextClassifier:
             source_BS, lengths_B = (tensor.to(self.device) for tensor in source_batch(texts))
             with torch.inference_mode():
                 log_probabilities_NC[batch] = self.model(source_BS, lengths_B).log_softmax(dim=1).cpu().numpy()
-            on_texts(len(batch))
+            if progress is not None:
+                progress(len(batch))
         refuse_nan(bool(np.isnan(log_probabilities_NC).any()))
         return log_probabilities_NC

@@ -9,8 +9,8 @@ import pytest
 from s2s.cli.greeting import greeting
 from s2s.cli.typed_translation import TypedTranslation
 from s2s.config.search import SearchConfig, Strategy
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.streaming.line_translator import load_line_translator
-from s2s.decoding.translator import Translator
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 
@@ -46,7 +46,7 @@ def test_an_answer_is_the_translation(
 ) -> None:
     """Warnings name no line, since there is only one."""
     typed(tiny_run).answer(1, b"\xff " + "하나".encode())
-    [text] = Translator.load(tiny_run, search=GREEDY).translate(["\ufffd 하나"])
+    [text] = BatchTranslator.load(tiny_run, search=GREEDY).translate(["\ufffd 하나"])
     assert capsys.readouterr().out == f"{text}\n"
     assert caplog.messages[0] == "  not valid UTF-8; the bytes that are not became U+FFFD"
     caplog.clear()

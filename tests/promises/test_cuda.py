@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from s2s.decoding.translator import Translator
 
 from processes import ROOT, Caller, environment, losses
 from s2s.config.decoding import DecodingPrecision
@@ -23,7 +24,6 @@ from s2s.data.text.parallel_text import Pair
 from s2s.decoding.forced_decoding import ForcedDecoder
 from s2s.decoding.line_constraints import LineConstraints
 from s2s.decoding.text_classifier import TextClassifier
-from s2s.decoding.translator import Translator
 from s2s.device import choose_decoding_precision, choose_device
 from s2s.errors import ConfigError
 from s2s.models.fused import recurrent_layer, run_layer

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from s2s.config.decoding import Column, OutputFormat
 from s2s.config.search import Strategy
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.familiarity import Familiarity
 from s2s.decoding.line_constraints import LineConstraints
 from s2s.decoding.postprocessing import Translation
 from s2s.decoding.streaming.input_lines import Bucket, decode
 from s2s.decoding.streaming.line_warnings import LineWarning, collected_warnings
 from s2s.decoding.streaming.output_formats import format_translation
-from s2s.decoding.translator import Translator
 from s2s.runs.folder import RunFolder
 
 _logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class LineTranslator:
         columns: what the tab-separated fields after the source are.
     """
 
-    translator: Translator
+    translator: BatchTranslator
     familiarity: Familiarity
     output_format: OutputFormat = OutputFormat.text
     columns: Sequence[Column] = ()
@@ -130,8 +130,8 @@ def load_line_translator(
     columns: Sequence[Column] = (),
     **options: Any,
 ) -> LineTranslator:
-    """Load a translator of lines; see `Translator.load` for the other options."""
-    translator = Translator.load(runs, **options)
+    """Load a translator of lines; see `BatchTranslator.load` for the other options."""
+    translator = BatchTranslator.load(runs, **options)
     first = RunFolder.existing(runs if isinstance(runs, str | Path) else runs[0])
     familiarity = Familiarity.load(first, translator.source)
     if columns or translator.search.strategy is Strategy.sample:  # what is forced or drawn is less probable
