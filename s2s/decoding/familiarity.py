@@ -15,7 +15,7 @@ import numpy.typing as npt
 from s2s.data.token_store import TokenStore
 from s2s.data.vocabulary.subwords import UNK, Subwords
 from s2s.data.vocabulary.words import Words
-from s2s.decoding.postprocessing import Translation
+from s2s.decoding.postprocessing import NBestList
 from s2s.errors import RunError
 from s2s.files import write_text
 from s2s.runs.checkpoint import best_path, checkpoint_state
@@ -44,7 +44,7 @@ class Confidence:
     low: float
 
     @classmethod
-    def of(cls, translations: Iterable[Translation]) -> Self:
+    def of(cls, translations: Iterable[NBestList]) -> Self:
         """Of the best translations of a dev set, at least one."""
         means = [_mean_log_probability(each) for each in translations]
         return cls(float(np.mean(means)), float(np.quantile(means, _LOW_SHARE)))
@@ -75,7 +75,7 @@ class Familiarity:
         found = checkpoint_state(best_path(run)).get(CONFIDENCE)
         return cls(subwords, load_unseen(run.unseen_pieces, len(subwords)), found and Confidence(**found))
 
-    def doubt(self, source: str, translation: Translation) -> str | None:
+    def doubt(self, source: str, translation: NBestList) -> str | None:
         """Why a translation is probably of little use; None where nothing speaks against it."""
         doubt = self.unseen_words(source)
         mean = _mean_log_probability(translation)
@@ -101,7 +101,7 @@ class Familiarity:
         return f"{len(unseen)} of {len(words)} words {verb} never seen in training: {shown}"
 
 
-def _mean_log_probability(translation: Translation) -> float:
+def _mean_log_probability(translation: NBestList) -> float:
     """Of the pieces of the best translation, in nats; 0 for an empty text."""
     values = translation.hypotheses[0].token_log_probabilities
     return sum(values) / max(1, len(values))

@@ -9,15 +9,15 @@ import pytest
 from s2s.data.token_store import TokenStore
 from s2s.data.vocabulary.subwords import UNK, Subwords
 from s2s.decoding.familiarity import Confidence, Familiarity, load_unseen, save_unseen, unseen_pieces
-from s2s.decoding.postprocessing import Translation
+from s2s.decoding.postprocessing import NBestList
 from s2s.decoding.search.backpointers import Hypothesis
 from s2s.errors import RunError
 from s2s.runs.folder import RunFolder
 
 
-def translation(*log_probabilities: float) -> Translation:
+def translation(*log_probabilities: float) -> NBestList:
     ids = tuple(range(4, 4 + len(log_probabilities)))
-    return Translation(("text",), (Hypothesis(ids, sum(log_probabilities), 0.0, log_probabilities),), (("text",),))
+    return NBestList(("text",), (Hypothesis(ids, sum(log_probabilities), 0.0, log_probabilities),), (("text",),))
 
 
 @pytest.fixture(scope="module")

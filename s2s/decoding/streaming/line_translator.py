@@ -11,7 +11,7 @@ from s2s.config.search import Strategy
 from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.familiarity import Familiarity
 from s2s.decoding.line_constraints import LineConstraints
-from s2s.decoding.postprocessing import Translation
+from s2s.decoding.postprocessing import NBestList
 from s2s.decoding.streaming.input_lines import Bucket, decode
 from s2s.decoding.streaming.line_warnings import LineWarning, collected_warnings
 from s2s.decoding.streaming.output_formats import format_translation
@@ -74,7 +74,7 @@ class TranslatedLine(NamedTuple):
 
     number: int
     source: str
-    translation: Translation
+    translation: NBestList
 
 
 @dataclass(frozen=True)
