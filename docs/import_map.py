@@ -35,6 +35,7 @@ ORDER = [
     "analysis",
     "tasks",
     "cli",
+    "api",
     "__main__",
 ]
 """Folders and single files in the order of reading; each imports only from those before it, and from itself."""

@@ -6,7 +6,6 @@ import enum
 import importlib
 import pkgutil
 import re
-import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -81,24 +80,17 @@ def test_no_imports_go_in_a_circle() -> None:
     tuple(TopologicalSorter(imported).static_order())  # raises CycleError, which names the circle
 
 
-def test_the_command_line_is_imported_by_nobody() -> None:
+def test_the_command_line_is_imported_only_to_put_options_together() -> None:
+    """Training from Python takes the options of `s2s train`, composed where the command composes them."""
     importers = [place(path) for path in MODULES if any(name.startswith("s2s.cli") for name in imports(parsed(path)))]
-    assert all(name.startswith("s2s/cli/") or name == "s2s/__main__.py" for name in importers)
-
-
-@pytest.mark.parametrize("name", LINE_OF)
-def test_a_command_imports_its_options_only(name: str) -> None:
-    """What it runs, and PyTorch with it, is imported when it runs: --help and mistakes are answered at once."""
-    tree = parsed(PACKAGE / "cli" / f"{name}.py")
-    imported = [
-        each
-        for statement in run_when_imported(tree)
-        if isinstance(statement, ast.Import | ast.ImportFrom)
-        for each in imports(statement)
-        if each.split(".")[0] not in sys.stdlib_module_names
-    ]
-    allowed = ("s2s.cli.commands", "s2s.config.", "s2s.errors")
-    assert [each for each in imported if not each.startswith(allowed)] == []
+    others = [name for name in importers if not name.startswith("s2s/cli/")]
+    assert others == ["s2s/__main__.py", "s2s/api/training.py"]
+    imported = imported_modules(PACKAGE / "api" / "training.py")
+    assert {name for name in imported if name.startswith("s2s.cli")} == {
+        "s2s.cli.composition",
+        "s2s.cli.option_table",
+        "s2s.cli.train",
+    }
 
 
 @pytest.mark.parametrize("library", ONLY_IN)
@@ -158,11 +150,6 @@ def test_every_module_says_what_it_is(path: Path) -> None:
     if path.name == "__init__.py" and not parsed(path).body:
         return
     assert ast.get_docstring(parsed(path))
-
-
-def test_the_public_api() -> None:
-    assert s2s.__all__ == ["LineConstraints", "S2SError", "Translation", "Translator"]
-    assert all(hasattr(s2s, name) for name in s2s.__all__)
 
 
 OPTIONS = [

@@ -18,17 +18,18 @@ from tqdm import tqdm
 
 from s2s.analysis.busy_process import SETTLE_S, busy_process
 from s2s.config.decoding import DecodingPrecision
+from s2s.config.fitting import fitted
 from s2s.config.search import Strategy
 from s2s.config.training import Config
-from s2s.data.prepare import prepare
+from s2s.data.prepare import prepare, read_text
 from s2s.data.text.parallel_text import Pair, read_pairs
 from s2s.data.vocabulary.subwords import NO_TEXT
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.ensemble import Ensemble, EnsembleState
 from s2s.decoding.packed_linear import pack_linear
 from s2s.decoding.streaming.input_lines import LineBlock
 from s2s.decoding.streaming.line_translator import load_line_translator
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
-from s2s.decoding.translator import Translator
 from s2s.device import MATRIX_SIZE, choose_decoding_precision, choose_device, matrix_rate, product_rate
 from s2s.errors import ConfigError
 from s2s.files import write_bytes
@@ -128,7 +129,10 @@ def _trained_run(config: Config) -> Iterator[tuple[RunFolder, list[Pair]]]:
 @contextmanager
 def _untrained_run(config: Config) -> Iterator[tuple[RunFolder, list[Pair]]]:
     """A run with random weights in a folder that is there for the block, and its test set."""
-    prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces)
+    text = read_text(config.data, config.seed)
+    config, _ = fitted(config, text.num_train)
+    limit = config.training.max_pieces
+    prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=limit, text=text)
     torch.manual_seed(config.seed)
     model = build_seq2seq(config.model, len(prepared.source), len(prepared.target))
     with tempfile.TemporaryDirectory() as folder:
@@ -157,7 +161,7 @@ class _CountingEnsemble(Ensemble):
         return super().step(token_BK, state)
 
 
-class _CountingTranslator(Translator):
+class _CountingTranslator(BatchTranslator):
     """Counts what its one model computes."""
 
     @cached_property

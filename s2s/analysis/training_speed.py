@@ -16,9 +16,10 @@ import torch
 from tqdm import tqdm
 
 from s2s.analysis.busy_process import SETTLE_S, busy_process
+from s2s.config.fitting import fitted
 from s2s.config.model import AttentionScore, Cell
 from s2s.config.training import Config, Precision
-from s2s.data.prepare import Prepared, prepare
+from s2s.data.prepare import Prepared, prepare, read_text
 from s2s.data.vocabulary.subwords import PAD
 from s2s.device import MATRIX_SIZE, autocast, choose_device, choose_precision, matrix_rate
 from s2s.errors import ConfigError
@@ -64,7 +65,10 @@ def bench_training(
     a busy process.
     """
     device = choose_device(config.device)
-    prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces)
+    text = read_text(config.data, config.seed)
+    config, _ = fitted(config, text.num_train)
+    limit = config.training.max_pieces
+    prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=limit, text=text)
     if any(input_feeding) and config.model.attention is AttentionScore.none:
         raise ConfigError("model.attention=none has no state to feed back: add input_feeding=false")
     rows = []

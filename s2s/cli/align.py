@@ -69,9 +69,9 @@ def align(config: AlignConfig) -> None:
 
 def _aligned(config: AlignConfig) -> "Iterator[list[tuple[Pair | None, list[Link]]]]":
     """Sentence pairs with their links, in windows; the pair is None where only the links are known."""
+    from s2s.decoding.batch_translator import BatchTranslator
     from s2s.decoding.forced_decoding import ForcedDecoder
     from s2s.decoding.streaming.input_pairs import read_pair_blocks
-    from s2s.decoding.translator import Translator
     from s2s.evaluation.alignment import diagonal_links, read_gold
     from s2s.evaluation.attention_aligner import AttentionAligner
 
@@ -82,7 +82,7 @@ def _aligned(config: AlignConfig) -> "Iterator[list[tuple[Pair | None, list[Link
             yield [(pair, diagonal_links(*_lengths(pair))) for pair in pairs]
     else:
         assert config.run is not None
-        translator = Translator.load(config.run, device=config.device)
+        translator = BatchTranslator.load(config.run, device=config.device)
         decoder = ForcedDecoder(translator, batch_tokens=config.batch_tokens, max_pieces=config.max_pieces)
         aligner = AttentionAligner(decoder, config.threshold)
         for number, pairs in read_pair_blocks(config.data.test):

@@ -46,7 +46,7 @@ def export(config: ExportConfig) -> None:
         RunError: there is no such run, it is damaged, or the output folder is in use or cannot be written.
         MissingExtraError: onnx is asked for and not installed.
     """
-    from s2s.decoding.translator import Translator
+    from s2s.decoding.batch_translator import BatchTranslator
     from s2s.files import new_folder
     from s2s.runs.folder import RunFolder, check_free
     from s2s.runs.saved_config import load_config
@@ -55,7 +55,7 @@ def export(config: ExportConfig) -> None:
     check_free(output)
     before_mb = _size_mb(run.path)
     options = load_config(run.config)
-    model = Translator.load(config.run, device=Device.cpu).model
+    model = BatchTranslator.load(config.run, device=Device.cpu).model
     try:
         with new_folder(output) as folder:
             _write(config.format, model, options, run, folder)

@@ -1,13 +1,16 @@
 """`s2s gradients`: how gradients vanish and explode on their way back through time, as a picture and as figures."""
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from s2s.cli.commands import Command
+from s2s.cli.output_names import AUTO, chosen_path, path_for_runs
+from s2s.cli.results import print_result
 from s2s.config.decoding import PICTURE_HELP
 from s2s.config.options import LARGEST_SEED, Options, Takes, check_ascending, option
+from s2s.config.pictures import LABELS_HELP, LANGUAGE_HELP, TITLE_HELP, Language, check_labels
+from s2s.errors import ConfigError
 
 _logger = logging.getLogger(__name__)
 
@@ -36,10 +39,17 @@ class GradientsConfig(Options):
         1.0, "new models: norm to which clipping scales gradients down", low=1e-6, high=1_000_000
     )
     seed: int = option(1, "of weights and text", low=0, high=LARGEST_SEED)
-    output: str | None = option("gradients.png", PICTURE_HELP, takes=Takes.file)
+    labels: list[str] = option([], f"run: {LABELS_HELP}")
+    title: str | None = option(None, TITLE_HELP, takes=Takes.sentence)
+    language: Language = option(Language.en, LANGUAGE_HELP)
+    output: str | None = option(
+        AUTO, f"{PICTURE_HELP}; auto: in RUN/plots, or beside several runs, or gradients.png", takes=Takes.file
+    )
 
     def check(self) -> None:
         check_ascending("lengths", self.lengths)
+        if self.labels and not self.run:
+            raise ConfigError("labels names runs, and there are none: add run=FOLDER, or leave labels out")
 
 
 def gradients(config: GradientsConfig) -> None:
@@ -48,12 +58,21 @@ def gradients(config: GradientsConfig) -> None:
     from s2s.analysis.gradient_study import measure_new_models, measure_runs
     from s2s.analysis.plots.figure import check_drawable
     from s2s.analysis.plots.line_plots import plot_panels
+    from s2s.analysis.run_comparison import find_translation_runs, read_result, run_labels
 
-    if config.output is not None:
-        check_drawable(Path(config.output))
+    names: list[str] | None = None
+    default = Path("gradients.png")
+    if config.run:
+        runs = find_translation_runs(config.run)
+        default = path_for_runs([run.path for run in runs], "gradients", ".png", folder="plots")
+        check_labels(config.labels, len(runs), "runs")
+        names = config.labels or run_labels([read_result(run) for run in runs], config.language)
+    picture = chosen_path(config.output, default)
+    if picture is not None:
+        check_drawable(picture)
     if config.run:
         found = measure_runs(
-            config.run, config.lengths, num_batches=config.batches, batch_size=config.batch_size, seed=config.seed
+            runs, config.lengths, num_batches=config.batches, batch_size=config.batch_size, seed=config.seed
         )
     else:
         found = measure_new_models(
@@ -68,10 +87,10 @@ def gradients(config: GradientsConfig) -> None:
         )
     log_table(found)
     by_curve = [row for measurement in found for row in rows(measurement)]
-    print(json.dumps({"rows": by_curve}, ensure_ascii=False, allow_nan=False))
-    if config.output is not None:
-        plot_panels(panels(found), Path(config.output))
-        _logger.info("drawn in %s", config.output)
+    print_result({"rows": by_curve})
+    if picture is not None:
+        plot_panels(panels(found, names, config.language), picture, title=config.title or "")
+        _logger.info("drawn in %s", picture)
 
 
 COMMAND = Command(gradients, GradientsConfig, bare=("run",))

@@ -33,11 +33,11 @@ class ScoreConfig(ForcedDecodingConfig):
 
 def score(config: ScoreConfig) -> None:
     """Score sentence pairs: N pairs in, N lines out, in order."""
+    from s2s.decoding.batch_translator import BatchTranslator
     from s2s.decoding.forced_decoding import ForcedDecoder
     from s2s.decoding.streaming.input_pairs import read_pair_blocks
-    from s2s.decoding.translator import Translator
 
-    translator = Translator.load(config.run, device=config.device)
+    translator = BatchTranslator.load(config.run, device=config.device)
     decoder = ForcedDecoder(translator, batch_tokens=config.batch_tokens, max_pieces=config.max_pieces)
     for number, pairs in read_pair_blocks(config.data.test):
         for result in decoder.scores(pairs, first_line=number):

@@ -34,7 +34,7 @@ def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, capl
     written = svg_texts(picture)
     for title in ("at first: torch's own weights", "after 2 steps of training from orthogonal weights"):
         assert title in written
-    assert {"rnn: hidden state", "rnn: bound", "lstm: cell state", "gru: hidden state"} <= set(written)
+    assert {"RNN, hidden state", "RNN, bound", "LSTM, cell state", "GRU, hidden state"} <= set(written)
 
 
 @pytest.mark.slow
@@ -42,7 +42,7 @@ def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, capl
 def test_gradients_that_are_0_are_drawn(options: list[str], tmp_path: Path, call_command: Caller) -> None:
     ended = call_command("gradients", *SMALL, *options, f"output={tmp_path / 'g.svg'}")
     assert ended.code == 0, ended.err
-    assert svg_texts(tmp_path / "g.svg").count("rnn: hidden state") == 1
+    assert svg_texts(tmp_path / "g.svg").count("RNN, hidden state") == 1
 
 
 def test_a_clipped_curve_that_lies_upon_the_other_is_not_drawn() -> None:

@@ -9,7 +9,7 @@ import pytest
 from browser import svg_texts
 from processes import Caller
 from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
-from s2s.decoding.translator import Translator
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.errors import ConfigError
 from s2s.evaluation.lengths import length_groups, scores_by_length
 from s2s.evaluation.scores import comparable_metrics
@@ -31,7 +31,7 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def translated_by_hand(run: Path) -> list[float]:
     """BLEU of the lines below 3 words, of those of 3 and 4, and of the longer ones, with greedy search."""
     text = own_text([RunFolder(run)])
-    hypotheses = Translator.load(run, search=SearchConfig(strategy=Strategy.greedy)).translate(text.sources)
+    hypotheses = BatchTranslator.load(run, search=SearchConfig(strategy=Strategy.greedy)).translate(text.sources)
     groups = length_groups(text.sources, [3, 5])
     return scores_by_length(groups, hypotheses, text.references, comparable_metrics()["bleu"])
 
@@ -53,7 +53,8 @@ def test_the_command_compares_runs(tiny_run: Path, learnt: Path, tmp_path: Path,
     assert picture.read_text(encoding="utf-8").count('<g id="LineCollection_') == 2  # the intervals of each run
     written = svg_texts(picture)
     assert written[:6] == ["0-2", "(1)", "3-4", "(8)", "5-", "(6)"]
-    assert written[-2:] == ["run", "learnt"]
+    assert "BLEU by length of the source" in written
+    assert written[-2:] == ["learning rate 0.002", "learning rate 0.02"]  # by which they differ first
 
 
 def test_the_best_of_several_translations_is_scored(learnt: Path, call_command: Caller) -> None:
@@ -63,7 +64,7 @@ def test_the_best_of_several_translations_is_scored(learnt: Path, call_command: 
     assert ended.code == 0, ended.err
     text = own_text([RunFolder(learnt)])
     chosen = SearchConfig(strategy=Strategy.sample, num_best=4, mbr=ExpectedUtility.chrf)
-    hypotheses = Translator.load(learnt, search=chosen).translate(text.sources)
+    hypotheses = BatchTranslator.load(learnt, search=chosen).translate(text.sources)
     groups = length_groups(text.sources, [3])
     expected = scores_by_length(groups, hypotheses, text.references, comparable_metrics()["bleu"])
     assert [row["bleu"] for row in json.loads(ended.out)["rows"]] == expected
@@ -92,7 +93,7 @@ def test_impossible_options_are_refused(options: list[str]) -> None:
 def test_a_classifier_is_refused_before_anything_is_translated(
     tiny_run: Path, labelled_run: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Translator, "load", None)
+    monkeypatch.setattr(BatchTranslator, "load", None)
     for command, option in (("lengths", "runs"), ("gradients", "runs"), ("evaluate", "run")):
         ended = call_command(command, f"{option}=[{tiny_run},{labelled_run}]", "output=null")
         assert ended.code == 1
