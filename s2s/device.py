@@ -1,5 +1,6 @@
 """Where to compute, and in which floating-point type."""
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from s2s.config.training import Device, Precision
 from s2s.errors import ConfigError
 from s2s.openmp import watch_load
 
+_logger = logging.getLogger(__name__)
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is Arm's
 INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 _CPU_INFO = Path("/proc/cpuinfo")
@@ -61,9 +63,19 @@ def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
     if precision is Precision.bf16 and not has_bf16:
         where = "this GPU" if is_gpu else "this processor"
         raise ConfigError(f"precision=bf16: {where} has no bf16 instructions; use precision=fp32 or auto")
-    if precision is Precision.auto and not (has_bf16 and (is_gpu or _bf16_speedup() >= _MIN_SPEEDUP)):
+    if precision is Precision.auto and not (has_bf16 and (is_gpu or _is_clearly_faster(_bf16_speedup()))):
         return torch.float32
     return torch.bfloat16
+
+
+def _is_clearly_faster(speedup: float) -> bool:
+    """Whether bf16 is worth its rounding; says so, since the choice decides the losses."""
+    is_faster = speedup >= _MIN_SPEEDUP
+    choice = Precision.bf16 if is_faster else Precision.fp32
+    _logger.info(
+        "precision=auto: bf16 products are %.2f times as fast as fp32 here, so precision=%s", speedup, choice.name
+    )
+    return is_faster
 
 
 def choose_decoding_precision(precision: DecodingPrecision, device: torch.device) -> torch.dtype:

@@ -121,6 +121,23 @@ def test_a_processor_that_has_bf16_and_is_slow_at_it(monkeypatch: pytest.MonkeyP
     assert choose_precision(Precision.bf16, CPU) is torch.bfloat16
 
 
+def test_what_was_measured_and_chosen_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    processor(monkeypatch, tmp_path, X86.format(flag="amx_bf16 "))
+    monkeypatch.setattr(module, "_bf16_speedup", lambda: 2.125)
+    choose_precision(Precision.auto, CPU)
+    choose_precision(Precision.bf16, CPU)
+    monkeypatch.setattr(module, "_bf16_speedup", lambda: 1.25)
+    choose_precision(Precision.auto, CPU)
+    start = "precision=auto: bf16 products are"
+    assert caplog.messages == [
+        f"{start} 2.12 times as fast as fp32 here, so precision=bf16",
+        f"{start} 1.25 times as fast as fp32 here, so precision=fp32",
+    ]
+
+
 def test_the_matrix_rate_is_that_of_a_machine() -> None:
     assert 1e8 < matrix_rate(torch.float32, CPU, 128, rounds=2) < 1e14
 

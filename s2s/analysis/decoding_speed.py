@@ -17,9 +17,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from s2s.config.decoding import DecodingPrecision
+from s2s.config.fitting import fitted
 from s2s.config.search import Strategy
 from s2s.config.training import Config
-from s2s.data.prepare import prepare
+from s2s.data.prepare import prepare, read_text
 from s2s.data.text.parallel_text import Pair, read_pairs
 from s2s.data.vocabulary.subwords import NO_TEXT
 from s2s.decoding.batch_translator import BatchTranslator
@@ -125,7 +126,10 @@ def _trained_run(config: Config) -> Iterator[tuple[RunFolder, list[Pair]]]:
 @contextmanager
 def _untrained_run(config: Config) -> Iterator[tuple[RunFolder, list[Pair]]]:
     """A run with random weights in a folder that is there for the block, and its test set."""
-    prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces)
+    text = read_text(config.data, config.seed)
+    config, _ = fitted(config, text.num_train)
+    limit = config.training.max_pieces
+    prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=limit, text=text)
     torch.manual_seed(config.seed)
     model = build_seq2seq(config.model, len(prepared.source), len(prepared.target))
     with tempfile.TemporaryDirectory() as folder:

@@ -43,6 +43,7 @@ class RunResult:
             `dev_loss_nats`, `minutes` of training; those that are known.
         signatures: what makes `bleu` and `chrf` comparable; empty for a run that has not ended, and for a classifier.
         is_ended: whether the run has been scored.
+        is_unfinished: whether its training is to go on; not so for an averaged or an exported run, which has no scores.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class RunResult:
     measures: dict[str, float]
     signatures: dict[str, str]
     is_ended: bool
+    is_unfinished: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def _check_translates(run: RunFolder, *, has_to_have_ended: bool) -> None:
     load_config(run.config, Task.translate)
     if not run.has_begun:
         raise RunError(f"run={run.path} holds no weights yet: expected a trained run; train it with s2s train")
-    if has_to_have_ended and run.metrics.is_file() and not run.summary.is_file():
+    if has_to_have_ended and run.is_unfinished:
         raise RunError(f"run={run.path} is unfinished: train it to its end, or name it itself")
 
 
@@ -197,7 +199,7 @@ def read_result(run: RunFolder) -> RunResult:
         measures |= {"dev_loss_nats": min(losses)} if losses else {}
         measures |= {"minutes": rows[-1]["elapsed_s"] / 60} if rows else {}
         step = max([row["step"] for row in rows] + [step_of(path) for path in checkpoints(run)], default=0)
-        return RunResult(run.path, flatten(config), step, measures, signatures, bool(test))
+        return RunResult(run.path, flatten(config), step, measures, signatures, bool(test), run.is_unfinished)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{run.path}: expected the scores and metrics of a run, but they cannot be read: {error!r}"

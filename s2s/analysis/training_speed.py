@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from s2s.config.fitting import fitted
 from s2s.config.model import AttentionScore, Cell
 from s2s.config.training import Config, Precision
-from s2s.data.prepare import Prepared, prepare
+from s2s.data.prepare import Prepared, prepare, read_text
 from s2s.data.vocabulary.subwords import PAD
 from s2s.device import autocast, choose_device, choose_precision, matrix_rate
 from s2s.errors import ConfigError
@@ -61,7 +62,10 @@ def bench_training(
     speed moves both; the medians of the rounds are shown.
     """
     device = choose_device(config.device)
-    prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces)
+    text = read_text(config.data, config.seed)
+    config, _ = fitted(config, text.num_train)
+    limit = config.training.max_pieces
+    prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=limit, text=text)
     if any(input_feeding) and config.model.attention is AttentionScore.none:
         raise ConfigError("model.attention=none has no state to feed back: add input_feeding=false")
     rows = []

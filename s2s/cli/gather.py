@@ -45,8 +45,10 @@ def gather(config: GatherConfig) -> None:
     results = [read_result(run) for run in find_runs(config.run)]
     ended = [result for result in results if result.is_ended]
     for result in results:
-        if not result.is_ended:
+        if result.is_unfinished:
             _logger.info("unfinished: %s, at step %d", result.path, result.step)
+        elif not result.is_ended:
+            _logger.info("left out: %s, which holds weights alone: s2s evaluate scores it", result.path)
     found = signatures(ended)
     for name, different in found.items():
         if len(different) > 1:

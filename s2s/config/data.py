@@ -5,7 +5,7 @@ import enum
 from dataclasses import dataclass
 from pathlib import Path
 
-from s2s.config.options import Options, Takes, option
+from s2s.config.options import FittedInt, Options, Takes, option
 from s2s.errors import ConfigError
 
 
@@ -66,11 +66,16 @@ class DataConfig(Options):
         takes=Takes.folder,
     )
     train_pairs: int = option(150_000, "phrasebook: distinct training pairs", low=1, high=1_000_000_000)
-    dev_pairs: int = option(1000, "pairs of a dev set that is generated or cut", low=1, high=1_000_000_000)
+    dev_pairs: int | None = option(
+        1000,
+        "pairs of a dev set that is generated or cut; null: 5 % of train are cut, from 50 to 1000",
+        low=1,
+        high=1_000_000_000,
+    )
     dev_share: float | None = option(
         None, "files and labelled: share of train that is cut as dev, instead of dev_pairs", low=0.001, high=0.9
     )
-    test_pairs: int = option(1000, "pairs of a test set that is generated or cut", low=1, high=1_000_000_000)
+    test_pairs: int | None = option(1000, "of a test set, likewise", low=1, high=1_000_000_000)
     clean: bool = option(True, "drop bad training pairs; dev and test are never filtered")
     max_words: int = option(100, "pairs with a longer side, in words, are dropped (clean)", low=1, high=1_000_000)
     max_characters: int = option(
@@ -92,6 +97,11 @@ class DataConfig(Options):
             )
         for name, files in (("train", self.train), ("dev", self.dev), ("test", self.test)):
             check_files(f"data.{name}", files, sides)
+        if not is_own and None in (self.dev_pairs, self.test_pairs):
+            raise ConfigError(
+                "data.dev_pairs=null and data.test_pairs=null cut a share out of files of your own; "
+                f"data={self.corpus.name} needs numbers"
+            )
         if self.dev_share is not None and (self.dev or not is_own):
             raise ConfigError(
                 "data.dev_share cuts a dev set out of files of your own; there is one already: add data.dev_share=null"
@@ -108,8 +118,11 @@ class SubwordsConfig(Options):
         SubwordKind.unigram, "unigram, bpe, or word (the most frequent words, uncut; a run of others is one <unk>)"
     )
     shared: bool = option(True, "one vocabulary for both languages")
-    vocabulary_size: int = option(
-        8000, "pieces of each vocabulary; lowered where the corpus has fewer", low=8, high=1_000_000
+    vocabulary_size: FittedInt = option(
+        8000,
+        "pieces of each vocabulary, lowered where the corpus has fewer; null: fits the text",
+        low=8,
+        high=1_000_000,
     )
     character_coverage: float = option(0.9995, "share of the training characters that get a piece", low=0.9, high=1)
     sampling: bool = option(

@@ -4,7 +4,7 @@ import dataclasses
 import enum
 from dataclasses import dataclass
 
-from s2s.config.options import Options, option
+from s2s.config.options import FittedFloat, FittedInt, Options, option
 from s2s.errors import ConfigError
 
 
@@ -48,12 +48,20 @@ class ModelConfig(Options):
 
     cell: Cell = option(Cell.lstm, "rnn (tanh), lstm or gru")
     layers: int = option(1, "recurrent layers of encoder and decoder each", low=1, high=100)
-    embedding_size: int = option(256, "units of an embedding", low=1, high=1_000_000)
-    hidden_size: int = option(
-        512, "units of a decoder state and of an encoder state (both directions together)", low=2, high=1_000_000
+    embedding_size: FittedInt = option(256, "units of an embedding; null: fits the text", low=1, high=1_000_000)
+    hidden_size: FittedInt = option(
+        512,
+        "units of a decoder state and of an encoder state (both directions together); null: fits the text",
+        low=2,
+        high=1_000_000,
     )
     bidirectional: bool = option(True, "the encoder reads in both directions, half of hidden_size each")
-    dropout: float = option(0.2, "share of embeddings, layer outputs and attentional states dropped", low=0, high=0.95)
+    dropout: FittedFloat = option(
+        0.2,
+        "share of embeddings, layer outputs and attentional states dropped; null: fits the text",
+        low=0,
+        high=0.95,
+    )
     embedding_dropout: float | None = option(None, "of embeddings; left out: model.dropout", low=0, high=0.95)
     layer_dropout: float | None = option(
         None, "of recurrent layers' outputs; left out: model.dropout", low=0, high=0.95
@@ -84,7 +92,7 @@ class ModelConfig(Options):
         return embedding, layer, output
 
     def check(self) -> None:
-        if self.bidirectional and self.hidden_size % 2:
+        if self.bidirectional and self.hidden_size is not None and self.hidden_size % 2:
             raise ConfigError(
                 f"model.hidden_size must be even for a bidirectional encoder, but is {self.hidden_size}; "
                 "change it or set model.bidirectional=false"

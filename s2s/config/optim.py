@@ -1,5 +1,6 @@
 """Options of the optimizer and of the loss."""
 
+import dataclasses
 import enum
 from dataclasses import dataclass
 
@@ -72,6 +73,13 @@ class OptimConfig(Options):
     ema_decay: float = option(
         0.998, "decay of the moving average of weights that is validated and kept; 0: none", low=0, high=1
     )
+
+    def ending_at(self, max_steps: int) -> "OptimConfig":
+        """The same options with the end of a cosine, if there is one and it is left out: the last step of the run."""
+        if self.schedule is not Schedule.cosine or self.decay_steps is not None:
+            return self
+        # The rate falls after the warm-up, even if the run ends before either does.
+        return dataclasses.replace(self, decay_steps=max(max_steps, self.warmup_steps + 1))
 
     def check(self) -> None:
         if self.decay_steps is not None and self.decay_steps <= self.warmup_steps:

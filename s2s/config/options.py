@@ -9,11 +9,21 @@ import dataclasses
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from s2s.errors import ConfigError
 
 LARGEST_SEED = 2**32 - 1
+if TYPE_CHECKING:
+    FittedInt = int
+    FittedFloat = float
+else:
+    FittedInt = int | None
+    FittedFloat = float | None
+"""Types of options that null leaves to the size of the text; see `s2s/config/fitting.py`.
+
+Once the text is read they hold numbers, which is what type checkers are told.
+"""
 
 
 class Takes(enum.Enum):

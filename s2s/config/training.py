@@ -7,7 +7,7 @@ from typing import NamedTuple
 from s2s.config.data import Corpus, DataConfig, SubwordsConfig
 from s2s.config.model import AttentionScore, ModelConfig, Pooling, Tie
 from s2s.config.optim import OptimConfig
-from s2s.config.options import LARGEST_SEED, Options, Takes, option
+from s2s.config.options import LARGEST_SEED, FittedInt, Options, Takes, option
 from s2s.config.search import SearchConfig
 from s2s.errors import ConfigError
 
@@ -88,14 +88,17 @@ _MODEL_OPTIONS_OF = {
 class TrainingConfig(Options):
     """How long to train, and what to do on the way."""
 
-    batch_tokens: int = option(
-        1000, "budget of a batch: sentences times longest sentence, in pieces", low=1, high=1_000_000_000
+    batch_tokens: FittedInt = option(
+        1000,
+        "budget of a batch: sentences times longest sentence, in pieces; null: fits the text",
+        low=1,
+        high=1_000_000_000,
     )
     batch_size: int | None = option(
         None, "most sentences of a batch; left out: batch_tokens alone limits it", low=1, high=1_000_000
     )
     accumulate: int = option(1, "batches whose gradients make up one update of the weights", low=1, high=1_000_000)
-    max_steps: int = option(100_000, "updates of the weights", low=1, high=1_000_000_000)
+    max_steps: FittedInt = option(100_000, "updates of the weights; null: fits the text", low=1, high=1_000_000_000)
     max_epochs: int | None = option(None, "passes over the training text; left out: no limit", low=1, high=1_000_000)
     max_minutes: float | None = option(
         None, "minutes of training, validation included, over all starts", low=0, high=1_000_000_000
@@ -104,11 +107,15 @@ class TrainingConfig(Options):
         256, "training pairs with a longer side are left out; labelled texts are cut", low=2, high=1_000_000
     )
     log_every: int = option(50, "steps between two lines of training metrics", low=1, high=1_000_000_000)
-    validate_every: int = option(500, "steps between two validations", low=1, high=1_000_000_000)
+    validate_every: FittedInt = option(
+        500, "steps between two validations; null: fits the text", low=1, high=1_000_000_000
+    )
     save_every: int = option(500, "steps between two checkpoints", low=1, high=1_000_000_000)
     keep: int = option(2, "checkpoints kept in last/: the newest and those to fall back on", low=1, high=1_000_000)
     stop_metric: StopMetric = option(StopMetric.bleu, "loss, perplexity, bleu, accuracy or f1 of the dev set")
-    patience: int = option(20, "validations without a better stop_metric before the run ends", low=1, high=1_000_000)
+    patience: FittedInt = option(
+        20, "validations without a better stop_metric before the run ends; null: fits the text", low=1, high=1_000_000
+    )
     max_bad_steps: int = option(
         10, "steps in a row whose loss or gradient is not finite, before an error", low=0, high=1_000_000
     )

@@ -37,7 +37,7 @@ class Prepared:
             of one class each in `train_target`.
         num_train: training pairs before any was left out as too long.
         sha256: of all pairs in their order.
-        notes: what a user should know about how all this came to be.
+        notes: what a user should know about vocabularies and ids; `CleanText.notes` says it of the text.
     """
 
     train_source: TokenStore
@@ -58,6 +58,7 @@ def prepare(
     seed: int,
     max_pieces: int,
     given: Vocabularies | None = None,
+    text: CleanText | None = None,
 ) -> Prepared:
     """Read the pairs, clean and split them, learn subwords, and encode the training text; or find it in the cache.
 
@@ -65,16 +66,17 @@ def prepare(
         seed: of what is generated or held out.
         max_pieces: training pairs with a longer side are left out; labelled texts are cut.
         given: subwords (and labels) to encode with, instead of learning new ones.
+        text: what `read_text` returns for the other arguments, where that has been called already.
 
     Raises:
         DataError: a file is missing, malformed, empty, or cannot be downloaded; nothing is left after cleaning or
             within max_pieces; the text is too small to learn from; a text has a label that the given ones, or those
             of the training text, do not have; or the cache cannot be written.
     """
-    cache = Cache(cache_folder(config.cache) / "prepared")
-    text = build_clean_text(config, seed, cache)
+    cache = _cache(config)
+    text = text or build_clean_text(config, seed, cache)
     dev, test = text.held_out[Split.dev], text.held_out[Split.test]
-    notes = list(text.notes)
+    notes: list[str] = []
 
     is_labelled = config.corpus is Corpus.labelled
     if given is None:
@@ -106,6 +108,19 @@ def prepare(
     return Prepared(train_source, train_target, dev, test, source, target, text.num_train, ids.facts["sha256"], notes)
 
 
+def read_text(config: DataConfig, seed: int) -> CleanText:
+    """The first half of `prepare`: read, clean and split the pairs, or find them in the cache.
+
+    Raises:
+        DataError: as in `prepare`.
+    """
+    return build_clean_text(config, seed, _cache(config))
+
+
+def _cache(config: DataConfig) -> Cache:
+    return Cache(cache_folder(config.cache) / "prepared")
+
+
 def build_clean_text(config: DataConfig, seed: int, cache: Cache) -> CleanText:
     """Read the pairs, clean those for training, and cut dev and test out of them where they are not given.
 
@@ -117,11 +132,14 @@ def build_clean_text(config: DataConfig, seed: int, cache: Cache) -> CleanText:
     rules = build_cleaning_rules(config)
     sizes = {Split.dev: config.dev_share or config.dev_pairs, Split.test: config.test_pairs}
     cut = {split: size for split, size in sizes.items() if split not in reader.given_splits}
-    key = {
+    key: dict[str, Any] = {
         "corpus": reader.key,
         "clean": rules and vars(rules),
         "cut": {"seed": seed, **{split.name: size for split, size in cut.items()}} if cut else None,
     }
-    entry = cache.entry("text", key, write_clean_text, reader, rules, cut, seed)
+    unit = "text" if config.corpus is Corpus.labelled else "pair"
+    if unit != "pair":  # of which the entry's messages speak
+        key["unit"] = unit
+    entry = cache.entry("text", key, write_clean_text, reader, rules, cut, seed, unit)
     with cache.checked():
         return CleanText.open(entry.path, entry.facts)

@@ -1,7 +1,7 @@
 """Text in, text out: a trained run as a translator. B sentences."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -136,6 +136,7 @@ class BatchTranslator:
         numbers: Sequence[int] | None = None,
         constraints: Sequence[LineConstraints] | None = None,
         keep_attention: bool = False,
+        progress: Callable[[int], object] | None = None,
     ) -> list[NBestList]:
         """All translations of each line that the search asks for, in order.
 
@@ -146,6 +147,7 @@ class BatchTranslator:
             numbers: of the lines, for warnings, and for samples, which depend on them; left out: 1, 2, 3 ...
             constraints: of the translation of each line; left out: none.
             keep_attention: give each hypothesis its attention, where the model has any.
+            progress: is called with the number of lines of each batch once they are translated.
 
         Raises:
             ConfigError: the options of the search do not go with this model, or with the constraints.
@@ -165,6 +167,8 @@ class BatchTranslator:
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
             found = self._search([sources[row] for row in batch], [compiled[row] for row in batch], keep_attention)
+            if progress is not None:
+                progress(len(batch))
             for row, hypotheses in zip(batch, found, strict=True):
                 if hypotheses:
                     results[row] = postprocessing(lines[row], sources[row], hypotheses)

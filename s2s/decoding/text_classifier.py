@@ -3,7 +3,7 @@
 N texts, C classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,11 +66,14 @@ class TextClassifier:
         """Pieces of each text, however many; none of a blank one. Line ends count as white space."""
         return self.subwords.encode(texts)
 
-    def log_probabilities(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
+    def log_probabilities(
+        self, rows: Sequence[Sequence[int]], progress: Callable[[int], object] | None = None
+    ) -> npt.NDArray[np.float32]:
         """The log probability of each class (N, C), in the order of `labels`.
 
         Args:
             rows: pieces of each text, possibly none; those beyond `max_pieces` are not read.
+            progress: is called with the number of texts of each batch once they are classified.
 
         Raises:
             CheckpointError: the weights are damaged.
@@ -84,5 +87,7 @@ class TextClassifier:
             source_BS, lengths_B = (tensor.to(self.device) for tensor in source_batch(texts))
             with torch.inference_mode():
                 log_probabilities_NC[batch] = self.model(source_BS, lengths_B).log_softmax(dim=1).cpu().numpy()
+            if progress is not None:
+                progress(len(batch))
         refuse_nan(bool(np.isnan(log_probabilities_NC).any()))
         return log_probabilities_NC

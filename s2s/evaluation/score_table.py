@@ -65,7 +65,7 @@ def score_table(title: str, systems: Sequence[ScoredSystem]) -> str:
         [
             table(rows, "<"),
             *signatures,
-            f"BLEU of lower-cased, tokenised text, which is another score: {lowercased}",
+            f"BLEU without regard to case, for papers that score so; never beside BLEU: {lowercased}",
             f"{'':5} {systems[0].scores['lowercased_bleu_signature']}",
         ]
     )

@@ -4,6 +4,8 @@ import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 
+from tqdm import tqdm
+
 from s2s.config.decoding import SignificanceConfig, TranslatingConfig
 from s2s.decoding.batch_translator import BatchTranslator
 from s2s.evaluation.score_table import ScoredSystem
@@ -24,11 +26,17 @@ def load_translator(run: RunFolder, options: TranslatingConfig) -> BatchTranslat
     )
 
 
+def translate_shown(translator: BatchTranslator, lines: Sequence[str], title: str) -> list[str]:
+    """`BatchTranslator.translate`, with a bar of this title where stderr is a terminal."""
+    with tqdm(desc=title, unit="line", total=len(lines), leave=False, dynamic_ncols=True, disable=None) as bar:
+        return [translation.texts[0] for translation in translator.translations(lines, progress=bar.update)]
+
+
 def score_system(name: str, translator: BatchTranslator, text: ScoredText) -> ScoredSystem:
     """Translate a text, and score the translations."""
     metrics = {**comparable_metrics(text.target_language), **lowercased_metric(text.target_language)}
     started_s = time.perf_counter()
-    hypotheses = translator.translate(text.sources)
+    hypotheses = translate_shown(translator, text.sources, f"translating, {name}")
     elapsed_s = time.perf_counter() - started_s
     scores = corpus_scores(hypotheses, *text.references, metrics=metrics, labels=text.labels)
     return ScoredSystem(name, hypotheses, scores, elapsed_s, f"{text.name}.{translator.search.strategy.name}.txt")

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,13 +62,15 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Make the folder, and keep other processes from training in it; the lock ends with its process.
 
-        Files that a killed process left half written are removed.
+        Files that a killed process left half written are removed. So is what this block wrote into a new or empty
+        folder, and a new folder itself, if the block ends with an error before any weights or metrics were saved.
 
         Raises:
             RunError: another process is training in it, or the path is a file.
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"run={self.path} is a file: expected a new or empty folder; choose another run=DIR")
+        is_new = not self.path.exists()
         self.path.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDONLY)
         try:
@@ -77,9 +80,24 @@ class RunFolder:
                     for part in folder.glob("*.part"):
                         if re.search(f"{PART_SUFFIX}$", part.name):
                             part.unlink()
-            yield
+            was_empty = not any(self.path.iterdir())
+            try:
+                yield
+            except BaseException:
+                if was_empty and not self.has_begun and not self.metrics.exists():
+                    self._remove_content()
+                    if is_new:
+                        self.path.rmdir()
+                raise
         finally:
             os.close(handle)
+
+    def _remove_content(self) -> None:
+        for path in self.path.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     @property
     def has_begun(self) -> bool:
@@ -90,6 +108,14 @@ class RunFolder:
             if folder.is_dir()
             for path in folder.iterdir()
         )
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether training has begun, or was to begin, and has not come to its end.
+
+        An averaged or an exported run has weights, and no metrics, since no training is to go on in it.
+        """
+        return not self.summary.is_file() and (self.metrics.is_file() or not self.has_begun)
 
     @property
     def is_model_only(self) -> bool:

@@ -4,14 +4,14 @@ N texts, C classes.
 """
 
 import logging
-import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from tqdm import tqdm
 
 from s2s.analysis.plots.classification_plots import plot_confusion, plot_reliability
 from s2s.data.batching import labelled_batch
@@ -35,10 +35,12 @@ _MAX_COLUMNS = 12  # labels of a table that fits a terminal
 class ClassificationTask(TrainingTask):
     """From texts to labels; validated with the loss, accuracy and F1."""
 
+    unit = "text"
     target_vocabulary = Labels
     target_pieces = "labels"
     has_fixed_targets = True
     to_batch = staticmethod(labelled_batch)
+    using_command = "classify"
     scoring_command = "classify"
 
     def vocabulary_files(self) -> tuple[Path, Path]:
@@ -55,7 +57,7 @@ class ClassificationTask(TrainingTask):
         classes = np.array(classes_of(dev, labels, self.run.text("dev")))
 
         def validate() -> Validation:
-            found = classification_scores(classifier.log_probabilities(rows), classes)
+            found = classification_scores(_classify_shown(classifier, rows, "validating"), classes)
             if not sys.stderr.isatty():
                 message = "validated: loss %.3f nats, accuracy %.2f, F1 %.2f"
                 _logger.info(message, found.loss_nats, found.accuracy, found.f1)
@@ -68,7 +70,7 @@ class ClassificationTask(TrainingTask):
         classifier = TextClassifier.load(run.path, device=self.config.device)
         classes = classes_of(test, classifier.labels, run.text("test"))
         rows = classifier.encode([pair.source for pair in test])
-        log_probabilities_NC = classifier.log_probabilities(rows)
+        log_probabilities_NC = _classify_shown(classifier, rows, "scoring the test set")
         predicted = most_likely(log_probabilities_NC[:_NUM_SAMPLES], classifier.labels)
         samples = [
             {"text": pair.source, "label": pair.target, "given": label, "probability": f"{probability:.6f}"}
@@ -82,7 +84,12 @@ class ClassificationTask(TrainingTask):
         log_scores(found, names)
         self.write_summary({"lines": len(test), **found.as_json(names)}, samples)
         draw_scores(found, names, run.path)  # last, so that an error in it loses nothing
-        _logger.info("\nclassify with\n  s2s classify run=%s < IN > OUT", shlex.quote(str(run.path)))
+
+
+def _classify_shown(classifier: TextClassifier, rows: Sequence[Sequence[int]], title: str) -> npt.NDArray[np.float32]:
+    """`TextClassifier.log_probabilities`, with a bar of this title where stderr is a terminal."""
+    with tqdm(desc=title, unit="text", total=len(rows), leave=False, dynamic_ncols=True, disable=None) as bar:
+        return classifier.log_probabilities(rows, bar.update)
 
 
 def most_likely(log_probabilities_NC: npt.NDArray[np.float32], labels: Labels) -> list[tuple[str, float]]:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import torch
 
+from s2s.config.fitting import as_begun
 from s2s.config.model import same_network
 from s2s.config.optim import Schedule
 from s2s.config.options import check_options
@@ -20,10 +21,11 @@ _logger = logging.getLogger(__name__)
 
 
 def open_run(run: RunFolder, config: Config, device: torch.device, stack: ExitStack) -> Config:
-    """Lock the run folder until `stack` is closed, and save the options in it.
+    """Lock the run folder until `stack` is closed, and save the options of a new run in it.
 
     Returns:
-        The options, complete: precision, the end of a cosine, and the network of the run to start from are filled in.
+        The options: precision, the network of the run to start from, and what a run that has begun chose to fit its
+        text are filled in; of a new run, what fits the text and the end of a cosine are still open.
 
     Raises:
         RunError: the folder holds something else, or a run with other options, all of which are named.
@@ -39,14 +41,15 @@ def open_run(run: RunFolder, config: Config, device: torch.device, stack: ExitSt
             f"init_from={run.path} run=DIR"
         )
     before = load_config(run.config) if run.has_begun else None
+    if before is not None:
+        config = as_begun(config, before)
     config = _complete(config, before, device)
     if before is not None:
         _check_differences(run, before, config)
     try:
         if before is None:
             run.corpus.unlink(missing_ok=True)  # of a start that trained nothing, perhaps with other options
-        # Where the run came from stays what it was, whatever that folder is called by now.
-        save_config(config if before is None else dataclasses.replace(config, init_from=before.init_from), run.config)
+            save_config(config, run.config)
     except OSError as error:
         raise RunError(
             f"run={run.path} cannot be written: {error.strerror or error}; choose another run=DIR"
@@ -75,14 +78,13 @@ def _complete(config: Config, before: Config | None, device: torch.device) -> Co
         ConfigError: the network or subwords of that run do not go with the other options.
     """
     optim = config.optim
-    if optim.schedule is Schedule.cosine and optim.decay_steps is None:
-        # The rate falls after the warm-up, even if the run ends before either does.
-        end = max(config.training.max_steps, optim.warmup_steps + 1)
-        if before is not None and before.optim.schedule is Schedule.cosine and not config.training.reset_optimizer:
-            end = before.optim.decay_steps or end
-            if end < config.training.max_steps:
-                _logger.warning("warning: the learning rate is 0 from step %d on, where the run's cosine ends", end)
-        optim = dataclasses.replace(optim, decay_steps=end)
+    if before is not None and optim.schedule is Schedule.cosine and optim.decay_steps is None:
+        if before.optim.schedule is Schedule.cosine and not config.training.reset_optimizer:
+            optim = dataclasses.replace(optim, decay_steps=before.optim.decay_steps)
+        optim = optim.ending_at(config.training.max_steps)
+        if optim.decay_steps is not None and optim.decay_steps < config.training.max_steps:
+            end = optim.decay_steps
+            _logger.warning("warning: the learning rate is 0 from step %d on, where the run's cosine ends", end)
     precision = _resolve_precision(config.precision, before, device)
     config = dataclasses.replace(config, optim=optim, precision=precision)
     return config if config.init_from is None else _with_old_network(config, before, config.init_from)

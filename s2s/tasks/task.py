@@ -26,17 +26,21 @@ class TrainingTask(ABC):
     """The task of one run.
 
     Attributes:
+        unit: what a pair is called.
         target_vocabulary: the class of the target vocabulary.
         target_pieces: what its ids stand for, for messages.
         has_fixed_targets: whether a run can start only from the weights of one with the same target vocabulary.
         to_batch: makes a batch of ids.
+        using_command: the command that a trained run is for.
         scoring_command: the command that scores a trained run.
     """
 
+    unit: str
     target_vocabulary: type[Subwords] | type[Labels]
     target_pieces: str
     has_fixed_targets: bool
     to_batch: ToBatch
+    using_command: str
     scoring_command: str
 
     def __init__(self, run: RunFolder, config: Config) -> None:

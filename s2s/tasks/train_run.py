@@ -1,15 +1,20 @@
 """A training run, from options to summary."""
 
+import dataclasses
 import json
 import logging
+import shlex
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import torch
 
+from s2s.config.fitting import fitted
+from s2s.config.options import as_argument, check_options
 from s2s.config.training import Config, InitSubwords, Task
-from s2s.data.prepare import Prepared, prepare
+from s2s.data.prepare import Prepared, prepare, read_text
+from s2s.data.text.clean_text import CleanText
 from s2s.data.vocabulary.learn import Vocabularies
 from s2s.device import autocast, choose_device, choose_precision
 from s2s.distributed import Ranks, connected
@@ -18,13 +23,15 @@ from s2s.files import write_bytes, write_json, write_lines
 from s2s.models.model import Model
 from s2s.runs.checkpoint import checkpoints, load_best
 from s2s.runs.folder import RunFolder
-from s2s.runs.saved_config import load_config
+from s2s.runs.saved_config import load_config, save_config
 from s2s.tasks.classification import ClassificationTask
 from s2s.tasks.open_run import open_run
+from s2s.tasks.repeating import repeating_command
 from s2s.tasks.task import TrainingTask
 from s2s.tasks.translation import TranslationTask
 from s2s.training.fine_tuning import initialize_from
 from s2s.training.loop import Trainer
+from s2s.training.signals import interruptible
 from s2s.training.updates import Sentences
 
 _logger = logging.getLogger(__name__)
@@ -32,7 +39,13 @@ TASKS: dict[Task, type[TrainingTask]] = {Task.translate: TranslationTask, Task.c
 
 
 def train(config: Config) -> None:
-    """Train the run in `config.run`, or resume its training; then summarize it."""
+    """Train the run in `config.run`, or resume its training; then summarize it.
+
+    A start that fails, or is interrupted, before there is anything to keep leaves no new run folder.
+
+    Raises:
+        S2SError: what a user can do something about, as the class of each error says.
+    """
     device = choose_device(config.device)
     with connected(device) as ranks, ExitStack() as stack:
         if device.type == "cuda":  # by its number, since the prefetching thread begins with the first one
@@ -40,13 +53,35 @@ def train(config: Config) -> None:
         if not ranks.is_first:
             logging.getLogger("s2s").setLevel(logging.ERROR)  # the messages are the first rank's
         run = RunFolder(Path(config.run))
-        config = ranks.from_first(partial(open_run, run, config, device, stack))
-        _train(TASKS[config.task](run, config), device, ranks)
+        with interruptible(f"before the first step: {run.path} is unchanged, and prepared text stays in the cache"):
+            opened = ranks.from_first(partial(open_run, run, config, device, stack))
+            task, prepared = _prepare_on_all_ranks(run, opened, ranks)
+            trainer, start = _build_trainer(task, prepared, device, ranks)
+        reason = trainer.reason_to_end()
+        if reason and run.summary.exists():
+            _logger.info("%s has ended already: %s", run.path, reason)
+            _logger.info("to go on, raise that option; to start afresh, choose another run=DIR or remove %s", run.path)
+            return
+        _log_start(task, trainer, start)
+        if ranks.is_first:
+            run.summary.unlink(missing_ok=True)  # of an earlier end: it must not make an unfinished run look finished
+        reason = reason or trainer.run()
+        if not ranks.is_first:
+            return
+        progress = trainer.progress
+        minutes = f"{progress.elapsed_s / 60:.1f} minutes of training, validations included"
+        _logger.info("ended after %s steps and %s: %s", f"{progress.step:,}", minutes, reason)
+        with interruptible("while the test set was scored: all weights are saved"):
+            task.summarize(prepared.test)
+        repeat = repeating_command(task.config, progress.step)
+        _logger.info("\nrepeat this run, here or anywhere, with\n  %s", repeat)
+        use = task.using_command
+        _logger.info("\n%s with\n  s2s %s run=%s < IN > OUT", use, use, shlex.quote(str(run.path)))
 
 
-def _train(task: TrainingTask, device: torch.device, ranks: Ranks) -> None:
+def _build_trainer(task: TrainingTask, prepared: Prepared, device: torch.device, ranks: Ranks) -> tuple[Trainer, str]:
+    """A trainer in the state of the run folder, and how it starts from there, for people."""
     run, config = task.run, task.config
-    prepared = _prepare_on_all_ranks(task, ranks)
     vocabularies = prepared.source, prepared.target
     precision = choose_precision(config.precision, device)
     torch.manual_seed(config.seed)
@@ -70,24 +105,29 @@ def _train(task: TrainingTask, device: torch.device, ranks: Ranks) -> None:
     is_resumed = trainer.resume()
     if starts_from_other:
         trainer.save()  # from now on the other run is not needed any more
-    reason = trainer.reason_to_end()
-    if reason and run.summary.exists():
-        _logger.info("%s has ended already: %s", run.path, reason)
-        _logger.info("to go on, raise that option; to start afresh, choose another run=DIR or remove %s", run.path)
-        return
-    start = f"going on at step {trainer.progress.step}" if is_resumed else f"training on {prepared.num_train:,} pairs"
-    num_weights = sum(parameter.numel() for parameter in model.parameters())
-    where = f"{ranks.size} ranks on {device.type}" if ranks.size > 1 else device
+    if is_resumed:
+        return trainer, f"going on at step {trainer.progress.step}"
+    return trainer, f"training on {prepared.num_train:,} {task.unit}s"
+
+
+def _log_start(task: TrainingTask, trainer: Trainer, start: str) -> None:
+    """Say what begins, and when it ends."""
+    config, ranks = task.config, trainer.ranks
+    num_weights = sum(parameter.numel() for parameter in trainer.model.parameters())
+    where = f"{ranks.size} ranks on {trainer.device.type}" if ranks.size > 1 else trainer.device
     _logger.info(
-        "%s: %s, %.1f million weights, %s, %s", run.path, start, num_weights / 1e6, where, config.precision.name
+        "%s: %s, %.1f million weights, %s, %s", task.run.path, start, num_weights / 1e6, where, config.precision.name
     )
-    if ranks.is_first:
-        run.summary.unlink(missing_ok=True)  # of an earlier end: it must not make an unfinished run look finished
-    reason = reason or trainer.run()
-    progress = trainer.progress
-    _logger.info("ended after %d steps and %.1f minutes: %s", progress.step, progress.elapsed_s / 60, reason)
-    if ranks.is_first:
-        task.summarize(prepared.test)
+    training = config.training
+    limits = {name: getattr(training, name) for name in ("max_steps", "max_epochs", "max_minutes")}
+    limit = " or ".join(f"training.{name}={as_argument(value)}" for name, value in limits.items() if value is not None)
+    metric = training.stop_metric.name
+    _logger.info(
+        "it ends at %s, or after training.patience=%d validations without a better %s",
+        limit,
+        training.patience,
+        metric,
+    )
 
 
 def _initialize(model: Model, task: TrainingTask, vocabularies: Vocabularies) -> None:
@@ -124,8 +164,8 @@ def _origin(task: TrainingTask) -> TrainingTask:
     return type(task)(run, load_config(run.config))
 
 
-def _prepare_on_all_ranks(task: TrainingTask, ranks: Ranks) -> Prepared:
-    """The encoded text, and the vocabularies of the run, which are learnt if it has none.
+def _prepare_on_all_ranks(run: RunFolder, config: Config, ranks: Ranks) -> tuple[TrainingTask, Prepared]:
+    """The task with its options complete, the encoded text, and the vocabularies, which are learnt if there are none.
 
     The first rank prepares everything and fills the run folder; the others find it in the cache.
 
@@ -134,29 +174,36 @@ def _prepare_on_all_ranks(task: TrainingTask, ranks: Ranks) -> Prepared:
     """
     made: list[Prepared] = []
 
-    def first() -> str:
-        made.append(_prepare_run_folder(task))
-        return made[0].sha256
+    def first() -> tuple[Config, str]:
+        task, prepared = _prepare_run_folder(run, config)
+        made.append(prepared)
+        return task.config, prepared.sha256
 
-    sha256 = ranks.from_first(first)
-    prepared = made[0] if ranks.is_first else _prepare_text(task.config, task.load_vocabularies())
+    config, sha256 = ranks.from_first(first)
+    task = TASKS[config.task](run, config)
+    prepared = made[0] if ranks.is_first else _encode(config, None, task.load_vocabularies())
     if prepared.sha256 != sha256:
         raise RunError("this machine reads other text than the first rank: give all of them the same files")
-    return prepared
+    return task, prepared
 
 
-def _prepare_run_folder(task: TrainingTask) -> Prepared:
-    """Prepare the text, and save in a new run folder what `evaluate` and `translate` will need of it.
+def _prepare_run_folder(run: RunFolder, config: Config) -> tuple[TrainingTask, Prepared]:
+    """Prepare the text, fit the options to it, and save in a new run folder what `evaluate` and `translate` will need.
 
     Raises:
         RunError: the text is not the one that the run began with.
     """
-    run, config, given = task.run, task.config, None
+    text = read_text(config.data, config.seed)
+    config, chosen = fitted(config, text.num_train)
+    check_options(config)
+    for note in [*text.notes, *([chosen] if chosen else [])]:
+        _logger.info(note)
+    task, given = TASKS[config.task](run, config), None
     if run.corpus.is_file():
         given = task.load_vocabularies()
     elif config.init_from is not None and config.init_subwords is InitSubwords.old:
         given = _origin(task).load_vocabularies()
-    prepared = _prepare_text(config, given)
+    prepared = _encode(config, text, given)
     for note in prepared.notes:
         _logger.info(note)
     facts: dict[str, str | int] = {"sha256": prepared.sha256, "num_train": prepared.num_train}
@@ -164,18 +211,22 @@ def _prepare_run_folder(task: TrainingTask) -> Prepared:
         before = json.loads(run.corpus.read_text(encoding="utf-8"))
         if before != facts:
             raise RunError(
-                f"run={run.path} was begun with other text ({before['num_train']:,} training pairs then, "
+                f"run={run.path} was begun with other text ({before['num_train']:,} training {task.unit}s then, "
                 f"{facts['num_train']:,} now): give it the same files to go on, or choose another run=DIR"
             )
-        return prepared
+        # Where the run came from stays what it was, whatever that folder is called by now.
+        save_config(dataclasses.replace(config, init_from=load_config(run.config).init_from), run.config)
+        return task, prepared
+    save_config(config, run.config)
     for path, side in zip(task.vocabulary_files(), (prepared.source, prepared.target), strict=True):
         write_bytes(path, side.model)
     for split, pairs in (("dev", prepared.dev), ("test", prepared.test)):
         for path, lines in zip(run.text(split), zip(*pairs, strict=True), strict=True):
             write_lines(path, lines)
     write_json(run.corpus, facts)  # last: if it is there, so are all the others
-    return prepared
+    return task, prepared
 
 
-def _prepare_text(config: Config, given: Vocabularies | None) -> Prepared:
-    return prepare(config.data, config.subwords, seed=config.seed, max_pieces=config.training.max_pieces, given=given)
+def _encode(config: Config, text: CleanText | None, given: Vocabularies | None) -> Prepared:
+    limit = config.training.max_pieces
+    return prepare(config.data, config.subwords, seed=config.seed, max_pieces=limit, given=given, text=text)

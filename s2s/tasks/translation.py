@@ -1,7 +1,6 @@
 """Training a translator: what it is validated on, and how a run is summarized."""
 
 import logging
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from s2s.data.vocabulary.subwords import Subwords
 from s2s.decoding.batch_translator import BatchTranslator
 from s2s.errors import MissingExtraError
 from s2s.evaluation.scores import bleu, corpus_scores, mean_loss_nats
+from s2s.evaluation.systems import translate_shown
 from s2s.models.model import Model
 from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.folder import RunFolder
@@ -32,10 +32,12 @@ _NUM_SAMPLES = 5
 class TranslationTask(TrainingTask):
     """From source to target sentences; validated with the loss, and with BLEU of greedy search."""
 
+    unit = "pair"
     target_vocabulary = Subwords
     target_pieces = "target pieces"
     has_fixed_targets = False
     to_batch = staticmethod(pair_batch)
+    using_command = "translate"
     scoring_command = "evaluate"
 
     def vocabulary_files(self) -> tuple[Path, Path]:
@@ -52,7 +54,8 @@ class TranslationTask(TrainingTask):
         sources, references = [pair.source for pair in dev], [pair.target for pair in dev]
 
         def validate() -> Validation:
-            hypotheses = BatchTranslator([model], source, target, search, device, precision).translate(sources)
+            translator = BatchTranslator([model], source, target, search, device, precision)
+            hypotheses = translate_shown(translator, sources, "validating")
             result = Validation(mean_loss_nats(model, batches, device), {"bleu": bleu(hypotheses, references)})
             if not sys.stderr.isatty():
                 _logger.info("validated: loss %.3f nats, BLEU %.2f", result.loss_nats, result.scores["bleu"])
@@ -64,7 +67,7 @@ class TranslationTask(TrainingTask):
         run, config = self.run, self.config
         translator = BatchTranslator.load(run.path, search=config.search, device=config.device)
         sources, references = [pair.source for pair in test], [pair.target for pair in test]
-        hypotheses = translator.translate(sources)
+        hypotheses = translate_shown(translator, sources, "scoring the test set")
         scores = corpus_scores(hypotheses, references)
         samples = [
             {"source": source, "reference": reference, "translation": hypothesis}
@@ -80,7 +83,6 @@ class TranslationTask(TrainingTask):
         _logger.info("  chrF %.2f  (%s)", scores["chrf"], scores["chrf_signature"])
         self.write_summary({"lines": len(sources), "search": search, **scores}, samples)
         _draw_attention(run, translator, sources)  # last, so that an error in it loses nothing
-        _logger.info("\ntranslate with\n  s2s translate run=%s < IN > OUT", shlex.quote(str(run.path)))
 
 
 def _draw_attention(run: RunFolder, translator: BatchTranslator, sources: list[str]) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from s2s.config.training import MEASURES_OF, Config
 from s2s.data.batching import pair_batch
@@ -22,6 +21,7 @@ from s2s.models.model import Model, perplexity
 from s2s.runs.checkpoint import checkpoint_path, checkpoints, model_tensors, save_checkpoint, weights_path, with_prefix
 from s2s.runs.folder import RunFolder
 from s2s.runs.metrics import append_metrics, truncate_metrics
+from s2s.training.display import TrainingDisplay
 from s2s.training.optim import WeightAverage, build_optimizer, clipped_step, learning_rate
 from s2s.training.parallel_loss import ParallelLoss
 from s2s.training.progress import Progress, Validation
@@ -77,6 +77,7 @@ class Trainer:
         self._window = torch.zeros(2, dtype=torch.float64, device=device)  # nats and tokens of this rank
         self._bad = torch.zeros(2, device=device)  # bad steps in a row, and in all
         self._events: EventWriter | None = None
+        self._display: TrainingDisplay | None = None
         self._clock_s = time.perf_counter()
 
     def run(self) -> str:
@@ -88,17 +89,16 @@ class Trainer:
         """
         training, progress = self.config.training, self.progress
         self._clock_s = time.perf_counter()
-        with deferred_signals() as received, self._progress_bar() as bar, self._event_writer() as self._events:
+        with deferred_signals() as received, self._shown() as self._display, self._event_writer() as self._events:
             for update in self.updates.starting_at(progress.epoch, progress.position):
                 self.step(update)
-                bar.update()
+                self._display.step()
                 if not self._is_sync_due():
                     continue
                 self._count_bad_steps()
                 stop_signal = self._synchronize(received)
                 if self._is_due(training.log_every):
-                    bar.set_postfix_str(self._log())
-                    bar.total = self._expected_steps()
+                    self._display.logged(self._log())
                 reason = self.reason_to_end()
                 if self._is_due(training.validate_every) or reason:
                     self._validate_and_keep_best()
@@ -256,6 +256,8 @@ class Trainer:
         self._write_metrics(
             kind="dev", loss_nats=result.loss_nats, perplexity=perplexity(result.loss_nats), **result.scores
         )
+        if self._display is not None:
+            self._display.validated(result)
 
     def _log(self) -> str:
         """Write a line of training metrics; returns a short form for the progress bar."""
@@ -330,20 +332,10 @@ class Trainer:
             truncate_metrics(run.metrics, self.progress.step)
         return newest is not None
 
-    def _expected_steps(self) -> int:
-        """Steps that the limits allow at the present speed."""
-        training, progress = self.config.training, self.progress
-        if training.max_minutes is None:
-            return training.max_steps
-        return min(training.max_steps, math.ceil(progress.step * 60 * training.max_minutes / progress.elapsed_s))
-
-    def _progress_bar(self) -> "tqdm[Any]":
-        """Step, loss, speed and time left; silent when stderr is not a terminal."""
-        return tqdm(
-            total=self.config.training.max_steps if self.config.training.max_minutes is None else None,  # see `run`
-            initial=self.progress.step,
-            desc="training",
-            unit="step",
-            dynamic_ncols=True,
-            disable=None if self.ranks.is_first else True,
+    def _shown(self) -> TrainingDisplay:
+        max_epochs, steps_of_epochs = self.config.training.max_epochs, None
+        if max_epochs is not None:
+            steps_of_epochs = max_epochs * self.updates.num_in_epoch
+        return TrainingDisplay(
+            self.config, self.progress, self.run_folder, steps_of_epochs, is_shown=self.ranks.is_first
         )

@@ -24,3 +24,20 @@ def deferred_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def interruptible(when: str) -> Iterator[None]:
+    """A block in which SIGINT and SIGTERM end the command at once, with a message that says what is kept.
+
+    Args:
+        when: the signal comes, and what is kept then.
+
+    Raises:
+        Interrupted: a signal came.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted) as error:
+        number = error.exit_code - 128 if isinstance(error, Interrupted) else signal.SIGINT
+        raise Interrupted(number, f"interrupted {when}; the same command goes on") from error

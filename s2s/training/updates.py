@@ -1,5 +1,6 @@
 """The batches of each update of the weights: this rank's share of them, prefetched where a GPU waits for them."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +84,11 @@ class Updates:
     ranks: Ranks
     device: torch.device
 
+    @property
+    def num_in_epoch(self) -> int:
+        """Updates in an epoch; another one may have a few more or less, since batches are made anew."""
+        return math.ceil(len(self._batches(0)) / self.accumulate)
+
     def starting_at(self, epoch: int, position: int) -> Iterator[Update]:
         """Updates without end, from a batch of an epoch on."""
         updates = self._read(epoch, position)
@@ -90,14 +96,7 @@ class Updates:
 
     def _read(self, epoch: int, position: int) -> Iterator[Update]:
         while True:
-            batches = batch_indices(
-                self.source.lengths,
-                self.target.lengths,
-                batch_tokens=self.batch_tokens,
-                seed=self.seed,
-                epoch=epoch,
-                batch_size=self.batch_size,
-            )
+            batches = self._batches(epoch)
             while position < len(batches):
                 end = min(position + self.accumulate, len(batches))
                 shares = [self._share(batches[index], epoch, index) for index in range(position, end)]
@@ -109,6 +108,16 @@ class Updates:
                 parts, is_counted, num_tokens = zip(*shares, strict=True)
                 yield Update(parts, is_counted, sum(num_tokens), epoch + is_over, 0 if is_over else end)
             epoch, position = epoch + 1, 0
+
+    def _batches(self, epoch: int) -> Sequence[Indices]:
+        return batch_indices(
+            self.source.lengths,
+            self.target.lengths,
+            batch_tokens=self.batch_tokens,
+            seed=self.seed,
+            epoch=epoch,
+            batch_size=self.batch_size,
+        )
 
     def _share(self, indices: Indices, epoch: int, index: int) -> tuple[Batch, bool, int]:
         """This rank's share of a batch, whether it counts, and the number of target tokens of the whole batch."""

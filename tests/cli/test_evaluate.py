@@ -59,7 +59,7 @@ def test_runs_are_compared_to_the_first(
     for number, path in enumerate(runs, start=1):
         assert len(read_lines(tmp_path / f"{number}-{path.name}" / "test.source.greedy.txt")) == 15
     assert "p, randomization" in caplog.text
-    assert "BLEU of lower-cased, tokenised text" in caplog.text
+    assert "BLEU without regard to case" in caplog.text
 
 
 def test_the_seed_and_the_place_of_translations(runs: list[Path], call_command: Caller) -> None:

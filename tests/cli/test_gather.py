@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,24 @@ def test_scores_that_cannot_be_compared(runs: Path, call_command: Caller, caplog
     assert call_command("gather", f"run={runs}").code == 0
     assert "the scores of bleu differ in signature" in caplog.text
     assert "the scores of chrf" not in caplog.text
+
+
+def test_weights_alone_are_not_unfinished(
+    tiny_run: Path, tmp_path: Path, call_command: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An averaged run, and one that was exported, has no training to be finished."""
+    caplog.set_level("INFO")
+    for name in ("averaged", "exported"):
+        shutil.copytree(
+            tiny_run, tmp_path / name, ignore=shutil.ignore_patterns("metrics.jsonl", "last", "summary.json")
+        )
+    (tmp_path / "exported" / "corpus.json").unlink()
+    write_run(tmp_path / "begun", None, seed=1, hidden=24)
+    ended = call_command("gather", f"runs={tmp_path}")
+    assert ended.code == 0, ended.err
+    unfinished = [text for text in caplog.messages if text.startswith("unfinished")]
+    assert unfinished == [f"unfinished: {tmp_path / 'begun'}, at step 8"]
+    assert caplog.text.count("which holds weights alone") == 2
 
 
 def test_mistakes(tmp_path: Path, call_command: Caller) -> None:

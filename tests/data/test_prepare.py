@@ -13,7 +13,7 @@ from s2s.config.data import Corpus, DataConfig, SubwordKind, SubwordsConfig
 from s2s.data import encode
 from s2s.data import prepare as prepare_module
 from s2s.data.encode import encode_text
-from s2s.data.prepare import Prepared, prepare
+from s2s.data.prepare import Prepared, prepare, read_text
 from s2s.data.text import corpus_reader
 from s2s.data.text.clean_text import CleanText, write_clean_text
 from s2s.data.text.parallel_text import Pair
@@ -61,8 +61,9 @@ def config(tmp_path: Path) -> DataConfig:
 
 def test_prepared_data_on_paper(config: DataConfig) -> None:
     found = prepare(config, PIECES, seed=1, max_pieces=40)
-    assert found.notes[0] == "kept 62 of 64 pairs (dropped: 1 empty, 0 too long, 0 length ratio, 1 duplicates)"
-    assert found.notes[1] == "cut 7 pairs for dev and 5 pairs for test out of the 62 training pairs, by seed 1"
+    notes = read_text(config, 1).notes
+    assert notes[0] == "kept 62 of 64 pairs (dropped: 1 empty, 0 too long, 0 length ratio, 1 duplicates)"
+    assert notes[1] == "cut 7 pairs for dev and 5 pairs for test out of the 62 training pairs, by seed 1"
     assert found.notes[-1] == LEFT_OUT
     assert (found.num_train, len(found.train_source), len(found.train_target)) == (50, 49, 49)
     assert found.source is found.target

@@ -52,7 +52,7 @@ def test_a_plain_table() -> None:
         "BLEU  of bleu",
         "chrF  of chrf",
         "TER   of ter",
-        "BLEU of lower-cased, tokenised text, which is another score: runs/a 31.00, runs/long-name 30.00",
+        "BLEU without regard to case, for papers that score so; never beside BLEU: runs/a 31.00, runs/long-name 30.00",
         "      of lower-cased bleu",
     ]
 

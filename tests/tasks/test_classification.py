@@ -95,7 +95,7 @@ def test_long_texts_are_cut_and_not_left_out(tmp_path: Path, caplog: pytest.LogC
     options.append("subwords.kind=word")
     train(compose("train", *options))
     assert "learning subwords from 179 texts" in caplog.messages
-    assert "kept 199 of 199 pairs (dropped: 0 empty, 0 duplicates)" in caplog.messages
+    assert "kept 199 of 199 texts (dropped: 0 empty, 0 duplicates)" in caplog.messages
     assert json.loads((tmp_path / "run" / "corpus.json").read_text())["num_train"] == 179
     kept = [(tmp_path / "run" / "text" / f"{split}.source").read_text().splitlines() for split in ("dev", "test")]
     num_dev, num_test = (sum(len(line.split()) > 9 for line in lines) for lines in kept)

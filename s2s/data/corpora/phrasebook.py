@@ -59,5 +59,7 @@ def build_reader(config: DataConfig, seed: int) -> Phrasebook:
     languages = config.source_language, config.target_language
     if languages not in (("ko", "en"), ("en", "ko")):
         raise DataError(f"data=phrasebook is Korean and English (ko, en), not {'-'.join(languages)}")
+    assert config.dev_pairs is not None  # null is for files, as the check of the options ensures
+    assert config.test_pairs is not None
     sizes = {Split.train: config.train_pairs, Split.dev: config.dev_pairs, Split.test: config.test_pairs}
     return Phrasebook(sizes, seed, is_reversed=config.source_language == "en")

@@ -32,7 +32,7 @@ from s2s.data.text.cleaning import (
 )
 from s2s.data.text.corpus_reader import CorpusReader
 from s2s.data.text.parallel_text import Pair
-from s2s.data.text.splits import DEV, TEST, TRAIN, Splits, choose_splits, rank_sources
+from s2s.data.text.splits import DEV, TEST, TRAIN, Splits, choose_splits, fitting_size, rank_sources
 from s2s.errors import DataError
 from s2s.files import write_bytes
 from s2s.workers import Workers
@@ -77,14 +77,20 @@ class CleanText:
 
 
 def write_clean_text(
-    folder: Path, reader: CorpusReader, rules: CleaningRules | None, cut: Mapping[Split, float], seed: int
+    folder: Path,
+    reader: CorpusReader,
+    rules: CleaningRules | None,
+    cut: Mapping[Split, float | None],
+    seed: int,
+    unit: str = "pair",
 ) -> dict[str, Any]:
     """Read a corpus, clean its training pairs, and cut dev and test out of them where they are not given.
 
     Args:
         rules: None: the pairs stay as they are.
-        cut: how many training pairs become dev or test; below 1, which share of them.
+        cut: how many training pairs become dev or test; below 1, which share of them; None: what fits their number.
         seed: by which these are chosen.
+        unit: what a pair is called in messages.
 
     Returns:
         Facts for `CleanText.open`.
@@ -93,11 +99,11 @@ def write_clean_text(
         DataError: the corpus cannot be read; nothing is left after cleaning; or it is too small to cut from.
     """
     with Workers() as workers:
-        report, ranks = _clean_train(folder, workers, reader, rules, seed if cut else None)
+        report, ranks = _clean_train(folder, workers, reader, rules, seed if cut else None, unit)
         texts = {split: pack_pairs(reader.read_split(split)) for split in reader.given_splits}
         if not report.num_kept:
             raise DataError(
-                f"no training pair is left after cleaning: {report}; look at the files, or set data.clean=false"
+                f"no training {unit} is left after cleaning: {report}; look at the files, or set data.clean=false"
             )
         notes = [] if rules is None else [str(report)]
         num_train = report.num_kept
@@ -105,8 +111,8 @@ def write_clean_text(
             texts |= _cut_splits(folder, workers, ranks, cut)
             nums = {split.name: texts[split].count(b"\n") // 2 for split in cut}  # two lines a pair
             num_train -= sum(nums.values())
-            parts = [f"{num:,} pairs for {name}" for name, num in nums.items() if num]
-            notes.append(f"cut {' and '.join(parts)} out of the {report.num_kept:,} training pairs, by seed {seed}")
+            parts = [f"{num:,} {unit}s for {name}" for name, num in nums.items() if num]
+            notes.append(f"cut {' and '.join(parts)} out of the {report.num_kept:,} training {unit}s, by seed {seed}")
     for split, text in texts.items():
         write_bytes(folder / split.name, text)
     return {"num_train": num_train, "cut": [split.name for split in cut], "notes": notes}
@@ -152,16 +158,16 @@ def _check_chunk(reader: CorpusReader, rules: CleaningRules | None, seed: int | 
 
 
 def _clean_train(
-    folder: Path, workers: Workers, reader: CorpusReader, rules: CleaningRules | None, seed: int | None
+    folder: Path, workers: Workers, reader: CorpusReader, rules: CleaningRules | None, seed: int | None, unit: str
 ) -> tuple[CleaningReport, list[Hashes]]:
     """Write the training pairs that are kept; returns their ranks, chunk by chunk, if there is a seed to rank by."""
     chunks = workers.in_order(partial(_check_chunk, reader, rules, seed), reader.chunks())
     if reader.num_distinct is not None:
         distinct = first_distinct(((chunk.hashes_N, chunk) for chunk in chunks), reader.num_distinct)
         chunks = (chunk.select(is_chosen_N) for is_chosen_N, chunk in distinct)
-    report = CleaningReport() if rules is None else CleaningReport(rules.reasons)
+    report = CleaningReport(unit=unit) if rules is None else CleaningReport(rules.reasons, unit=unit)
     all_ranks, seen = [], HashSet()
-    with tqdm(desc="reading", unit="pair", unit_scale=True, leave=False, disable=None) as bar:
+    with tqdm(desc="reading", unit=unit, unit_scale=True, leave=False, disable=None) as bar:
         for number, chunk in enumerate(chunks):
             if rules is not None and reader.num_distinct is None:
                 drop_duplicates(chunk.reasons_N, chunk.hashes_N, seen)
@@ -179,16 +185,23 @@ def _clean_train(
 
 
 def _cut_splits(
-    folder: Path, workers: Workers, ranks: Sequence[Hashes], cut: Mapping[Split, float]
+    folder: Path, workers: Workers, ranks: Sequence[Hashes], cut: Mapping[Split, float | None]
 ) -> dict[Split, bytes]:
     """Take dev and test out of the training chunks; returns their text."""
     ranks_N = np.concatenate(ranks)
-    nums = {split: int(size) if size >= 1 else max(1, round(size * len(ranks_N))) for split, size in cut.items()}
+    nums = {split: _num_to_cut(size, len(ranks_N)) for split, size in cut.items()}
     splits_N = choose_splits(ranks_N, nums.get(Split.dev, 0), nums.get(Split.test, 0))
     splits_by_chunk = np.split(splits_N, np.cumsum([len(some) for some in ranks])[:-1])
     tasks = [task for task in zip(_chunk_files(folder), splits_by_chunk, strict=True) if task[1].any()]
     parts = list(workers.in_order(_cut_chunk, tasks))
     return {split: b"".join(part[split] for part in parts) for split in cut}
+
+
+def _num_to_cut(size: float | None, num_pairs: int) -> int:
+    """How many of so many pairs are cut, for a size as in `write_clean_text`."""
+    if size is None:
+        return fitting_size(num_pairs)
+    return int(size) if size >= 1 else max(1, round(size * num_pairs))
 
 
 def _cut_chunk(task: tuple[Path, Splits]) -> dict[Split, bytes]:

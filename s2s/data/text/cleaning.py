@@ -125,11 +125,13 @@ class CleaningReport:
 
     Attributes:
         reasons: those for which a pair could be dropped.
+        unit: what a pair is called.
     """
 
     reasons: Sequence[DropReason] = tuple(DropReason)
     num_kept: int = 0
     num_dropped: Counter[DropReason] = field(default_factory=Counter)
+    unit: str = "pair"
 
     def add(self, reasons_N: Reasons) -> None:
         """Count the pairs of a chunk."""
@@ -145,7 +147,7 @@ class CleaningReport:
         dropped = ", ".join(
             f"{self.num_dropped[reason]:,} {reason.name.lower().replace('_', ' ')}" for reason in self.reasons
         )
-        return f"kept {self.num_kept:,} of {self.num_total:,} pairs (dropped: {dropped})"
+        return f"kept {self.num_kept:,} of {self.num_total:,} {self.unit}s (dropped: {dropped})"
 
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -210,7 +210,8 @@ def read_chunks(
             "line i of one belongs to line i of the other"
         )
     if counts[0] == 0:
-        raise DataError(f"expected a corpus, found no line in {paths[0]} and {paths[1]}; check the paths")
+        names = " and ".join(dict.fromkeys(map(str, paths)))
+        raise DataError(f"expected a corpus, but there is no line of text in {names}; check the paths")
 
 
 def _split_at_tabs(path: Path, sha256: str | None) -> Iterator[tuple[bytes, bytes]]:

@@ -21,6 +21,11 @@ def rank_sources(pairs: Sequence[Pair], seed: int) -> Hashes:
     return np.array([hash64(f"{seed}\n{normalize_spaces(pair.source)}") for pair in pairs], dtype=np.uint64)
 
 
+def fitting_size(num_pairs: int) -> int:
+    """Pairs of a dev or test set that fits a corpus: a twentieth of it, 1,000 at most, and 50 if that is a tenth."""
+    return max(1, min(1000, max(round(num_pairs / 20), min(50, num_pairs // 10))))
+
+
 def choose_splits(ranks_N: Hashes, num_dev: int, num_test: int) -> Splits:
     """Choose the pairs of dev and test by the ranks of their sources.
 

@@ -1,9 +1,13 @@
 """Vocabularies learnt from training text: subwords of both sides, or of texts, whose labels are the other side."""
 
 import logging
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
+
+from tqdm import tqdm
 
 from s2s.config.data import SubwordsConfig
 from s2s.data.text.clean_text import CleanText, unpack_sides
@@ -13,6 +17,7 @@ from s2s.errors import DataError, RunError
 from s2s.files import write_bytes
 
 _logger = logging.getLogger(__name__)
+_TICK_S = 0.5
 Sides = tuple[Sequence[str], Sequence[str]]
 """Sources and targets of a chunk."""
 Vocabularies = tuple[Subwords, Subwords | Labels]
@@ -35,14 +40,37 @@ def learn_vocabularies(folder: Path, text: CleanText, config: SubwordsConfig, is
     _logger.info("learning subwords from %s %s", f"{text.num_train:,}", "texts" if is_labelled else "pairs")
     chunks = (unpack_sides(path.read_bytes()) for path in text.chunks)
     target: Subwords | Labels
-    if is_labelled:
-        cut_labels = {pair.target for split in text.cut for pair in text.held_out[split]}
-        source, target, notes = learn_labelled(config, chunks, text.num_train, cut_labels)
-    else:
-        source, target, notes = learn_subwords(config, chunks, text.num_train)
+    with _clock("learning subwords"):
+        if is_labelled:
+            cut_labels = {pair.target for split in text.cut for pair in text.held_out[split]}
+            source, target, notes = learn_labelled(config, chunks, text.num_train, cut_labels)
+        else:
+            source, target, notes = learn_subwords(config, chunks, text.num_train)
     write_bytes(folder / "source", source.model)
     write_bytes(folder / "target", target.model)
     return {"notes": notes}
+
+
+@contextmanager
+def _clock(title: str) -> Iterator[None]:
+    """Show the time that a block takes, where stderr is a terminal: sentencepiece says nothing while it learns."""
+    with tqdm(desc=title, bar_format="{desc}: {elapsed}", leave=False, disable=None) as bar:
+        if bar.disable:
+            yield
+            return
+        is_over = Event()
+
+        def tick() -> None:
+            while not is_over.wait(_TICK_S):
+                bar.refresh()
+
+        ticking = Thread(target=tick, daemon=True)
+        ticking.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            ticking.join()
 
 
 def load_learnt(folder: Path, is_labelled: bool, is_shared: bool) -> Vocabularies:

@@ -180,7 +180,7 @@ def read_line_by_line(source: Path, target: Path) -> list[Pair]:
             "line i of one belongs to line i of the other"
         )
     if not pairs:
-        raise DataError(f"expected a corpus, found no line in {source} and {target}; check the paths")
+        raise DataError(f"expected a corpus, but there is no line of text in {source} and {target}; check the paths")
     return [Pair(source, target) for source, target in pairs]
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from s2s.data.text.cleaning import hash64, normalize_spaces
 from s2s.data.text.parallel_text import Pair
-from s2s.data.text.splits import DEV, TEST, TRAIN, choose_splits, rank_sources
+from s2s.data.text.splits import DEV, TEST, TRAIN, choose_splits, fitting_size, rank_sources
 from s2s.errors import DataError
 
 TEXTS = st.text(st.sampled_from("ab가 \t\u2028"), max_size=9)
@@ -96,6 +96,15 @@ def test_a_source_in_two_spellings_of_its_spaces_is_one_source() -> None:
     for seed in range(9):
         train, dev, _ = split(pairs, 1, 0, seed)
         assert (train, dev) == (pairs[:2], pairs[2:])
+
+
+@pytest.mark.parametrize(
+    ("num_pairs", "size"),
+    [(1, 1), (3, 1), (100, 10), (400, 40), (600, 50), (1_000, 50), (2_000, 100), (20_000, 1_000), (1_000_000, 1_000)],
+)
+def test_a_size_that_fits(num_pairs: int, size: int) -> None:
+    """A twentieth, at most 1,000; where that is less than 50, up to a tenth."""
+    assert fitting_size(num_pairs) == size
 
 
 @pytest.mark.parametrize("num_pairs", [0, 1, 5])

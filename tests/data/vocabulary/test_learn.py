@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from s2s.config.data import SubwordKind, SubwordsConfig
@@ -6,6 +8,7 @@ from s2s.data.vocabulary import learn
 from s2s.data.vocabulary.subwords import Subwords
 from s2s.errors import DataError
 from small_corpora import PAIRS
+from terminals import Terminal
 
 
 def learnt(config: SubwordsConfig, pairs: list[Pair]) -> tuple[Subwords, Subwords, list[str]]:
@@ -44,3 +47,20 @@ def test_both_sides_tell_of_a_smaller_vocabulary(kind: SubwordKind) -> None:
 def test_too_little_text_is_an_error() -> None:
     with pytest.raises(DataError, match="sentencepiece cannot learn pieces"):
         learnt(SubwordsConfig(), [Pair("", "")])
+
+
+def test_a_terminal_shows_the_time_that_learning_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """sentencepiece does all in one call, so that a thread has to show it."""
+    monkeypatch.setattr(learn, "_TICK_S", 0.01)
+    with learn._clock("learning subwords"):
+        pass
+    assert capsys.readouterr().err == ""
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with learn._clock("learning subwords"):
+        until_s = time.monotonic() + 10
+        while terminal.getvalue().count("learning subwords: 00:00") < 3 and time.monotonic() < until_s:
+            time.sleep(0.01)
+    assert terminal.getvalue().count("learning subwords: 00:0") >= 3

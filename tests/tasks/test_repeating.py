@@ -1,0 +1,66 @@
+"""The command that repeats a run."""
+
+import dataclasses
+import shlex
+from pathlib import Path
+
+import pytest
+
+from processes import losses
+from s2s.config.fitting import fitted
+from s2s.config.options import flatten
+from s2s.config.training import Config, Precision
+from s2s.tasks.repeating import repeating_command
+from s2s.tasks.train_run import train
+from tiny_runs import TINY, compose, file_options
+
+CHOSEN = {"run", "device", "precision", "training.max_steps", "training.max_minutes", "optim.decay_steps"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["data=phrasebook"],
+        ["data=multi30k", "experiment=baseline", "data.root=some where"],
+        ["data=files", "data.train=[a.ko,b.en]", "training.patience=20", "model=gru", "search.avoid=[one,two]"],
+        ["data=labelled", "data.train=[a]", "optim.label_smoothing=0.1", "experiment=sentiment", "seed=7"],
+        ["data=files", "data.train=[a,b]", "optim=cosine", "training.max_epochs=3", "model.tie=all"],
+    ],
+    ids=" ".join,
+)
+def test_the_command_composes_the_same_options(options: list[str]) -> None:
+    before, _ = fitted(dataclasses.replace(compose("train", *quoted(options)), precision=Precision.bf16), 1000)
+    words = shlex.split(repeating_command(before, 1381))
+    assert words[:2] == ["s2s", "train"]
+    assert words[-1] == f"run={before.run}-again"
+    again: Config = compose("train", *quoted(words[2:]))
+    found, expected = flatten(again), flatten(before)
+    assert {name: value for name, value in found.items() if name not in CHOSEN} == {
+        name: value for name, value in expected.items() if name not in CHOSEN
+    }
+    assert (again.precision, again.training.max_steps, again.training.max_minutes) == (Precision.bf16, 1381, None)
+    assert again.optim.decay_steps == before.optim.decay_steps
+
+
+def quoted(words: list[str]) -> list[str]:
+    """For Hydra's own grammar, which wants quotes around spaces and brackets around lists."""
+    result = []
+    for word in words:
+        name, _, value = word.partition("=")
+        if name in ("data.train", "search.avoid") and not value.startswith("["):
+            value = f"[{value}]"
+        result.append(f'{name}="{value}"' if " " in value else f"{name}={value}")
+    return result
+
+
+@pytest.mark.slow
+def test_a_run_that_the_clock_ended_is_repeated(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    options = [*file_options(tmp_path / "corpus"), *TINY, "optim=cosine", "optim.decay_steps=900"]
+    options = [option for option in options if not option.startswith("precision")]
+    train(compose("train", *options, f"run={tmp_path / 'run'}", "training.max_minutes=0.02"))
+    [message] = [text for text in caplog.messages if text.startswith("\nrepeat")]
+    command = shlex.split(message.splitlines()[2])
+    assert "training.max_minutes=null" in command
+    train(compose("train", *quoted(command[2:])))
+    assert losses(tmp_path / "run-again") == losses(tmp_path / "run")
