@@ -63,4 +63,12 @@ def average(config: AverageConfig) -> None:
     _logger.info("\n%s with\n  s2s %s run=%s", command, command, shlex.quote(str(output)))
 
 
-COMMAND = Command(average, AverageConfig, bare=("run",))
+COMMAND = Command(
+    average,
+    AverageConfig,
+    bare=("run",),
+    examples=(
+        "runs/demo output=runs/demo-average",
+        "runs/demo output=runs/demo-average last=3",
+    ),
+)

@@ -123,4 +123,12 @@ def _size_mb(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
-COMMAND = Command(export, ExportConfig, bare=("run",))
+COMMAND = Command(
+    export,
+    ExportConfig,
+    bare=("run",),
+    examples=(
+        "runs/demo output=demo",
+        "runs/demo output=demo-onnx format=onnx",
+    ),
+)
