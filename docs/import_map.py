@@ -23,6 +23,7 @@ ORDER = [
     "text_tables",
     "workers",
     "config",
+    "openmp",
     "device",
     "distributed",
     "data",
@@ -34,6 +35,7 @@ ORDER = [
     "analysis",
     "tasks",
     "cli",
+    "api",
     "__main__",
 ]
 """Folders and single files in the order of reading; each imports only from those before it, and from itself."""

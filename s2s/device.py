@@ -14,12 +14,19 @@ import torch
 from s2s.config.decoding import DecodingPrecision
 from s2s.config.training import Device, Precision
 from s2s.errors import ConfigError
+from s2s.openmp import watch_load
 
 _logger = logging.getLogger(__name__)
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is Arm's
 INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 _CPU_INFO = Path("/proc/cpuinfo")
 _CPU = torch.device("cpu")
+_KERNEL_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+"""Where oneDNN, and torch's layer above it, are told how many compiled kernels to keep: each of them 1,024 by default.
+
+A kernel serves one shape of batch and takes some 300 kB, so that training, whose shapes hardly ever come back, grew by
+1 MB a step, to 2 GB. Both are read when the first kernel is compiled."""
+_KEPT_KERNELS = "16"
 _PROBE_SIZE = 512
 _PROBE_ROUNDS = 15
 _MIN_SPEEDUP = 1.3
@@ -27,18 +34,20 @@ _MIN_SPEEDUP = 1.3
 
 
 def choose_device(device: Device) -> torch.device:
-    """CUDA where there is one and `cpu` was not asked for.
+    """CUDA where there is one and `cpu` was not asked for; what torch's threads and caches do on a CPU is set here.
 
     Raises:
         ConfigError: `cuda` was asked for and there is none.
     """
     if device is Device.cuda and not torch.cuda.is_available():
         raise ConfigError("device=cuda: torch sees no CUDA device; use device=cpu, or install a CUDA build of torch")
-    # oneDNN keeps what it compiled for each of the last 1,024 shapes of batches, which came to 2 GB after an epoch.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-    if device is not Device.cpu and torch.cuda.is_available():
-        torch.set_float32_matmul_precision("high")  # TF32: fp32 products on tensor cores, inputs rounded to 10 bits
-    return torch.device("cpu" if device is Device.cpu or not torch.cuda.is_available() else "cuda")
+    if device is Device.cpu or not torch.cuda.is_available():
+        for cache in _KERNEL_CACHES:
+            os.environ.setdefault(cache, _KEPT_KERNELS)
+        watch_load()
+        return _CPU
+    torch.set_float32_matmul_precision("high")  # TF32: fp32 products on tensor cores, inputs rounded to 10 bits
+    return torch.device("cuda")
 
 
 def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:

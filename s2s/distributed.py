@@ -81,9 +81,19 @@ class Ranks:
         return message[0]  # type: ignore[no-any-return]
 
 
-def local_rank() -> int:
-    """The number of this process among those of its machine, which is the number of its GPU."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
+def take_gpu() -> None:
+    """Compute on the GPU whose number is that of this process among those of its machine.
+
+    Raises:
+        TrainingError: there are fewer GPUs.
+    """
+    number, num_gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= num_gpus:
+        raise TrainingError(
+            f"expected a GPU for each process of this machine, and there are {num_gpus}: start torchrun with "
+            f"--nproc-per-node={num_gpus}, or give device=cpu"
+        )
+    torch.cuda.set_device(number)
 
 
 @contextmanager
@@ -95,14 +105,15 @@ def connected(device: torch.device, timeout: datetime.timedelta = _TIMEOUT) -> I
         timeout: after which a rank that does not answer counts as lost.
 
     Raises:
-        TrainingError: another rank was lost.
+        TrainingError: another rank was lost, or there are fewer GPUs than ranks.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         yield Ranks()
         return
     if device.type == "cuda":
-        torch.cuda.set_device(local_rank())
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timeout)
+        take_gpu()
+    own = torch.device("cuda", torch.cuda.current_device()) if device.type == "cuda" else None
+    dist.init_process_group("gloo" if own is None else "nccl", timeout=timeout, device_id=own)
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size())
         dist.barrier()  # a rank that leaves early looks to the others like one that was lost

@@ -16,6 +16,12 @@ from tiny_runs import LEARNS, TINY, compose, file_options, labelled_options
 torch.set_num_threads(1)  # a process for each core runs the tests: more threads would fight for them
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests of a GPU run where there is one."""
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        pytest.skip("torch sees no CUDA device")
+
+
 @pytest.fixture
 def call_command(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Iterator[Caller]:
     """Run a command in this process: what matters is how it ends, and starting Python takes seconds."""

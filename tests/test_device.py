@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,7 +9,7 @@ import torch
 
 from s2s import device as module
 from s2s.config.training import Device, Precision
-from s2s.device import autocast, choose_device, choose_precision, matrix_rate
+from s2s.device import BF16_FLAGS, autocast, choose_device, choose_precision, cpu_has, matrix_rate
 from s2s.errors import ConfigError
 
 CPU = torch.device("cpu")
@@ -53,6 +56,46 @@ def test_with_a_gpu_auto_is_cuda() -> None:
     assert choose_device(Device.cuda) == CUDA
     assert torch.get_float32_matmul_precision() == "high"  # TF32
     assert choose_device(Device.cpu) == CPU
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_few_compiled_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LRU_CACHE_CAPACITY", "5")
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "to be removed again")
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+    choose_device(Device.cpu)
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "16"
+    assert os.environ["LRU_CACHE_CAPACITY"] == "5"  # what the user says
+
+
+PRODUCTS = """
+import torch
+from pathlib import Path
+from s2s.config.training import Device
+from s2s.device import choose_device
+
+def own_mb():
+    return int(Path("/proc/self/smaps_rollup").read_text().split("Anonymous:")[1].split()[0]) / 1e3
+
+choose_device(Device.cpu)
+right = torch.ones(256, 512, dtype=torch.bfloat16)
+sizes = []
+for num_rows in range(1, 602):
+    torch.ones(num_rows, 256, dtype=torch.bfloat16) @ right
+    if num_rows in (301, 601):
+        sizes.append(own_mb())
+print(sizes[1] - sizes[0])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not cpu_has(BF16_FLAGS) or not Path("/proc/self/smaps_rollup").exists(),
+    reason="the processor has no bf16, or the system does not tell what memory a process has",
+)
+def test_memory_does_not_grow_with_the_number_of_shapes() -> None:
+    ended = subprocess.run([sys.executable, "-c", PRODUCTS], capture_output=True, check=True, timeout=300)
+    assert float(ended.stdout) < 20
 
 
 @pytest.mark.usefixtures("no_gpu")

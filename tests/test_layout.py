@@ -6,7 +6,6 @@ import enum
 import importlib
 import pkgutil
 import re
-import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -81,24 +80,17 @@ def test_no_imports_go_in_a_circle() -> None:
     tuple(TopologicalSorter(imported).static_order())  # raises CycleError, which names the circle
 
 
-def test_the_command_line_is_imported_by_nobody() -> None:
+def test_the_command_line_is_imported_only_to_put_options_together() -> None:
+    """Training from Python takes the options of `s2s train`, composed where the command composes them."""
     importers = [place(path) for path in MODULES if any(name.startswith("s2s.cli") for name in imports(parsed(path)))]
-    assert all(name.startswith("s2s/cli/") or name == "s2s/__main__.py" for name in importers)
-
-
-@pytest.mark.parametrize("name", LINE_OF)
-def test_a_command_imports_its_options_only(name: str) -> None:
-    """What it runs, and PyTorch with it, is imported when it runs: --help and mistakes are answered at once."""
-    tree = parsed(PACKAGE / "cli" / f"{name}.py")
-    imported = [
-        each
-        for statement in run_when_imported(tree)
-        if isinstance(statement, ast.Import | ast.ImportFrom)
-        for each in imports(statement)
-        if each.split(".")[0] not in sys.stdlib_module_names
-    ]
-    allowed = ("s2s.cli.commands", "s2s.config.", "s2s.errors")
-    assert [each for each in imported if not each.startswith(allowed)] == []
+    others = [name for name in importers if not name.startswith("s2s/cli/")]
+    assert others == ["s2s/__main__.py", "s2s/api/training.py"]
+    imported = imported_modules(PACKAGE / "api" / "training.py")
+    assert {name for name in imported if name.startswith("s2s.cli")} == {
+        "s2s.cli.composition",
+        "s2s.cli.option_table",
+        "s2s.cli.train",
+    }
 
 
 @pytest.mark.parametrize("library", ONLY_IN)
@@ -106,6 +98,15 @@ def test_some_libraries_have_one_home(library: str) -> None:
     users = [place(path) for path in MODULES if any(name.split(".")[0] == library for name in imports(parsed(path)))]
     assert users, f"nobody uses {library}"
     assert [user for user in users if not any(user.startswith(home) for home in ONLY_IN[library])] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_what_is_private_to_torch_has_one_home(path: Path) -> None:
+    names = {ast.unparse(node) for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)}
+    private = [
+        name for name in names if name.startswith("torch.ops.") or re.match(r"torch\.([a-z]+\.)*_[a-zA-Z]", name)
+    ]
+    assert private == [] or place(path) == "s2s/decoding/packed_linear.py"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=place)
@@ -151,11 +152,6 @@ def test_every_module_says_what_it_is(path: Path) -> None:
     assert ast.get_docstring(parsed(path))
 
 
-def test_the_public_api() -> None:
-    assert s2s.__all__ == ["LineConstraints", "S2SError", "Translation", "Translator"]
-    assert all(hasattr(s2s, name) for name in s2s.__all__)
-
-
 OPTIONS = [
     importlib.import_module(dotted_name(path))
     for name in ("config", "cli")
@@ -179,9 +175,9 @@ def test_every_option_is_documented(group: type) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
-def test_every_number_has_a_lowest_value(group: type) -> None:
+def test_every_number_has_both_ends_of_its_range(group: type) -> None:
     numbers = [item for item in dataclasses.fields(group) if re.search(r"\b(int|float)\b", str(item.type))]
-    assert [item.name for item in numbers if item.metadata["low"] is None] == []
+    assert [item.name for item in numbers if None in (item.metadata["low"], item.metadata["high"])] == []
 
 
 def test_closed_choices_are_written_in_lower_case() -> None:

@@ -10,6 +10,7 @@ from hydra import initialize_config_module
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict, read_write
 
+from s2s.cli.arguments import overrides_of
 from s2s.cli.commands import command_of
 from s2s.cli.composition import register, typed
 
@@ -44,11 +45,12 @@ def filled(options: Sequence[str], **places: Path) -> list[str]:
     return list(options)
 
 
-def compose(command: str, *overrides: str) -> Any:
-    """The options of a command, checked, as its `main` would see them."""
+def compose(command: str, *arguments: str) -> Any:
+    """The options of a command, checked, as what it runs would see them."""
+    overrides = overrides_of(arguments, command, command_of(command))
     register(command, command_of(command))
     with initialize_config_module("s2s.conf", version_base="1.3"):
-        options = hydra_compose(command, overrides=list(overrides), return_hydra_config=True)
+        options = hydra_compose(command, overrides=overrides, return_hydra_config=True)
     HydraConfig.instance().set_config(options)
     with read_write(options), open_dict(options):
         del options["hydra"]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from s2s.data.vocabulary.subwords import Subwords
 from s2s.data.vocabulary.words import WORD_START, merge_pieces, merge_weights
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.forced_decoding import ForcedDecoder
-from s2s.decoding.translator import Translator
 from s2s.errors import CheckpointError, RunError
 
 END = "</s>"
@@ -42,7 +42,7 @@ class WordAttention:
     weights_JI: NDArray[np.floating[Any]]
 
 
-def check_has_attention(translator: Translator, name: object) -> None:
+def check_has_attention(translator: BatchTranslator, name: object) -> None:
     """Refuse a model without attention; `name` is its run, for the message.
 
     Raises:
@@ -56,7 +56,7 @@ def check_has_attention(translator: Translator, name: object) -> None:
 
 
 def piece_pairs(
-    translator: Translator, sources: Sequence[str], targets: Sequence[str | None], *, first_line: int = 1
+    translator: BatchTranslator, sources: Sequence[str], targets: Sequence[str | None], *, first_line: int = 1
 ) -> list[PiecePair]:
     """Sentences in pieces, each with its translation: the one given, or else (None) the model's own.
 
@@ -84,7 +84,7 @@ def piece_pairs(
 
 
 def attention_of_pairs(
-    translator: Translator, pairs: Sequence[PiecePair], *, has_ends: bool = True, is_merged: bool = True
+    translator: BatchTranslator, pairs: Sequence[PiecePair], *, has_ends: bool = True, is_merged: bool = True
 ) -> list[WordAttention | None]:
     """The attention of each pair, in order; None for one that has a side without words.
 

@@ -23,12 +23,12 @@ from s2s.config.training import Config
 from s2s.data.prepare import prepare, read_text
 from s2s.data.text.parallel_text import Pair, read_pairs
 from s2s.data.vocabulary.subwords import NO_TEXT
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.ensemble import Ensemble, EnsembleState
-from s2s.decoding.packed_model import pack_linear
+from s2s.decoding.packed_linear import pack_linear
 from s2s.decoding.streaming.input_lines import LineBlock
 from s2s.decoding.streaming.line_translator import load_line_translator
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
-from s2s.decoding.translator import Translator
 from s2s.device import choose_decoding_precision, choose_device, matrix_rate, product_rate
 from s2s.errors import ConfigError
 from s2s.files import write_bytes
@@ -158,7 +158,7 @@ class _CountingEnsemble(Ensemble):
         return super().step(token_BK, state)
 
 
-class _CountingTranslator(Translator):
+class _CountingTranslator(BatchTranslator):
     """Counts what its one model computes."""
 
     @cached_property

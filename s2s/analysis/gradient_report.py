@@ -2,14 +2,16 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from s2s.analysis.gradient_study import Measurement
 from s2s.analysis.gradients import Curves, Norms, Quantity
+from s2s.analysis.picture_words import translated
 from s2s.analysis.plots.line_plots import Curve, Dash, Panel
+from s2s.config.pictures import Language
 from s2s.text_tables import table
 
 _logger = logging.getLogger(__name__)
@@ -54,9 +56,17 @@ def log_table(found: list[Measurement]) -> None:
         _logger.info("\n%s\n%s", situation, table(rows))
 
 
-def panels(found: list[Measurement]) -> list[Panel]:
-    """A panel for each situation, for the longest sequences."""
-    colours = {name: index for index, name in enumerate(dict.fromkeys(each.name for each in found))}
+def panels(
+    found: list[Measurement], labels: Sequence[str] | None = None, language: Language = Language.en
+) -> list[Panel]:
+    """A panel for each situation, for the longest sequences.
+
+    Args:
+        labels: of what was measured, in order; None: the names of cells.
+    """
+    names = list(dict.fromkeys(each.name for each in found))
+    colours = {name: index for index, name in enumerate(names)}
+    label_of = dict(zip(names, labels or [name.upper() for name in names], strict=True))
     panels = []
     for situation in dict.fromkeys(each.situation for each in found):
         longest = {each.name: each.by_length[max(each.by_length)] for each in found if each.situation == situation}
@@ -66,10 +76,15 @@ def panels(found: list[Measurement]) -> list[Panel]:
         )
         panels.append(
             Panel(
-                situation,
-                "steps back from the end (pieces)",
-                "norm of the loss's gradient",
-                [line for name, curves in longest.items() for line in _lines(name, curves, colours[name])],
+                next(each.told(language) for each in found if each.situation == situation),
+                translated("steps back from the end (pieces)", language),
+                translated("norm of the loss's gradient", language),
+                [
+                    line
+                    for name, curves in longest.items()
+                    for line in _lines(label_of[name], curves, colours[name], language)
+                ],
+                is_x_from_zero=True,
                 is_y_log=True,
                 y_limits=(max(float(values.min()) / 10, _SMALLEST), min(float(values.max()) * 10, _LARGEST)),
             )
@@ -82,13 +97,13 @@ def lies_upon(clipped_NS: Norms, hidden_NS: Norms) -> bool:
     return float(np.mean(clipped_NS >= _SHOWN_CLIPPED * hidden_NS)) > 0.5
 
 
-def _lines(name: str, curves: Curves, colour: int) -> Iterator[Curve]:
+def _lines(name: str, curves: Curves, colour: int, language: Language) -> Iterator[Curve]:
     for quantity, curve_NS in curves.items():
         if quantity is Quantity.clipped and lies_upon(curve_NS, curves[Quantity.hidden]):
             continue
         median, low, high = np.median(curve_NS, axis=0), curve_NS.min(axis=0), curve_NS.max(axis=0)
         yield Curve(
-            f"{name}: {quantity.value}",
+            f"{name}, {translated(quantity.value, language)}",
             range(len(median)),
             median.tolist(),
             low.tolist(),

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from s2s.analysis.picture_words import translated
+from s2s.config.model import AttentionScore
 from s2s.config.options import flatten
-from s2s.config.training import MEASURES_OF, Task
+from s2s.config.pictures import Language
+from s2s.config.training import MEASURES_OF, Config, Task
 from s2s.errors import RunError
 from s2s.runs.checkpoint import checkpoints, step_of
 from s2s.runs.folder import RunFolder
@@ -20,6 +23,12 @@ _logger = logging.getLogger(__name__)
 _SIGNED = tuple(MEASURES_OF[Task.translate].test)
 MEASURES = (*(name for measures in MEASURES_OF.values() for name in measures.test), "dev_loss_nats", "minutes")
 """All that a run may be measured by, in the order of a table's columns."""
+
+
+_FIRST_TOLD = ["model.cell", "model.attention", "model.layers", "model.hidden_size"]
+_NO_MATTER = ("run", "device", "data.train", "data.dev", "data.test", "data.root", "data.cache", "search.")
+"""Options that say nothing of what a run has learnt, by how their names begin."""
+_MOST_TOLD = 3  # options: a longer name fills a legend
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,56 @@ def short_names(runs: Sequence[RunFolder]) -> list[str]:
     """The names of the folders, or whole paths where two have one name."""
     names = [run.path.resolve().name for run in runs]
     return names if len(set(names)) == len(names) else [str(run.path) for run in runs]
+
+
+def model_name(config: Config) -> str:
+    """What a model is, in a few words: LSTM with dot attention, 2 layers of 256 units."""
+    model = config.model
+    if config.task is Task.classify:
+        kind = f"with {model.pooling.name} pooling"
+    elif model.attention is AttentionScore.none:
+        kind = "without attention"
+    else:
+        kind = f"with {model.attention.name} attention"
+    layers = "1 layer" if model.layers == 1 else f"{model.layers} layers"
+    return f"{model.cell.name.upper()} {kind}, {layers} of {model.hidden_size} units"
+
+
+def run_labels(results: Sequence[RunResult], language: Language = Language.en) -> list[str]:
+    """Short names of runs for a legend, from what differs between them: LSTM, dot attention.
+
+    The names of their folders, where the runs have the same options, or would need more than a few words.
+    """
+    names = [name for name in differing(results) if not name.startswith(_NO_MATTER)]
+    names.sort(key=lambda name: (_FIRST_TOLD.index(name) if name in _FIRST_TOLD else len(_FIRST_TOLD), name == "seed"))
+    labels = [""] * len(results)
+    for number in range(1, min(len(names), _MOST_TOLD) + 1):
+        told = [[_told(name, result.options[name], language) for name in names[:number]] for result in results]
+        labels = [", ".join(parts) for parts in told]
+        if len(set(labels)) == len(labels):
+            return labels
+    return short_names([RunFolder(result.path) for result in results])
+
+
+def _told(name: str, value: Any, language: Language) -> str:
+    """An option and its value as people say it."""
+    match name, value:
+        case "model.cell", str():
+            return value.upper()
+        case "model.attention", "none":
+            return translated("no attention", language)
+        case "model.attention", str():
+            return translated("{score} attention", language).format(score=value)
+        case "model.layers", int():
+            return translated("1 layer" if value == 1 else "{number} layers", language).format(number=value)
+        case "model.hidden_size", int():
+            return translated("{number} units", language).format(number=value)
+        case "seed", int():
+            return translated("seed {number}", language).format(number=value)
+    words = name.rpartition(".")[2].replace("_", " ")
+    if isinstance(value, bool):
+        return words if value else translated("no {words}", language).format(words=words)
+    return f"{words} {'–' if value is None or value == '' else value}"
 
 
 def read_result(run: RunFolder) -> RunResult:

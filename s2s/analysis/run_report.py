@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from s2s.analysis.attention import WordAttention, attention_of_pairs, medium_sentence, piece_pairs
-from s2s.analysis.run_comparison import RunResult, read_result, short_names
+from s2s.analysis.run_comparison import RunResult, read_result, run_labels
 from s2s.config.decoding import ComparisonConfig, SignificanceConfig
-from s2s.decoding.translator import Translator
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.errors import DataError, RunError
 from s2s.evaluation.score_table import ScoredSystem
 from s2s.evaluation.significance import Resampling
@@ -64,15 +64,19 @@ class ReportedText:
     systems: Sequence[ReportedSystem]
 
 
-def read_runs(folders: Sequence[RunFolder]) -> list[ReportedRun]:
+def read_runs(folders: Sequence[RunFolder], labels: Sequence[str] = ()) -> list[ReportedRun]:
     """Read the folders.
+
+    Args:
+        labels: what the page calls the runs; none: by how they differ.
 
     Raises:
         RunError: a file of one cannot be read.
     """
+    results = [read_result(run) for run in folders]
     return [
-        ReportedRun(name, read_result(run), read_metrics(run.metrics))
-        for name, run in zip(short_names(folders), folders, strict=True)
+        ReportedRun(name, result, read_metrics(run.metrics))
+        for name, result, run in zip(labels or run_labels(results), results, folders, strict=True)
     ]
 
 
@@ -92,7 +96,7 @@ def score_runs(
     Returns:
         The runs, with a note where one cannot be scored; and the texts, in the order of the first run that has each.
     """
-    noted, groups = list(runs), list[tuple[ScoredText, dict[int, Translator]]]()
+    noted, groups = list(runs), list[tuple[ScoredText, dict[int, BatchTranslator]]]()
     for index, folder in enumerate(folders):
         try:
             translator = load_translator(folder, options)
@@ -111,7 +115,10 @@ def score_runs(
 
 
 def _score_text(
-    runs: Sequence[ReportedRun], text: ScoredText, translators: Mapping[int, Translator], options: SignificanceConfig
+    runs: Sequence[ReportedRun],
+    text: ScoredText,
+    translators: Mapping[int, BatchTranslator],
+    options: SignificanceConfig,
 ) -> ReportedText:
     scored = []
     for index, translator in translators.items():
@@ -128,7 +135,7 @@ def _score_text(
     return ReportedText(text, translator.search.strategy.name, systems)
 
 
-def _attention(translator: Translator, source: str) -> WordAttention | None:
+def _attention(translator: BatchTranslator, source: str) -> WordAttention | None:
     """Where a model looks while it translates a sentence."""
     if not translator.model.has_attention:
         return None

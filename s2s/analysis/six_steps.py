@@ -13,7 +13,7 @@ from s2s.analysis.attention import PiecePair, pieces_with_end
 from s2s.data.batching import Batch, pair_batch
 from s2s.data.vocabulary.subwords import EOS, NO_TEXT
 from s2s.data.vocabulary.words import merge_pieces, words_of_pieces
-from s2s.decoding.translator import Translator
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.errors import ConfigError
 from s2s.models.attention import Attention, Memory
 from s2s.models.seq2seq import Seq2Seq
@@ -32,7 +32,7 @@ class NextPiece:
 
 
 @dataclass(frozen=True)
-class SixSteps:
+class DecoderStep:
     """What the decoder computes in one step; all tensors are fp32, on the CPU.
 
     Attributes:
@@ -64,7 +64,7 @@ class SixSteps:
 
 
 @torch.inference_mode()
-def six_steps(translator: Translator, pair: PiecePair, step: int) -> SixSteps:
+def six_steps(translator: BatchTranslator, pair: PiecePair, step: int) -> DecoderStep:
     """Take one step of a model through a translation.
 
     Args:
@@ -86,7 +86,7 @@ def six_steps(translator: Translator, pair: PiecePair, step: int) -> SixSteps:
     context_11H = mixed_11I[..., : -query_11H.shape[-1]]
     without_context_11O = torch.tanh(attention.combine(torch.cat([torch.zeros_like(context_11H), query_11H], dim=-1)))
     said = [*pair.target, EOS][step - 1]
-    return SixSteps(
+    return DecoderStep(
         attention,
         source,
         target,
@@ -120,7 +120,7 @@ def _attention_inputs(model: Seq2Seq, batch: Batch) -> tuple[Tensor, Memory]:
     return torch.cat([query_BTH for query_BTH, _ in calls], dim=1), calls[0][1]
 
 
-def _next(translator: Translator, attentional_11O: Tensor, said: int) -> list[NextPiece]:
+def _next(translator: BatchTranslator, attentional_11O: Tensor, said: int) -> list[NextPiece]:
     """The most probable of the pieces that search may choose; then the one that stands in the translation."""
     scores_V = translator.model.output(attentional_11O)[0, 0].float()
     scores_V[NO_TEXT] = -torch.inf
@@ -129,7 +129,7 @@ def _next(translator: Translator, attentional_11O: Tensor, said: int) -> list[Ne
     return [NextPiece(*each) for each in zip(translator.target.pieces(ids), probabilities_V[ids].tolist(), strict=True)]
 
 
-def six_steps_text(steps: SixSteps) -> str:
+def six_steps_text(steps: DecoderStep) -> str:
     """The steps as text for a terminal."""
     said, before = steps.target[steps.position], " ".join(steps.target[: steps.position])
     return f"""\
@@ -157,7 +157,7 @@ def _formula(attention: Attention) -> str:
     return attention.formula + scaled
 
 
-def _source_rows(steps: SixSteps) -> list[list[str]]:
+def _source_rows(steps: DecoderStep) -> list[list[str]]:
     """A row of numbers a source position, under their names, and a row of sums."""
     exponentials_S = (steps.scores_S - steps.scores_S.max()).exp()
     weighted_SH = steps.weights_S[:, None] * steps.states_SH
@@ -169,7 +169,7 @@ def _source_rows(steps: SixSteps) -> list[list[str]]:
     return [*rows, ["sum", "", "", f"{exponentials_S.sum():.4f}", f"{steps.weights_S.sum():.4f}", "", ""]]
 
 
-def _next_rows(steps: SixSteps) -> list[list[str]]:
+def _next_rows(steps: DecoderStep) -> list[list[str]]:
     """The likeliest pieces in two pairs of columns, then what both make of the piece that is said."""
     rows = [["with the context", "", "without it (zeros in its place)", ""]]
     for pair in zip(steps.with_context, steps.without_context, strict=True):
@@ -178,7 +178,7 @@ def _next_rows(steps: SixSteps) -> list[list[str]]:
     return [*rows, ["", "", "", ""], [f"said: {last[0]}", last[1], f"said: {last[2]}", last[3]]]
 
 
-def _part_of_word(steps: SixSteps) -> str:
+def _part_of_word(steps: DecoderStep) -> str:
     """Which part of which word a step says; nothing where it says all of it, or the end."""
     pieces, position = steps.target[:-1], steps.position
     if position == len(pieces):

@@ -67,7 +67,7 @@ def bench_training(
     limit = config.training.max_pieces
     prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=limit, text=text)
     if any(input_feeding) and config.model.attention is AttentionScore.none:
-        raise ConfigError("model.attention=none has no state to feed back: add input_feeding=[false]")
+        raise ConfigError("model.attention=none has no state to feed back: add input_feeding=false")
     rows = []
     choices = list(product(cells, input_feeding, precisions))
     for cell, is_fed, precision in tqdm(choices, desc="measuring", unit="row", disable=None):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
 from s2s.config.decoding import ForcedDecodingConfig
-from s2s.config.options import option
+from s2s.config.options import Takes, option
 from s2s.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,14 +24,18 @@ _logger = logging.getLogger(__name__)
 class AlignConfig(ForcedDecodingConfig):
     """Options of `align`: one of run, diagonal and hypotheses says where the links come from."""
 
-    run: str | None = option(None, "folder of a trained run, whose attention links the words")
+    run: str | None = option(None, "folder of a trained run, whose attention links the words", takes=Takes.run)
     diagonal: bool = option(False, "link words at the same relative position: a baseline without a model")
-    hypotheses: str | None = option(None, "file of links, Pharaoh `i-j`, zero-based, to be scored against gold")
+    hypotheses: str | None = option(
+        None, "file of links, Pharaoh `i-j`, zero-based, to be scored against gold", takes=Takes.file
+    )
     threshold: float | None = option(
         None, "run: link all source words with at least this weight; left out: the one with the most", low=1e-9, high=1
     )
     gold: str | None = option(
-        None, "file of gold links, `i-j` sure, `ipj` possible: precision, recall and AER are written instead of links"
+        None,
+        "file of gold links, `i-j` sure, `ipj` possible: precision, recall and AER are written instead of links",
+        takes=Takes.file,
     )
 
     def check(self) -> None:
@@ -65,9 +69,9 @@ def align(config: AlignConfig) -> None:
 
 def _aligned(config: AlignConfig) -> "Iterator[list[tuple[Pair | None, list[Link]]]]":
     """Sentence pairs with their links, in windows; the pair is None where only the links are known."""
+    from s2s.decoding.batch_translator import BatchTranslator
     from s2s.decoding.forced_decoding import ForcedDecoder
     from s2s.decoding.streaming.input_pairs import read_pair_blocks
-    from s2s.decoding.translator import Translator
     from s2s.evaluation.alignment import diagonal_links, read_gold
     from s2s.evaluation.attention_aligner import AttentionAligner
 
@@ -78,7 +82,7 @@ def _aligned(config: AlignConfig) -> "Iterator[list[tuple[Pair | None, list[Link
             yield [(pair, diagonal_links(*_lengths(pair))) for pair in pairs]
     else:
         assert config.run is not None
-        translator = Translator.load(config.run, device=config.device)
+        translator = BatchTranslator.load(config.run, device=config.device)
         decoder = ForcedDecoder(translator, batch_tokens=config.batch_tokens, max_pieces=config.max_pieces)
         aligner = AttentionAligner(decoder, config.threshold)
         for number, pairs in read_pair_blocks(config.data.test):
@@ -107,4 +111,4 @@ def _score(config: AlignConfig, path: Path) -> None:
     print(json.dumps(scores.as_json()))
 
 
-COMMAND = Command(align, AlignConfig)
+COMMAND = Command(align, AlignConfig, bare=("run",))

@@ -1,150 +1,154 @@
-"""What is typed after `s2s COMMAND`: flags and OPTION=VALUE, checked in s2s's own words before Hydra composes them."""
+"""What is typed after `s2s COMMAND`: the option or group of choices of each argument, as overrides for Hydra.
 
-import difflib
-import enum
-import re
-import types
-import typing
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+Mistakes are told in a line, before Hydra is imported, which takes a while.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from shlex import quote
+from typing import Any
 
 from s2s.cli.commands import Command
+from s2s.cli.nearest import nearest
 from s2s.cli.option_table import choices_of, default_choices, is_group, option_fields
-from s2s.config.options import Options
+from s2s.cli.values import SWEEP, Kind, as_one, choice_of, parts_of, shown, unquoted, value_of
+from s2s.config.options import Takes
 from s2s.errors import ConfigError
 
-if TYPE_CHECKING:
-    from hydra.core.override_parser.types import Override
 
-_LEAST_LIKENESS = 0.7  # of names; 1 means equal
-_TYPE_NAMES = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "a text",
-    types.NoneType: "null",
-}
+def overrides_of(
+    arguments: Sequence[str], name: str, command: Command, *, is_sweep: bool = False, config_dir: str | None = None
+) -> list[str]:
+    """The arguments of a command as Hydra's overrides, each of an option, or of a group of choices, that it has.
 
-
-def with_names(words: Iterable[str], command: Command) -> list[str]:
-    """The words with the name of the option that may stand without one, and with sentences quoted."""
-    named = list(words)
-    if command.first_word is not None and named and re.fullmatch(r"\w+", named[0]):
-        named[0] = f"{command.first_word}={named[0]}"
-    return [quote_text(word) if word.partition("=")[0] in command.texts else word for word in named]
-
-
-def quote_text(argument: str) -> str:
-    """`NAME=any text` with the text quoted for Hydra's grammar, and `${...}` in it kept from being looked up."""
-    name, _, text = argument.partition("=")
-    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
-    text = re.sub(r'(\\+)(?="|\Z)', r"\1\1", text)  # a backslash before a quotation mark would take its meaning away
-    text = text.replace('"', '\\"')
-    return f'{name}="{text}"'
-
-
-def check_words(words: Sequence[str], name: str, options: type[Options], *, is_sweep: bool) -> None:
-    """Ensure that every word is OPTION=VALUE, or GROUP=CHOICE, for an option or group that a command has.
+    Args:
+        arguments: what was typed after the command's name, without flags.
+        name: of the command.
+        command: what it runs, and its options.
+        is_sweep: whether an option may have several values, a job for each.
+        config_dir: a folder with more choices.
 
     Raises:
-        ConfigError: naming the word, and the option that comes nearest.
+        ConfigError: naming the argument, and the option or value that comes nearest.
     """
-    groups = default_choices(options)
-    type_of = {option: item.type for option, item in option_fields(options)}
-    for word, following in zip(words, [*words[1:], ""], strict=False):  # names first, which takes no time
-        if not _is_for_hydra(word):
-            _check_name(word, following, [*type_of, *groups], name)
-    for word in words:
-        override = _parsed(word)
-        if _is_for_hydra(word):
-            continue
-        option, value = override.key_or_group, override.value()
-        if override.is_sweep_override():
-            if not is_sweep:
-                typed = override.get_value_string()
-                raise ConfigError(
-                    f"{word} has several values: add -m for a job each, or write {option}=[{typed}] for a list and "
-                    f"{option}='\"{typed}\"' for a text"
-                )
-        elif option in groups and not isinstance(value, str | list | dict):
-            raise ConfigError(f"{word}: expected one of {', '.join(choices_of(option))}")
-        elif option not in groups and is_group(type_of[option]) and not isinstance(value, dict):
-            example = next(inner for inner in type_of if inner.startswith(f"{option}."))
-            raise ConfigError(f"{word}: {option} is a group of options, such as {example}=VALUE")
+    fields = dict(option_fields(command.options))
+    groups = {group: choices_of(group, config_dir) for group in default_choices(command.options)}
+    given = _by_name(arguments, name, command, fields, groups)
+    texts = {option: [unquoted(text) for _, text in parts_of(value)] for option, value in given.items()}
+    if command.implied is not None:
+        given = {**command.implied(texts, is_sweep), **given}
+    overrides = []
+    for option, value in given.items():
+        if _is_of_hydra(option):
+            overrides.append(f"{option}={value}")
+        elif value.startswith("{") and (option in groups or is_group(fields[option].type)):
+            overrides.append(f"{option}={value}")  # several options of a group at once, which Hydra reads
+        elif option in groups:
+            overrides.append(f"{option}={choice_of(option, value, groups[option], is_sweep=is_sweep)}")
+        elif is_group(fields[option].type):
+            example = next(inner for inner in fields if inner.startswith(f"{option}."))
+            raise ConfigError(f"{option}={value}: {option} is a group of options, such as {example}=VALUE")
+        else:
+            kind = Kind.of(fields[option].type, fields[option].metadata["takes"])
+            overrides.append(f"{option}={value_of(option, value, kind, fields, is_sweep=is_sweep)}")
+    if is_sweep:
+        _check_sweep(given, fields)
+    return overrides
 
 
-def _is_for_hydra(word: str) -> bool:
-    """Whether a word sets one of Hydra's own options."""
-    return re.match(r"[+~]{0,2}hydra[./].*=", word) is not None
+def check_given(overrides: Iterable[str], name: str, command: Command) -> None:
+    """Check that every option which has no default is given.
+
+    Raises:
+        ConfigError: naming one that is missing, with an example that gives it.
+    """
+    given = {override.partition("=")[0] for override in overrides}
+    for option, item in option_fields(command.options):
+        if item.default == "???" and option not in given:
+            how = f"for example: s2s {name} {command.examples[0]}" if command.examples else f"write {option}=VALUE"
+            raise ConfigError(f"{option} is missing ({item.metadata['doc']}); {how}")
 
 
-def _check_name(word: str, following: str, options: Sequence[str], command: str) -> None:
-    """Check that a word sets an existing option; `following` may be its value, as in `--seed 3`."""
-    option, equals, value = word.lstrip("-+~").partition("=")
-    nearest = _nearest(option.replace("-", "_"), options)
-    if not option or not equals or word[0] in "-+~":
-        if not equals and following and "=" not in following and following[0] not in "-+~":
-            value = following
-        advice = f"did you mean {nearest}={value or 'VALUE'}?" if nearest else f"s2s {command} --help lists the options"
-        raise ConfigError(f"{word}: expected OPTION=VALUE; {advice}")
-    if option not in options:
-        advice = f"did you mean {nearest}?" if nearest else f"no such option; s2s {command} --help lists them"
-        raise ConfigError(f"{option}: {advice}")
+# ----------------------------------------------------------------------------------------------------------------------
+# Names
 
 
-def _parsed(word: str) -> "Override":
-    from hydra.core.override_parser.overrides_parser import OverridesParser  # with Hydra, which no typo needs
-    from hydra.errors import HydraException
-
-    try:
-        return OverridesParser.create().parse_override(word)
-    except HydraException as error:
-        name = word.partition("=")[0]
-        raise ConfigError(
-            f"{word}: the value cannot be read; quote one with spaces, commas or brackets: {name}='\"...\"'"
-        ) from error
-
-
-def _nearest(word: str, options: Iterable[str]) -> str | None:
-    """The option that was probably meant, its group perhaps left out."""
-    option_of = {option.rpartition(".")[2]: option for option in options} | {option: option for option in options}
-    near = difflib.get_close_matches(word, option_of, n=1, cutoff=_LEAST_LIKENESS)
-    return option_of[near[0]] if near else None
-
-
-def explain(error: Exception, options: type[Options]) -> str:
-    """Say in a line what Hydra could not compose."""
-    from hydra.errors import MissingConfigException
-    from omegaconf.errors import OmegaConfBaseException
-
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
-        group, _, choice = error.missing_cfg_file.rpartition("/")
-        return f"{group}={choice}: expected {_one_of(error.options, choice)}"
-    cause = error.__cause__
-    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-        option = cause.full_key.partition("[")[0]
-        type_of = {name: item.type for name, item in option_fields(options)}
-        if option in type_of:
-            value = str(error).partition("=")[2]
-            return f"{option}: expected {_expected(type_of[option], value)}, got {value}"
-        nearest = _nearest(option, type_of)
-        if nearest is not None:
-            return f"{option}: did you mean {nearest}?"
-    lines = [line for line in f"{error}\n{cause or ''}".splitlines() if line and not line.startswith("To append")]
-    return " ".join(lines[:2])
+def _by_name(
+    arguments: Sequence[str], name: str, command: Command, fields: Mapping[str, Any], groups: Mapping[str, list[str]]
+) -> dict[str, str]:
+    """The text that is given to each option or group; several bare arguments of a list are joined by commas."""
+    given: dict[str, str] = {}
+    bare: list[str] = []
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
+        option, equals, value = argument.partition("=")
+        if equals and (option in fields or option in groups or _is_of_hydra(option)):
+            given[option] = value
+        elif _is_bare(argument, command, fields, groups):
+            bare.append(argument)
+        else:
+            raise ConfigError(_misspelt(argument, following, name, [*groups, *fields]))
+    for position, argument in enumerate(bare):
+        option = command.bare[min(position, len(command.bare) - 1)]
+        kind = Kind.of(fields[option].type, fields[option].metadata["takes"])
+        if kind.takes.is_path and not Path(argument).exists():
+            for group, choices in groups.items():
+                if argument in choices:
+                    raise ConfigError(f"{argument}: did you mean {group}={argument}?")
+        text = as_one(argument) if kind.is_list else argument
+        if option not in given:
+            given[option] = text
+        elif kind.is_list and position > 0:
+            given[option] += f",{text}"
+        else:
+            raise ConfigError(f"{option} is given twice: {given[option]} and {argument}; leave one of them out")
+    return given
 
 
-def _expected(kind: Any, value: str) -> str:
-    """What an option of this type takes."""
-    if isinstance(kind, types.UnionType):
-        return " or ".join(_expected(part, value) for part in typing.get_args(kind))
-    if typing.get_origin(kind) is list:
-        return f"a list in brackets, each entry {_expected(typing.get_args(kind)[0], value)}"
-    if isinstance(kind, enum.EnumType):
-        return _one_of(kind.__members__, value)
-    return _TYPE_NAMES.get(kind, "another value")
+def _is_bare(argument: str, command: Command, fields: Mapping[str, Any], groups: Mapping[str, Any]) -> bool:
+    """Whether an argument is the value of an option that may stand without its name, such as a run's folder."""
+    if not command.bare or argument in fields or argument in groups or not argument or argument[0] in "-+=":
+        return False
+    if argument[0] == "~" and argument[1:2] not in ("", "/"):
+        return False
+    return "=" not in argument or Path(argument).exists()
 
 
-def _one_of(names: Iterable[str], value: str) -> str:
-    near = difflib.get_close_matches(value, names, n=1)
-    return f"one of {', '.join(names)}" + (f" (did you mean {near[0]}?)" if near else "")
+def _is_of_hydra(option: str) -> bool:
+    """Whether a name is one of Hydra's own, such as that of a launcher."""
+    return option.startswith(("hydra.", "hydra/"))
+
+
+def _misspelt(argument: str, following: str, command: str, names: Sequence[str]) -> str:
+    """What to say of an argument that sets no option; `following` may be its value, as in `--seed 3`."""
+    written, equals, value = argument.partition("=")
+    option = written.lstrip("-+~")
+    found = nearest(option.replace("-", "_"), names)
+    if equals and written == option and option:
+        advice = f"did you mean {found}?" if found else f"no such option; s2s {command} --help lists them"
+        return f"{shown(option)}: {advice}"
+    if not equals and following and "=" not in following and following[0] not in "-+~":
+        value = following
+    if found is None:
+        return f"{shown(argument)}: expected OPTION=VALUE; s2s {command} --help lists the options"
+    right = quote(f"{found}={value}") if value else f"{found}=VALUE"
+    if written[:1] in ("-", "+", "~"):
+        mark = "dashes" if written[0] == "-" else written[0]
+        return f"{shown(argument)}: options have no {mark} before their name; write {right}"
+    return f"{shown(argument)}: expected OPTION=VALUE; did you mean {right}?"
+
+
+def _check_sweep(given: Mapping[str, str], fields: Mapping[str, Any]) -> None:
+    """Check that there is something to sweep over, where a list was perhaps meant to be."""
+    if any(_is_of_hydra(option) for option in given):
+        return
+    lists: list[tuple[str, list[str]]] = []
+    for option, text in given.items():
+        parts = list(parts_of(text))
+        is_list = option in fields and Kind.of(fields[option].type, Takes.name).is_list
+        if len(parts) > 1 and is_list and not all(is_bracketed for is_bracketed, _ in parts):
+            lists.append((option, [part for _, part in parts]))
+        elif len(parts) > 1 or SWEEP.fullmatch(text):
+            return
+    for option, entries in lists:
+        jobs = quote(f"{option}=" + ",".join(f"[{entry}]" for entry in entries))
+        raise ConfigError(f"-m, but no option has several values: {option} takes a list; for a job each write {jobs}")

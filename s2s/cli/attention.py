@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
+from s2s.cli.output_names import sentence_name
 from s2s.config.decoding import check_gives_one
-from s2s.config.options import Options, option
+from s2s.config.options import Options, Takes, option
+from s2s.config.pictures import LANGUAGE_HELP, TITLE_HELP, Language
 from s2s.config.search import SearchConfig
 from s2s.config.training import DEVICE_HELP, Device
 from s2s.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from s2s.analysis.attention import WordAttention
-    from s2s.decoding.translator import Translator
+    from s2s.decoding.batch_translator import BatchTranslator
 
 _logger = logging.getLogger(__name__)
 
@@ -35,26 +37,38 @@ class PictureFormat(enum.Enum):
 class AttentionConfig(Options):
     """Options of `attention`."""
 
-    run: str = option("???", "folder of a trained run")
+    run: str = option("???", "folder of a trained run", takes=Takes.run)
     device: Device = option(Device.auto, DEVICE_HELP)
-    text: str | None = option(None, "a sentence, taken as it stands; left out: input")
-    target: str | None = option(None, "text: its translation, taken as it stands; left out: the model's own")
+    text: str | None = option(None, "a sentence, taken as it stands; left out: input", takes=Takes.sentence)
+    target: str | None = option(
+        None, "text: its translation, taken as it stands; left out: the model's own", takes=Takes.sentence
+    )
     input: str | None = option(
         None,
         "file, plain or .gz, of sentences, a tab and a translation after any of them; left out: standard input",
+        takes=Takes.file,
     )
     step: int | None = option(
-        None, "text: print the six steps of this step of the decoder, with their numbers, and draw nothing", low=1
+        None,
+        "text: print the six steps of this step of the decoder, with their numbers, and draw nothing",
+        low=1,
+        high=1_000_000,
     )
-    output: str | None = option(None, "folder of the pictures; left out: RUN/attention")
+    title: str | None = option(None, TITLE_HELP, takes=Takes.sentence)
+    language: Language = option(Language.en, LANGUAGE_HELP)
+    output: str | None = option(
+        None,
+        "folder of the pictures, 1.png and so on; left out: RUN/plots, where each is named after its sentence",
+        takes=Takes.folder,
+    )
     formats: list[PictureFormat] = option(
         [PictureFormat.png, PictureFormat.svg, PictureFormat.html],
         "png, svg, pdf: a picture for each sentence (need the extra s2s[plots]); html: a page for all",
     )
     ends: bool = option(True, "show `</s>`, the end of a sentence; without it, attention to it is missing")
     pieces: bool = option(False, "draw a row or column for each subword piece, not for each word")
-    most: int = option(20, "most sentences drawn; the rest is left out, with a warning", low=1)
-    batch_size: int = option(64, "sentences translated at once", low=1)
+    most: int = option(20, "most sentences drawn; the rest is left out, with a warning", low=1, high=1_000_000)
+    batch_size: int = option(64, "sentences translated at once", low=1, high=1_000_000)
     search: SearchConfig = field(default_factory=SearchConfig)
 
     def check(self) -> None:
@@ -67,7 +81,7 @@ class AttentionConfig(Options):
         elif not self.text.strip():
             raise ConfigError("text is blank: expected a sentence")
         if not self.formats:
-            raise ConfigError("formats is empty: expected some of png, svg, pdf and html, such as formats=[html]")
+            raise ConfigError("formats is empty: expected some of png, svg, pdf and html, such as formats=html")
         check_gives_one(self.search, "drawn")
 
 
@@ -76,9 +90,11 @@ def attention(config: AttentionConfig) -> None:
     from s2s.analysis.attention import check_has_attention, piece_pairs
     from s2s.analysis.plots.figure import require_matplotlib
     from s2s.analysis.six_steps import six_steps, six_steps_text
-    from s2s.decoding.translator import Translator
+    from s2s.decoding.batch_translator import BatchTranslator
 
-    translator = Translator.load(config.run, search=config.search, device=config.device, batch_size=config.batch_size)
+    translator = BatchTranslator.load(
+        config.run, search=config.search, device=config.device, batch_size=config.batch_size
+    )
     check_has_attention(translator, config.run)
     if config.step is not None:
         assert config.text is not None
@@ -93,8 +109,8 @@ def attention(config: AttentionConfig) -> None:
     _draw(config, sentences)
 
 
-def _sentences(config: AttentionConfig, translator: "Translator") -> "list[WordAttention]":
-    """What is to be drawn: the sentences with words on both sides; a message tells of each other one."""
+def _sentences(config: AttentionConfig, translator: "BatchTranslator") -> "list[tuple[str, WordAttention]]":
+    """What is to be drawn: lines with words on both sides, and their attention; a message tells of each other one."""
     from s2s.analysis.attention import attention_of_pairs, piece_pairs
 
     rows = list(islice(_rows(config), config.most + 1))
@@ -107,7 +123,8 @@ def _sentences(config: AttentionConfig, translator: "Translator") -> "list[WordA
         if sentence is None:
             side = "translation" if pair.source else "sentence"
             _logger.warning("line %d: nothing to draw, as the %s is empty", number, side)
-    return [sentence for sentence in found if sentence is not None]
+    lines = (source if target is None else f"{source}\t{target}" for source, target in rows)
+    return [(line, each) for line, each in zip(lines, found, strict=False) if each is not None]
 
 
 def _rows(config: AttentionConfig) -> Iterator[tuple[str, str | None]]:
@@ -120,31 +137,45 @@ def _rows(config: AttentionConfig) -> Iterator[tuple[str, str | None]]:
     with open_input(Path(config.input) if config.input else None) as given:
         for window in filter(None, read_blocks(given)):
             for number, line in enumerate(window.lines, window.first_line):
-                source, tab, target = decode(line, number).partition("\t")
-                yield source, target if tab else None
+                sides = decode(line, number).split("\t")
+                if len(sides) > 2:
+                    raise DataError(
+                        f"line {number}: expected a sentence, or a sentence, a tab and its translation, got "
+                        f"{len(sides) - 1} tabs"
+                    )
+                yield sides[0], sides[1] if len(sides) == 2 else None
 
 
-def _draw(config: AttentionConfig, sentences: "Sequence[WordAttention]") -> None:
+def _draw(config: AttentionConfig, sentences: "Sequence[tuple[str, WordAttention]]") -> None:
     """Write the files that were asked for, and their names on stdout."""
     from s2s.analysis.pages.attention_page import attention_page
     from s2s.analysis.plots.attention_heat_map import plot_attention
+    from s2s.analysis.run_comparison import model_name
     from s2s.files import write_text
     from s2s.runs.folder import RunFolder
     from s2s.runs.saved_config import load_config
 
     run = RunFolder.existing(config.run)
-    folder = Path(config.output) if config.output else run.path / "attention"
+    options = load_config(run.config)
+    if config.output:
+        folder, page_name = Path(config.output), "attention"
+        names = [str(number) for number in range(1, len(sentences) + 1)]
+    else:
+        folder, names = run.path / "plots", [f"attention-{sentence_name(line)}" for line, _ in sentences]
+        page_name = "attention-" + sentence_name("\n".join(line for line, _ in sentences))
     for form in dict.fromkeys(config.formats):
         if form is PictureFormat.html:
-            data, title = load_config(run.config).data, f"Attention of {run.path.resolve().name}"
-            languages = data.source_language, data.target_language
-            write_text(folder / "attention.html", attention_page(sentences, title, languages))
-            print(folder / "attention.html")
+            title = f"Attention of {run.path.resolve().name}" if config.title is None else config.title
+            languages = options.data.source_language, options.data.target_language
+            path = folder / f"{page_name}.html"
+            write_text(path, attention_page([each for _, each in sentences], title, languages))
+            print(path)
         else:
-            for number, sentence in enumerate(sentences, start=1):
-                path = folder / f"{number}.{form.name}"
-                plot_attention(sentence.weights_JI, sentence.source, sentence.target, path)
+            title = model_name(options).partition(",")[0] if config.title is None else config.title
+            for name, (_, each) in zip(names, sentences, strict=True):
+                path = folder / f"{name}.{form.name}"
+                plot_attention(each.weights_JI, each.source, each.target, path, title=title, language=config.language)
                 print(path)
 
 
-COMMAND = Command(attention, AttentionConfig, texts=("text", "target"))
+COMMAND = Command(attention, AttentionConfig, bare=("run",))

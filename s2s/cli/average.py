@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2s.cli.commands import Command
-from s2s.config.options import Options, option
+from s2s.config.options import Options, Takes, option
 from s2s.errors import CheckpointError
 
 _logger = logging.getLogger(__name__)
@@ -16,9 +16,11 @@ _logger = logging.getLogger(__name__)
 class AverageConfig(Options):
     """Options of `average`."""
 
-    run: str = option("???", "folder of a trained run; it is only read")
-    output: str = option("???", "new folder for a run that translates with the averaged weights")
-    last: int = option(5, "newest checkpoints whose mean is taken; training.keep says how many there are", low=1)
+    run: str = option("???", "folder of a trained run; it is only read", takes=Takes.run)
+    output: str = option("???", "new folder for a run that translates with the averaged weights", takes=Takes.folder)
+    last: int = option(
+        5, "newest checkpoints whose mean is taken; training.keep says how many there are", low=1, high=1_000_000
+    )
 
 
 def average(config: AverageConfig) -> None:
@@ -56,4 +58,4 @@ def average(config: AverageConfig) -> None:
     _logger.info("\n%s with\n  s2s %s run=%s", command, command, shlex.quote(str(output.path)))
 
 
-COMMAND = Command(average, AverageConfig)
+COMMAND = Command(average, AverageConfig, bare=("run",))

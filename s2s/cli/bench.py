@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from s2s.cli.commands import Command
 from s2s.config.decoding import DecodingPrecision
 from s2s.config.model import Cell
-from s2s.config.options import option
+from s2s.config.options import Takes, option
 from s2s.config.search import Strategy
 from s2s.config.training import Config, Precision, Task
 from s2s.errors import ConfigError
@@ -24,21 +24,23 @@ class BenchTask(enum.Enum):
 class BenchConfig(Config):
     """Options of `bench`: those of training, plus what and how much to measure."""
 
-    run: str = option("runs/bench", "decode: folder of a trained run")
+    run: str = option("runs/bench", "decode: folder of a trained run", takes=Takes.run)
     measure: BenchTask = option(BenchTask.train, "train or decode; may be the first word: s2s bench decode")
     cells: list[Cell] = option([Cell.rnn, Cell.lstm, Cell.gru], "cells to measure, instead of model.cell")
     precisions: list[Precision] = option([Precision.fp32, Precision.bf16], "instead of precision")
     input_feeding: list[bool] = option([False, True], "instead of model.input_feeding")
-    steps: int = option(20, "steps or batches measured in each round", low=1)
-    rounds: int = option(3, "rounds, whose median is printed", low=1)
+    steps: int = option(20, "steps or batches measured in each round", low=1, high=1_000_000)
+    rounds: int = option(3, "rounds, whose median is printed", low=1, high=1_000_000)
     untrained: bool = option(False, "decode: random weights instead of run, and translations as long as their sources")
     strategies: list[Strategy] = option([Strategy.greedy, Strategy.beam], "decode: instead of search.strategy")
-    batch_sizes: list[int] = option([1, 8, 64, 256], "decode: sentences translated at once", low=1)
+    batch_sizes: list[int] = option([1, 8, 64, 256], "decode: sentences translated at once", low=1, high=1_000_000)
     decoding_precisions: list[DecodingPrecision] = option(
         [DecodingPrecision.fp32, DecodingPrecision.bf16, DecodingPrecision.int8], "decode: those the processor has"
     )
-    processes: list[int] = option([], "decode: numbers of processes; left out: 1, and one a core", low=1)
-    lines: int = option(1000, "decode: most test lines; at most 100 for each sentence of a batch", low=1)
+    processes: list[int] = option([], "decode: numbers of processes; left out: 1, and one a core", low=1, high=10_000)
+    lines: int = option(
+        1000, "decode: most test lines; at most 100 for each sentence of a batch", low=1, high=1_000_000_000
+    )
 
     def check(self) -> None:
         super().check()
@@ -77,4 +79,4 @@ def bench(config: BenchConfig) -> None:
     print(json.dumps(result))
 
 
-COMMAND = Command(bench, BenchConfig, first_word="measure")
+COMMAND = Command(bench, BenchConfig, bare=("measure", "run"))

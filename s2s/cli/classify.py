@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
 from s2s.config.data import check_files
-from s2s.config.options import Options, option
+from s2s.config.options import Options, Takes, option
 from s2s.config.training import DEVICE_HELP, Device
 from s2s.errors import ConfigError
 
@@ -26,7 +26,9 @@ class GivenTexts(Options):
     """Which labelled texts to judge."""
 
     test: list[str] = option(
-        [], "[text, label], plain or .gz, or [one file], a tab between the two; left out: standard input is labelled"
+        [],
+        "TEXT,LABEL, plain or .gz, or one file, a tab between the two; left out: standard input is labelled",
+        takes=Takes.file,
     )
 
     def check(self) -> None:
@@ -37,11 +39,11 @@ class GivenTexts(Options):
 class ClassifyConfig(Options):
     """Options of `classify`."""
 
-    run: str = option("???", "folder of a run trained with task=classify")
+    run: str = option("???", "folder of a run trained with task=classify", takes=Takes.run)
     device: Device = option(Device.auto, DEVICE_HELP)
     data: GivenTexts = field(default_factory=GivenTexts)
-    batch_size: int = option(64, "texts labelled at once", low=1)
-    output: str | None = option(None, "data.test: folder for pictures; left out: RUN/evaluation")
+    batch_size: int = option(64, "texts labelled at once", low=1, high=1_000_000)
+    output: str | None = option(None, "data.test: folder for pictures; left out: RUN/evaluation", takes=Takes.folder)
 
     def check(self) -> None:
         if self.output is not None and not self.data.test:
@@ -109,4 +111,4 @@ def _labels(classifier: "TextClassifier", lines: Sequence[str], first_line: int)
     ]
 
 
-COMMAND = Command(classify, ClassifyConfig)
+COMMAND = Command(classify, ClassifyConfig, bare=("run",))

@@ -1,7 +1,7 @@
 """The table of commands by purpose, and what a command's own file says of it; importing this takes no time."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,15 +51,19 @@ class Command:
         run: takes the checked options.
         options: their dataclass.
         makes_runs: whether each job of a sweep gets a run folder of its own.
-        first_word: an option whose value may come first and alone, as in `s2s bench decode`.
-        texts: options whose value is a sentence, taken as it stands with its commas and quotation marks.
+        bare: options whose values may stand without a name, in this order, as in `s2s bench decode`; where the last
+            one is a list, it takes all that follow.
+        implied: from the texts given for options, and whether they are a sweep's, the options that follow from them
+            where they are not given themselves.
+        examples: what may be typed after `s2s NAME`, the most frequent use first.
     """
 
     run: Callable[[Any], None]
     options: type[Options]
     makes_runs: bool = False
-    first_word: str | None = None
-    texts: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
+    implied: Callable[[Mapping[str, list[str]], bool], dict[str, str]] | None = None
+    examples: tuple[str, ...] = ()
 
 
 def command_of(name: str) -> Command:

@@ -1,9 +1,12 @@
 """How Hydra puts the options of a command together: its dataclass, the choices of its groups, Hydra's own settings."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from s2s.cli.commands import Command
@@ -53,10 +56,21 @@ def typed(options: DictConfig) -> Any:
     try:
         missing = sorted(OmegaConf.missing_keys(options))
         if missing:
-            raise ConfigError(f"{missing[0]} must be given: {missing[0]}=VALUE")
+            raise ConfigError(f"{missing[0]} is missing")
         config = OmegaConf.to_object(options)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     assert isinstance(config, Options)
     check_options(config)
     return config
+
+
+def composed(name: str, command: Command, overrides: Sequence[str]) -> DictConfig:
+    """The options of a command, put together without running it: for Python programs."""
+    register(name, command)
+    with initialize_config_module("s2s.conf", version_base="1.3"):
+        options = compose(name, overrides=list(overrides), return_hydra_config=True)
+    HydraConfig.instance().set_config(options)  # for the options that are made of choices
+    with read_write(options), open_dict(options):
+        del options["hydra"]
+    return options

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from s2s.cli.commands import Command
 from s2s.config.decoding import ComparisonConfig
-from s2s.config.options import check_options, option
+from s2s.config.options import Takes, check_options, option
 from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
 from s2s.config.training import Task
 from s2s.errors import ConfigError
@@ -27,7 +27,7 @@ _LOSS_BATCH_TOKENS = 2000
 class EvaluateConfig(ComparisonConfig):
     """Options of `evaluate`."""
 
-    output: str | None = option(None, "folder for the hypotheses; left out: RUN/evaluation")
+    output: str | None = option(None, "folder for the hypotheses; left out: RUN/evaluation", takes=Takes.folder)
 
 
 def evaluate(config: EvaluateConfig) -> None:
@@ -36,7 +36,7 @@ def evaluate(config: EvaluateConfig) -> None:
     from s2s.runs.folder import RunFolder
     from s2s.runs.saved_config import load_config
 
-    runs = [RunFolder.existing(name) for name in config.runs]
+    runs = [RunFolder.existing(name) for name in config.run]
     for run in runs:
         load_config(run.config, Task.translate)
     text = read_scored_text(config.data, runs)
@@ -108,4 +108,4 @@ def _searches(chosen: SearchConfig) -> list[SearchConfig]:
     return [greedy, chosen]
 
 
-COMMAND = Command(evaluate, EvaluateConfig)
+COMMAND = Command(evaluate, EvaluateConfig, bare=("run",))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
-from s2s.config.options import Options, flatten, option
+from s2s.config.options import Options, Takes, flatten, option
 from s2s.config.training import Config, Device
 from s2s.errors import RunError
 
@@ -31,8 +31,8 @@ class ExportFormat(enum.Enum):
 class ExportConfig(Options):
     """Options of `export`."""
 
-    run: str = option("???", "folder of a trained run; it is only read")
-    output: str = option("???", "new folder for the model")
+    run: str = option("???", "folder of a trained run; it is only read", takes=Takes.run)
+    output: str = option("???", "new folder for the model", takes=Takes.folder)
     format: ExportFormat = option(
         ExportFormat.s2s,
         "s2s (a run folder that only translates), or onnx (graphs for other programs; needs the extra s2s[export])",
@@ -46,7 +46,7 @@ def export(config: ExportConfig) -> None:
         RunError: there is no such run, it is damaged, or the output folder is in use or cannot be written.
         MissingExtraError: onnx is asked for and not installed.
     """
-    from s2s.decoding.translator import Translator
+    from s2s.decoding.batch_translator import BatchTranslator
     from s2s.files import new_folder
     from s2s.runs.folder import RunFolder, check_free
     from s2s.runs.saved_config import load_config
@@ -55,7 +55,7 @@ def export(config: ExportConfig) -> None:
     check_free(output)
     before_mb = _size_mb(run.path)
     options = load_config(run.config)
-    model = Translator.load(config.run, device=Device.cpu).model
+    model = BatchTranslator.load(config.run, device=Device.cpu).model
     try:
         with new_folder(output) as folder:
             _write(config.format, model, options, run, folder)
@@ -107,4 +107,4 @@ def _size_mb(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
-COMMAND = Command(export, ExportConfig)
+COMMAND = Command(export, ExportConfig, bare=("run",))

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from s2s.cli.commands import Command
-from s2s.config.decoding import folder_list
-from s2s.config.options import Options, as_argument, option
+from s2s.config.options import Options, Takes, as_argument, option
 
 if TYPE_CHECKING:
     from s2s.analysis.run_comparison import SeedGroup
@@ -30,11 +29,10 @@ class TableFormat(enum.Enum):
 class GatherConfig(Options):
     """Options of `gather`."""
 
-    runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are compared")
+    run: list[str] = option(
+        "???", "a folder of runs, or FOLDER,FOLDER: all runs in it and below it are compared", takes=Takes.run
+    )
     format: TableFormat = option(TableFormat.text, "text, markdown, json or tsv")
-
-    def check(self) -> None:
-        folder_list("runs", self.runs)
 
 
 def gather(config: GatherConfig) -> None:
@@ -44,7 +42,7 @@ def gather(config: GatherConfig) -> None:
     from s2s.analysis.run_comparison import MEASURES, compare, find_runs, read_result, signatures
     from s2s.text_tables import table
 
-    results = [read_result(run) for run in find_runs(folder_list("runs", config.runs))]
+    results = [read_result(run) for run in find_runs(config.run)]
     ended = [result for result in results if result.is_ended]
     for result in results:
         if result.is_unfinished:
@@ -84,4 +82,4 @@ def _object(row: "SeedGroup", measures: list[str]) -> dict[str, Any]:
     return {"options": row.options, "runs": row.num_runs, **scores}
 
 
-COMMAND = Command(gather, GatherConfig)
+COMMAND = Command(gather, GatherConfig, bare=("run",))

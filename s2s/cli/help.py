@@ -4,12 +4,22 @@ import dataclasses
 import textwrap
 from typing import Any
 
-from s2s.cli.commands import LINE_OF, Command
+from s2s.cli.commands import COMMANDS, LINE_OF, Command
 from s2s.cli.flags import HELP_WIDTH, flag_parser
 from s2s.cli.option_table import choices_of, default_choices, option_fields
-from s2s.config.options import as_argument
+from s2s.config.options import as_argument, shown_number
 
 _NAME_WIDTH = 34
+
+
+def list_of_commands() -> str:
+    """Every command by purpose, a line each."""
+    width = max(map(len, LINE_OF)) + 2
+    parts = ["usage: s2s COMMAND OPTION=VALUE ..."]
+    for purpose, lines in COMMANDS.items():
+        parts.append("\n".join([f"{purpose}:", *(f"  {name:{width}}{line}" for name, line in lines.items())]))
+    parts.append("s2s COMMAND --help lists the options of a command; s2s --version prints the version.")
+    return "\n\n".join(parts)
 
 
 def help_text(name: str, command: Command) -> str:
@@ -39,7 +49,7 @@ def _entry(name: str, text: str) -> str:
 
 def _range(item: "dataclasses.Field[Any]") -> str:
     low, high = item.metadata["low"], item.metadata["high"]
-    return "" if low is None else f" ({low:g} or more)" if high is None else f" ({low:g} to {high:g})"
+    return "" if low is None else f" ({shown_number(low)} to {shown_number(high)})"
 
 
 def _shown(default: Any) -> str:

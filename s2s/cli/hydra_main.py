@@ -6,6 +6,7 @@ This calls the parts of Hydra 1.3 that `@hydra.main` puts together, without its 
 
 import argparse
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,15 +21,20 @@ from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from s2s.cli.arguments import explain
 from s2s.cli.commands import Command
 from s2s.cli.composition import register, typed
 from s2s.cli.exit_codes import SIGNAL, exit_code_of, log_to_stderr
+from s2s.cli.nearest import nearest, one_of
+from s2s.cli.option_table import is_group, option_fields
 from s2s.cli.sweeps import JobFailedError, job_folder, stop_signals, sweep_folder, swept_options
+from s2s.cli.values import Kind, expected
+from s2s.config.options import Options, Takes
 from s2s.errors import ConfigError, Interrupted
 
 _ended_by: list[int] = []  # exit codes of jobs that a signal ended in this process, where it is one of a launcher's
@@ -66,6 +72,7 @@ def compose_and_run(
         SystemExit: a job in this process did.
     """
     log_to_stderr()
+    _check_grammar(overrides)
     try:
         with hydra_for(name, command, flags.config_dir) as hydra:
             if flags.cfg is not None:
@@ -77,8 +84,25 @@ def compose_and_run(
                 hydra.show_info(flags.info, name, overrides)
             else:
                 _run_jobs(hydra, name, command, overrides, is_sweep=is_sweep)
-    except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra's; a job's own are reported by then
-        raise ConfigError(explain(error, command.options)) from error
+    except (
+        HydraException,
+        OmegaConfBaseException,
+        YAMLError,
+        ValueError,
+    ) as error:  # Hydra's; a job's own are reported by then
+        raise ConfigError(_explain(error, command.options)) from error
+
+
+def _check_grammar(overrides: list[str]) -> None:
+    """Check that Hydra can read what was typed for its own options, and for several options of a group at once."""
+    for override in overrides:
+        name, _, value = override.partition("=")
+        try:
+            parsed = OverridesParser.create().parse_override(override)
+        except HydraException as error:
+            raise ConfigError(f"{override}: the value cannot be read; quote it: {name}='\"{value}\"'") from error
+        if "/" in name and not parsed.is_sweep_override() and not isinstance(parsed.value(), str):
+            raise ConfigError(f"{override}: expected the name of a choice")
 
 
 def _run_jobs(hydra: Hydra, name: str, command: Command, overrides: list[str], *, is_sweep: bool) -> None:
@@ -109,7 +133,9 @@ def _run_job(command: Command, swept: set[str], launcher: int, codes: list[int],
     """
     log_to_stderr()  # here once more, for another process
     if command.makes_runs:
-        options.run = job_folder(options.run, swept)
+        folder = job_folder(options.run, swept)
+        if folder != options.run:  # a name with ${...} in it would be looked up
+            options.run = folder
     task = partial(_run, command, options)
     if os.getpid() == launcher:
         codes.append(exit_code_of(task))
@@ -137,3 +163,26 @@ def _run(command: Command, options: DictConfig) -> None:
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise Interrupted(number)
+
+
+def _explain(error: Exception, options: type[Options]) -> str:
+    """Say in a line what Hydra could not compose: `hydra.` options, and what files of the user's own hold."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        return f"{group}={choice}: expected {one_of(error.options, choice)}"
+    text = f"{error}\n{error.__cause__ or ''}"
+    file = re.match(r"In '(.+?)'", text)  # one of the user's own
+    where = f"{file[1]}.yaml: " if file else ""
+    key = re.search(r"full_key: ([\w.]+)", text)
+    if key is None:
+        return where + " ".join(text.split())
+    option, fields = key[1], dict(option_fields(options))
+    if option in fields and not is_group(fields[option].type):
+        kind = Kind.of(fields[option].type, Takes.name)
+        came = re.search(r"(?:Value|Key) '(.*?)'", text) or re.search(r"Invalid value '(.*?)'", text)
+        got = f", got {came[1]}" if came else ""
+        return f"{where}{option}: expected {expected(kind.scalar, came[1] if came else '', kind.has_null)}{got}"
+    if option.startswith("hydra."):
+        return f"{option}: no such option of the launcher or the sweep; --cfg hydra lists them"
+    found = nearest(option, fields)
+    return f"{where}{option}: " + (f"did you mean {found}?" if found else "no such option")

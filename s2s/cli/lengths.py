@@ -1,14 +1,17 @@
 """`s2s lengths`: BLEU of runs by the length of the source, as a table and a picture."""
 
-import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
-from s2s.config.decoding import PICTURE_HELP, ScoringConfig, folder_list
-from s2s.config.options import check_ascending, option
+from s2s.cli.output_names import AUTO, chosen_path, path_for_runs
+from s2s.cli.results import print_result
+from s2s.config.decoding import PICTURE_HELP, ScoringConfig
+from s2s.config.model import AttentionScore
+from s2s.config.options import LARGEST_SEED, Takes, check_ascending, option
+from s2s.config.pictures import LABELS_HELP, LANGUAGE_HELP, TITLE_HELP, Language, check_labels
 
 if TYPE_CHECKING:
     from s2s.analysis.plots.line_plots import Panel
@@ -28,32 +31,44 @@ _APART = 0.07  # places of a group, so that intervals stand beside each other
 class LengthsConfig(ScoringConfig):
     """Options of `lengths`."""
 
-    runs: Any = option("???", "a folder, or [FOLDER,FOLDER]: all runs in it and below it are scored on one test set")
-    edges: list[int] | None = option(
-        None, "words at which a new group of lengths begins; null: about five groups of equally many lines", low=2
+    run: list[str] = option(
+        "???", "a run, or RUN,RUN, or folders of runs: all below are scored on one test set", takes=Takes.run
     )
-    bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100)
-    seed: int = option(12345, "of the test sets drawn", low=1)
-    output: str | None = option("lengths.png", PICTURE_HELP)
+    edges: list[int] | None = option(
+        None,
+        "words at which a new group of lengths begins; null: about five groups of equally many lines",
+        low=2,
+        high=1_000_000,
+    )
+    bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100, high=1_000_000)
+    seed: int = option(12345, "of the test sets drawn", low=1, high=LARGEST_SEED)
+    labels: list[str] = option([], LABELS_HELP)
+    title: str | None = option(None, TITLE_HELP, takes=Takes.sentence)
+    language: Language = option(Language.en, LANGUAGE_HELP)
+    output: str | None = option(AUTO, f"{PICTURE_HELP}; auto: in RUN/plots, or beside several runs", takes=Takes.file)
 
     def check(self) -> None:
         super().check()
-        folder_list("runs", self.runs)
         if self.edges:
             check_ascending("edges", self.edges)
 
 
 def lengths(config: LengthsConfig) -> None:
     """Translate with each run and score by length: a table on stderr, one JSON object on stdout, and a picture."""
+    from s2s.analysis.picture_words import translated
     from s2s.analysis.plots.figure import check_drawable
     from s2s.analysis.plots.line_plots import plot_panels
-    from s2s.analysis.run_comparison import find_translation_runs, short_names
+    from s2s.analysis.run_comparison import find_translation_runs, read_result, run_labels, short_names
     from s2s.evaluation.lengths import even_edges, length_groups
     from s2s.evaluation.testsets import read_scored_text
 
-    if config.output is not None:
-        check_drawable(Path(config.output))
-    runs = find_translation_runs(folder_list("runs", config.runs))
+    runs = find_translation_runs(config.run)
+    picture = chosen_path(config.output, path_for_runs([run.path for run in runs], "lengths", ".png", folder="plots"))
+    if picture is not None:
+        check_drawable(picture)
+    check_labels(config.labels, len(runs), "runs")
+    results = [read_result(run) for run in runs]
+    labels = config.labels or run_labels(results, config.language)
     text = read_scored_text(config.data, runs)
     groups = length_groups(text.sources, even_edges(text.sources) if config.edges is None else config.edges)
     found = {name: _scores(config, run, text, groups) for name, run in zip(short_names(runs), runs, strict=True)}
@@ -73,10 +88,13 @@ def lengths(config: LengthsConfig) -> None:
         for group, (bleu, significance) in zip(groups, scores, strict=True)
     ]
     result = {"lines": len(text.sources), "search": config.search.strategy.name, "rows": rows}
-    print(json.dumps(result, allow_nan=False))
-    if config.output is not None:
-        plot_panels([_panel(found, groups)], Path(config.output))
-        _logger.info("drawn in %s", config.output)
+    print_result(result)
+    if picture is not None:
+        has_attention = [result.options["model.attention"] != AttentionScore.none.name for result in results]
+        curves = list(zip(labels, found.values(), has_attention, strict=True))
+        title = translated("BLEU by length of the source", config.language) if config.title is None else config.title
+        plot_panels([_panel(curves, groups, config.language)], picture, title=title)
+        _logger.info("drawn in %s", picture)
 
 
 def _scores(config: LengthsConfig, run: "RunFolder", text: "ScoredText", groups: "list[LengthGroup]") -> "GroupScores":
@@ -107,12 +125,16 @@ def _print_table(found: "dict[str, GroupScores]", groups: "list[LengthGroup]") -
     _logger.info("BLEU  %s", first.signature)
 
 
-def _panel(found: "dict[str, GroupScores]", groups: "list[LengthGroup]") -> "Panel":
+def _panel(
+    found: "Sequence[tuple[str, GroupScores, bool]]", groups: "list[LengthGroup]", language: Language
+) -> "Panel":
+    """A curve for each run, dashed where it has attention, as `s2s memory` draws it."""
+    from s2s.analysis.picture_words import translated
     from s2s.analysis.plots.line_plots import Curve, Panel
 
     places = [float(index) for index in range(len(groups))]
     curves = []
-    for colour, (name, scores) in enumerate(found.items()):
+    for colour, (name, scores, has_attention) in enumerate(found):
         lows, highs = zip(*(significance.interval or () for _, significance in scores), strict=True)
         curves.append(
             Curve(
@@ -122,16 +144,18 @@ def _panel(found: "dict[str, GroupScores]", groups: "list[LengthGroup]") -> "Pan
                 lows,
                 highs,
                 colour,
+                "--" if has_attention else "-",
             )
         )
     return Panel(
         "",
-        "words of the source (sentences of this length)",
+        translated("words of the source (sentences of this length)", language),
         "BLEU",
         curves,
+        y_limits=(0, 1.05 * max(max(1.0, *curve.high_N) for curve in curves)),
         x_ticks=places,
         x_tick_names=[f"{group.name}\n({len(group.rows)})" for group in groups],
     )
 
 
-COMMAND = Command(lengths, LengthsConfig)
+COMMAND = Command(lengths, LengthsConfig, bare=("run",))

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
 from typing import Any, TypeGuard
 
 from s2s.config.data import DataConfig
@@ -28,9 +29,11 @@ def default_choices(options: type[Options]) -> dict[str, str | None]:
     return groups | {"experiment": None} if issubclass(options, Config) else groups
 
 
-def choices_of(group: str) -> list[str]:
-    """The choices that conf/GROUP/ holds."""
-    return sorted(path.name.removesuffix(".yaml") for path in (resources.files("s2s.conf") / group).iterdir())
+def choices_of(group: str, config_dir: str | None = None) -> list[str]:
+    """The choices that conf/GROUP/ holds, and those in a folder of the user's own."""
+    paths = [*(resources.files("s2s.conf") / group).iterdir()]
+    paths += (Path(config_dir) / group).glob("*.yaml") if config_dir is not None else []
+    return sorted({path.name.removesuffix(".yaml") for path in paths if path.name.endswith(".yaml")})
 
 
 def option_fields(options: type[Options], prefix: str = "") -> Iterator[tuple[str, "dataclasses.Field[Any]"]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from s2s.cli.commands import Command
 from s2s.config.data import Split
-from s2s.config.options import Options, option
+from s2s.config.options import LARGEST_SEED, Options, Takes, option
 
 _logger = logging.getLogger(__name__)
 
@@ -15,10 +15,10 @@ _logger = logging.getLogger(__name__)
 class PhrasebookConfig(Options):
     """Options of `phrasebook`."""
 
-    output: str = option("???", "folder for the files SPLIT.ko, SPLIT.en and SPLIT.align")
-    pairs: int = option(150_000, "distinct pairs", low=1)
+    output: str = option("???", "folder for the files SPLIT.ko, SPLIT.en and SPLIT.align", takes=Takes.folder)
+    pairs: int = option(150_000, "distinct pairs", low=1, high=1_000_000_000)
     split: Split = option(Split.train, "train, dev or test: they share no clause")
-    seed: int = option(1, "of the pairs; those that data=phrasebook has with this seed", low=0)
+    seed: int = option(1, "of the pairs; those that data=phrasebook has with this seed", low=0, high=LARGEST_SEED)
     alignments: bool = option(True, "write word alignments too, as Pharaoh `i-j`, zero-based, over words")
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
+from s2s.cli.output_names import AUTO, path_for_runs
 from s2s.config.decoding import ComparisonConfig
-from s2s.config.options import option
+from s2s.config.options import Takes, option
+from s2s.config.pictures import LABELS_HELP, check_labels
 from s2s.config.training import Task
 from s2s.errors import ConfigError, RunError
 
@@ -19,9 +21,17 @@ if TYPE_CHECKING:
 class ReportConfig(ComparisonConfig):
     """Options of `report`."""
 
-    output: str = option("report.html", "the page")
+    output: str = option(
+        AUTO,
+        "the page; auto: report.html in the run, or for several, beside them, report-A+B.html for A and B",
+        takes=Takes.file,
+    )
+    title: str | None = option(
+        None, "of the page, taken as it stands; left out: the names of the runs", takes=Takes.sentence
+    )
+    labels: list[str] = option([], LABELS_HELP.replace("picture", "page"))
     scores: bool = option(True, "translate and score a text; false: only what the run folders hold")
-    samples: int = option(8, "translations shown side by side", low=0)
+    samples: int = option(8, "translations shown side by side", low=0, high=1_000_000)
 
     def check(self) -> None:
         super().check()
@@ -39,18 +49,21 @@ def report(config: ReportConfig) -> None:
     from s2s.files import write_text
     from s2s.runs.folder import RunFolder
 
-    folders = [RunFolder.existing(name) for name in config.runs]
+    folders = [RunFolder.existing(name) for name in config.run]
     task = _common_task(folders)
     if task is Task.classify and (config.data.test or config.data.testset):
         raise RunError(
             f"run={folders[0].path} is a classifier, which report does not score: give data.test to s2s classify"
         )
-    runs, texts = read_runs(folders), list[ReportedText]()
+    check_labels(config.labels, len(folders), "runs")
+    runs, texts = read_runs(folders, config.labels), list[ReportedText]()
     if config.scores and task is Task.translate:
         text = read_scored_text(config.data, folders) if config.data.test or config.data.testset else None
         runs, texts = score_runs(runs, folders, text, config)
-    write_text(Path(config.output), report_page(runs, texts, config.samples))
-    print(config.output)
+    automatic = path_for_runs([folder.path for folder in folders], "report", ".html")
+    path = automatic if config.output == AUTO else Path(config.output)
+    write_text(path, report_page(runs, texts, config.samples, title=config.title))
+    print(path)
 
 
 def _common_task(runs: "Sequence[RunFolder]") -> Task:
@@ -71,4 +84,4 @@ def _common_task(runs: "Sequence[RunFolder]") -> Task:
     return tasks[0]
 
 
-COMMAND = Command(report, ReportConfig)
+COMMAND = Command(report, ReportConfig, bare=("run",))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
 from s2s.config.decoding import ForcedDecodingConfig
-from s2s.config.options import option
+from s2s.config.options import Takes, option
 
 if TYPE_CHECKING:
     from s2s.data.vocabulary.subwords import Subwords
@@ -27,17 +27,17 @@ class ScoreFormat(enum.Enum):
 class ScoreConfig(ForcedDecodingConfig):
     """Options of `score`."""
 
-    run: str = option("???", "folder of a trained run")
+    run: str = option("???", "folder of a trained run", takes=Takes.run)
     format: ScoreFormat = option(ScoreFormat.text, "text (the log probability) or json (of every piece too)")
 
 
 def score(config: ScoreConfig) -> None:
     """Score sentence pairs: N pairs in, N lines out, in order."""
+    from s2s.decoding.batch_translator import BatchTranslator
     from s2s.decoding.forced_decoding import ForcedDecoder
     from s2s.decoding.streaming.input_pairs import read_pair_blocks
-    from s2s.decoding.translator import Translator
 
-    translator = Translator.load(config.run, device=config.device)
+    translator = BatchTranslator.load(config.run, device=config.device)
     decoder = ForcedDecoder(translator, batch_tokens=config.batch_tokens, max_pieces=config.max_pieces)
     for number, pairs in read_pair_blocks(config.data.test):
         for result in decoder.scores(pairs, first_line=number):
@@ -72,4 +72,4 @@ def _number(value: float) -> float | None:
     return round(value, 6) if math.isfinite(value) else None
 
 
-COMMAND = Command(score, ScoreConfig)
+COMMAND = Command(score, ScoreConfig, bare=("run",))

@@ -1,7 +1,13 @@
 """`s2s train`: from a choice of data and model to a run folder that translates."""
 
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
 from s2s.cli.commands import Command
 from s2s.config.training import Config
+
+_NO_LANGUAGES = ("src", "tgt", "trg", "txt", "tsv", "csv", "tok")  # endings of three letters
 
 
 def train(config: Config) -> None:
@@ -11,4 +17,34 @@ def train(config: Config) -> None:
     train(config)
 
 
-COMMAND = Command(train, Config, makes_runs=True)
+def _of_own_files(given: Mapping[str, list[str]], is_sweep: bool) -> dict[str, str]:
+    """What follows from files of one's own: data=files, languages from their endings, a run named after both.
+
+    `corpus.ko corpus.en` are Korean and English, and their run is `runs/corpus-ko-en`; `corpus.ko.gz` is as good.
+    """
+    files = given.get("data.train", [])
+    if len(files) not in (1, 2) or given.keys() & {"data", "data.corpus", "task"}:
+        return {}
+    names = [Path(file).name.removesuffix(".gz") for file in files]
+    languages = [_language(name) for name in names]
+    implied = {"data": "files"}
+    if all(languages) and len(set(languages)) == 2:
+        stems = dict.fromkeys(
+            name.removesuffix(f".{language}") for name, language in zip(names, languages, strict=True)
+        )
+        parts = [*stems, *languages]
+        implied |= {"data.source_language": languages[0], "data.target_language": languages[1]}
+    else:
+        parts = [Path(name).stem for name in names]
+    model = [] if is_sweep else given.get("model", [])
+    return implied | {"run": f"runs/{'-'.join([*parts, *model])}"}
+
+
+def _language(name: str) -> str:
+    """The language that a file's ending names, such as `ko`, `deu` or `zh-Hant`; empty where it names none."""
+    ending = name.rpartition(".")[2]
+    is_language = re.fullmatch(r"[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?", ending) and "." in name
+    return ending if is_language and ending not in _NO_LANGUAGES else ""
+
+
+COMMAND = Command(train, Config, makes_runs=True, bare=("data.train",), implied=_of_own_files)

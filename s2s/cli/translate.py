@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
-from s2s.config.decoding import Column, EnsembleMean, OutputFormat, TranslatingConfig, folder_list
-from s2s.config.options import as_argument, flatten, option
+from s2s.config.decoding import Column, EnsembleMean, OutputFormat, TranslatingConfig
+from s2s.config.options import Takes, as_argument, flatten, option
 from s2s.config.search import Strategy
 from s2s.errors import ConfigError, OutputError
 
@@ -28,13 +28,15 @@ _LONGEST_WAIT = datetime.timedelta(days=30)  # for a slower rank; one that is lo
 class TranslateConfig(TranslatingConfig):
     """Options of `translate`."""
 
-    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER]: an ensemble of runs with the same subwords")
+    run: list[str] = option(
+        "???", "folder of a trained run; or RUN,RUN: an ensemble of runs with the same subwords", takes=Takes.run
+    )
     ensemble: EnsembleMean = option(
         EnsembleMean.log_probability, "mean of several runs: of log_probability or probability"
     )
-    input: str | None = option(None, "file to translate, plain or .gz; left out: standard input")
+    input: str | None = option(None, "file to translate, plain or .gz; left out: standard input", takes=Takes.file)
     output: str | None = option(
-        None, "new file of translations; a job that was stopped continues; left out: standard output"
+        None, "new file of translations; a job that was stopped continues; left out: standard output", takes=Takes.file
     )
     format: OutputFormat = option(
         OutputFormat.text, "text, moses (`id ||| text ||| features ||| score`) or json (an object a line)"
@@ -44,17 +46,15 @@ class TranslateConfig(TranslatingConfig):
     )
     alignments: bool = option(False, "write links `i-j` between source and target words, from attention")
     workers: int | None = option(
-        None, "processes, one only on a GPU; left out: one, or one a core for much input (not under torchrun)", low=1
+        None,
+        "processes, one only on a GPU; left out: one, or one a core for much input (not under torchrun)",
+        low=1,
+        high=10_000,
     )
 
-    @property
-    def runs(self) -> list[str]:
-        """The folders, also where there is one."""
-        return folder_list("run", self.run)
-
     def check(self) -> None:
-        if len(self.runs) == 1 and self.ensemble is not EnsembleMean.log_probability:
-            raise ConfigError(f"ensemble={self.ensemble.name} is a mean of several runs: run=[FOLDER,FOLDER]")
+        if len(self.run) == 1 and self.ensemble is not EnsembleMean.log_probability:
+            raise ConfigError(f"ensemble={self.ensemble.name} is a mean of several runs: run=RUN,RUN")
         if self.output is not None and self.output.endswith(".gz"):
             raise ConfigError(f"output={self.output} is written as plain text: choose a name without .gz")
         if self.format is OutputFormat.text and not self.search.gives_one:
@@ -76,12 +76,12 @@ def translate(config: TranslateConfig) -> None:
     from s2s.decoding.streaming.input_lines import open_input, read_blocks
     from s2s.decoding.streaming.resumable_output import ResumableOutput, join
     from s2s.device import choose_device
-    from s2s.distributed import connected, local_rank
+    from s2s.distributed import connected, take_gpu
 
     with connected(torch.device("cpu"), _LONGEST_WAIT) as ranks, ExitStack() as stack:
         ranks.from_first(partial(_check_processes, config, ranks))
         if choose_device(config.device).type == "cuda":
-            torch.cuda.set_device(local_rank())
+            take_gpu()
         translator = stack.enter_context(_parallel_translator(config, ranks))
         blocks = read_blocks(stack.enter_context(open_input(Path(config.input) if config.input else None)))
         if config.output is None:
@@ -129,7 +129,7 @@ def _parallel_translator(config: TranslateConfig, ranks: "Ranks") -> "ParallelTr
     return ParallelTranslator(
         partial(
             load_line_translator,
-            config.runs,
+            config.run,
             output_format=config.format,
             columns=config.columns,
             search=config.search,
@@ -153,7 +153,7 @@ def _settings(config: TranslateConfig) -> "Settings":
     from s2s.runs.folder import RunFolder
     from s2s.runs.saved_config import load_config
 
-    runs = [RunFolder.existing(run) for run in config.runs]
+    runs = [RunFolder.existing(run) for run in config.run]
     subwords = sorted(set(runs[0].subwords(load_config(runs[0].config).subwords.shared)))
     return {
         "s2s": version("s2s"),
@@ -169,4 +169,4 @@ def _settings(config: TranslateConfig) -> "Settings":
     }
 
 
-COMMAND = Command(translate, TranslateConfig)
+COMMAND = Command(translate, TranslateConfig, bare=("run",))

@@ -5,7 +5,7 @@ import enum
 from dataclasses import dataclass
 from pathlib import Path
 
-from s2s.config.options import FittedInt, Options, option
+from s2s.config.options import FittedInt, Options, Takes, option
 from s2s.errors import ConfigError
 
 
@@ -37,9 +37,7 @@ class SubwordKind(enum.Enum):
 def check_files(name: str, files: list[str], sides: str) -> None:
     """Check that an option names two files, or one that holds both sides; `sides` is how two of them are written."""
     if len(files) > 2:
-        raise ConfigError(
-            f"{name} must be [{sides}], or [FILE] with a tab between the two, but has {len(files)} entries"
-        )
+        raise ConfigError(f"{name} takes {sides}, or one file with a tab between the two, but got {len(files)} files")
 
 
 @dataclass
@@ -53,32 +51,43 @@ class DataConfig(Options):
     source_language: str = option("ko", "language of the source; for files only a label")
     target_language: str = option("en", "language of the target; for files only a label")
     train: list[str] = option(
-        [], "files: [source, target], labelled: [text, label], plain or .gz; or [one file], a tab between the two"
+        [],
+        "files: SOURCE,TARGET; labelled: TEXT,LABEL; plain or .gz; or one file, a tab between the two",
+        takes=Takes.file,
     )
-    dev: list[str] = option([], "like train; left out: cut from train")
-    test: list[str] = option([], "like train; left out: cut from train")
-    root: str | None = option(None, "multi30k: a folder that holds its files; left out: download into the cache")
+    dev: list[str] = option([], "like train; left out: cut from train", takes=Takes.file)
+    test: list[str] = option([], "like train; left out: cut from train", takes=Takes.file)
+    root: str | None = option(
+        None, "multi30k: a folder that holds its files; left out: download into the cache", takes=Takes.folder
+    )
     cache: str | None = option(
-        None, "folder for downloads and prepared text; left out: $S2S_CACHE, or s2s in the user's cache folder"
+        None,
+        "folder for downloads and prepared text; left out: $S2S_CACHE, or s2s in the user's cache folder",
+        takes=Takes.folder,
     )
-    train_pairs: int = option(150_000, "phrasebook: distinct training pairs", low=1)
+    train_pairs: int = option(150_000, "phrasebook: distinct training pairs", low=1, high=1_000_000_000)
     dev_pairs: int | None = option(
-        1000, "pairs of a dev set that is generated or cut; null: 5 % of train are cut, from 50 to 1000", low=1
+        1000,
+        "pairs of a dev set that is generated or cut; null: 5 % of train are cut, from 50 to 1000",
+        low=1,
+        high=1_000_000_000,
     )
     dev_share: float | None = option(
         None, "files and labelled: share of train that is cut as dev, instead of dev_pairs", low=0.001, high=0.9
     )
-    test_pairs: int | None = option(1000, "of a test set, likewise", low=1)
+    test_pairs: int | None = option(1000, "of a test set, likewise", low=1, high=1_000_000_000)
     clean: bool = option(True, "drop bad training pairs; dev and test are never filtered")
-    max_words: int = option(100, "cleaning of pairs: longest side, in words", low=1)
-    max_characters: int = option(600, "cleaning of pairs: longest side, in characters", low=1)
-    max_length_ratio: float = option(6.0, "cleaning of pairs: longer side over shorter side, in UTF-8 bytes", low=1)
+    max_words: int = option(100, "cleaning of pairs: longest side, in words", low=1, high=1_000_000)
+    max_characters: int = option(600, "cleaning of pairs: longest side, in characters", low=1, high=1_000_000)
+    max_length_ratio: float = option(
+        6.0, "cleaning of pairs: longer side over shorter side, in UTF-8 bytes", low=1, high=1_000_000
+    )
 
     def check(self) -> None:
         is_own = self.corpus in (Corpus.files, Corpus.labelled)
         sides = "TEXT_FILE,LABEL_FILE" if self.corpus is Corpus.labelled else "SOURCE_FILE,TARGET_FILE"
         if is_own and not self.train:
-            raise ConfigError(f"data={self.corpus.name} needs data.train=[{sides}]; nothing was given")
+            raise ConfigError(f"data={self.corpus.name} needs data.train={sides}; nothing was given")
         if not is_own and (self.train or self.dev or self.test):
             raise ConfigError(
                 "data.train, data.dev and data.test belong to data=files and data=labelled, not to "
@@ -108,7 +117,10 @@ class SubwordsConfig(Options):
     )
     shared: bool = option(True, "one vocabulary for both languages")
     vocabulary_size: FittedInt = option(
-        8000, "pieces of each vocabulary, lowered where the corpus has fewer; null: fits the text", low=8
+        8000,
+        "pieces of each vocabulary, lowered where the corpus has fewer; null: fits the text",
+        low=8,
+        high=1_000_000,
     )
     character_coverage: float = option(0.9995, "share of the training characters that get a piece", low=0.9, high=1)
     sampling: bool = option(
@@ -117,7 +129,11 @@ class SubwordsConfig(Options):
         only=[SubwordKind.unigram, SubwordKind.bpe],
     )
     sampling_alpha: float = option(
-        0.1, "sampling: unigram, sharpness (0: all cuts alike); bpe, share of merges left out", low=0, high=1
+        0.1,
+        "sampling: unigram, sharpness (0: all cuts alike); bpe, share of merges left out",
+        low=0,
+        high=1,
+        needs="sampling",
     )
 
 

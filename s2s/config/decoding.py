@@ -2,9 +2,8 @@
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any
 
-from s2s.config.options import Options, option
+from s2s.config.options import LARGEST_SEED, Options, Takes, option
 from s2s.config.search import SearchConfig
 from s2s.config.training import DEVICE_HELP, Device
 from s2s.errors import ConfigError
@@ -61,20 +60,22 @@ class TranslatingConfig(Options):
     precision: DecodingPrecision = option(
         DecodingPrecision.auto, "fp32 (also auto), or bf16 or int8, which round but may be faster"
     )
-    batch_size: int = option(64, "sentences translated at once", low=1)
+    batch_size: int = option(64, "sentences translated at once", low=1, high=1_000_000)
     search: SearchConfig = field(default_factory=SearchConfig)
 
 
 def _check_pair(files: list[str]) -> None:
     if len(files) not in (0, 2):
-        raise ConfigError(f"data.test must be [SOURCE_FILE,TARGET_FILE], but has {len(files)} entries")
+        raise ConfigError(
+            f"data.test takes SOURCE_FILE,TARGET_FILE, but got {len(files)} file{'' if len(files) == 1 else 's'}"
+        )
 
 
 @dataclass
 class ScoredData(Options):
     """Which pairs to score instead of the run's own test set."""
 
-    test: list[str] = option([], "[source, target], plain or .gz; left out: the run's own test set")
+    test: list[str] = option([], "SOURCE,TARGET, plain or .gz; left out: the run's own test set", takes=Takes.file)
     testset: str | None = option(None, "one of sacrebleu's own test sets instead, such as wmt17 (in $SACREBLEU)")
     language_pair: str | None = option(None, "testset: its source and target language, such as en-de")
 
@@ -101,26 +102,21 @@ class SignificanceConfig(Options):
     """How certain scores, and differences between runs, are."""
 
     confidence: bool = option(False, "a single run: 95% confidence intervals too; runs that are compared have them")
-    bootstrap_samples: int = option(1000, "test sets drawn: confidence intervals and p-values", low=100)
-    randomization_samples: int = option(10_000, "pairs of systems with lines swapped at random: p-values", low=100)
-    seed: int = option(12345, "of both kinds of samples", low=1)
+    bootstrap_samples: int = option(1000, "test sets drawn: confidence intervals and p-values", low=100, high=1_000_000)
+    randomization_samples: int = option(
+        10_000, "pairs of systems with lines swapped at random: p-values", low=100, high=1_000_000
+    )
+    seed: int = option(12345, "of both kinds of samples", low=1, high=LARGEST_SEED)
 
 
 @dataclass
 class ComparisonConfig(ScoringConfig):
     """Options of commands that compare the scores of runs."""
 
-    run: Any = option("???", "folder of a trained run; or [FOLDER,FOLDER], which are compared with the first")
+    run: list[str] = option(
+        "???", "folder of a trained run; or RUN,RUN, which are compared with the first", takes=Takes.run
+    )
     significance: SignificanceConfig = field(default_factory=SignificanceConfig)
-
-    @property
-    def runs(self) -> list[str]:
-        """The folders, also where there is one."""
-        return folder_list("run", self.run)
-
-    def check(self) -> None:
-        super().check()
-        folder_list("run", self.run)
 
 
 @dataclass
@@ -128,7 +124,9 @@ class GivenPairs(Options):
     """Which sentence pairs to read."""
 
     test: list[str] = option(
-        [], "[source, target], plain or .gz; left out: standard input, a source, a tab and a target a line"
+        [],
+        "SOURCE,TARGET, plain or .gz; left out: standard input, a source, a tab and a target a line",
+        takes=Takes.file,
     )
 
     def check(self) -> None:
@@ -141,18 +139,7 @@ class ForcedDecodingConfig(Options):
 
     device: Device = option(Device.auto, DEVICE_HELP)
     data: GivenPairs = field(default_factory=GivenPairs)
-    batch_tokens: int = option(2000, "budget of a batch: pairs times longest side, in pieces", low=1)
-    max_pieces: int = option(512, "longer sides are cut, with a warning", low=1)
-
-
-def folder_list(name: str, given: Any) -> list[str]:
-    """The value of an option that is a folder or a list of folders, as a list.
-
-    Raises:
-        ConfigError: it is something else, or empty.
-    """
-    folders = given if isinstance(given, list) else [given]
-    # Hydra reads a folder called 2025 as a number.
-    if not folders or not all(isinstance(folder, str | int | float) and folder != "" for folder in folders):
-        raise ConfigError(f"{name} must be a folder or [FOLDER,FOLDER], but is {given!r}")
-    return [str(folder) for folder in folders]
+    batch_tokens: int = option(
+        2000, "budget of a batch: pairs times longest side, in pieces", low=1, high=1_000_000_000
+    )
+    max_pieces: int = option(512, "longer sides are cut, with a warning", low=1, high=1_000_000)

@@ -47,10 +47,13 @@ class ModelConfig(Options):
     """Parts and sizes of the network, and its dropout."""
 
     cell: Cell = option(Cell.lstm, "rnn (tanh), lstm or gru")
-    layers: int = option(1, "recurrent layers of encoder and decoder each", low=1)
-    embedding_size: FittedInt = option(256, "units of an embedding; null: fits the text", low=1)
+    layers: int = option(1, "recurrent layers of encoder and decoder each", low=1, high=100)
+    embedding_size: FittedInt = option(256, "units of an embedding; null: fits the text", low=1, high=1_000_000)
     hidden_size: FittedInt = option(
-        512, "units of a decoder state and of an encoder state (both directions together); null: fits the text", low=2
+        512,
+        "units of a decoder state and of an encoder state (both directions together); null: fits the text",
+        low=2,
+        high=1_000_000,
     )
     bidirectional: bool = option(True, "the encoder reads in both directions, half of hidden_size each")
     dropout: FittedFloat = option(

@@ -25,31 +25,48 @@ class Optimizer(enum.Enum):
     sgd = "sgd"
 
 
+_ADAM = [Optimizer.adam, Optimizer.adamw]
+
+
 @dataclass
 class OptimConfig(Options):
     """How weights move."""
 
     optimizer: Optimizer = option(Optimizer.adam, "adam, adamw or sgd")
-    learning_rate: float = option(2e-3, "highest learning rate", low=0)
+    learning_rate: float = option(2e-3, "highest learning rate", low=0, high=1000)
     schedule: Schedule = option(Schedule.inverse_sqrt, "constant, inverse_sqrt, cosine or plateau, after warm-up")
-    warmup_steps: int = option(200, "steps in which the learning rate grows linearly from 0", low=0)
+    warmup_steps: int = option(200, "steps in which the learning rate grows linearly from 0", low=0, high=1_000_000_000)
     decay_steps: int | None = option(
         None,
         "cosine: step at which the rate has fallen to 0; left out: training.max_steps",
         low=1,
+        high=1_000_000_000,
         only=[Schedule.cosine],
     )
     plateau_factor: float = option(
-        0.5, "plateau: factor of the learning rate after validations without a better loss", low=0, high=1
+        0.5,
+        "plateau: factor of the learning rate after validations without a better loss",
+        low=0,
+        high=1,
+        only=[Schedule.plateau],
     )
-    plateau_patience: int = option(1, "plateau: validations without a better loss to wait", low=0)
-    adam_beta1: float = option(0.9, "adam, adamw: decay of the mean of gradients", low=0, high=0.9999)
-    adam_beta2: float = option(0.998, "adam, adamw: decay of the mean of squared gradients", low=0, high=0.99999)
+    plateau_patience: int = option(
+        1, "plateau: validations without a better loss to wait", low=0, high=1_000_000, only=[Schedule.plateau]
+    )
+    adam_beta1: float = option(0.9, "adam, adamw: decay of the mean of gradients", low=0, high=0.9999, only=_ADAM)
+    adam_beta2: float = option(
+        0.998, "adam, adamw: decay of the mean of squared gradients", low=0, high=0.99999, only=_ADAM
+    )
     momentum: float = option(0.9, "sgd: decay of the sum of gradients", low=0, high=0.9999, only=[Optimizer.sgd])
     weight_decay: float = option(
-        0.0, "adamw: share of a weight subtracted a step, times the learning rate; adam, sgd: L2 penalty", low=0
+        0.0,
+        "adamw: share of a weight subtracted a step, times the learning rate; adam, sgd: L2 penalty",
+        low=0,
+        high=1000,
     )
-    max_grad_norm: float = option(1.0, "norm to which larger gradients are scaled down; 0: no clipping", low=0)
+    max_grad_norm: float = option(
+        1.0, "norm to which larger gradients are scaled down; 0: no clipping", low=0, high=1_000_000
+    )
     label_smoothing: float = option(
         0.1, "share of the target's probability spread evenly over the vocabulary", low=0, high=0.9
     )

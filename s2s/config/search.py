@@ -3,7 +3,7 @@
 import enum
 from dataclasses import dataclass
 
-from s2s.config.options import Options, option
+from s2s.config.options import LARGEST_SEED, Options, option
 from s2s.errors import ConfigError
 
 
@@ -40,46 +40,79 @@ class SearchConfig(Options):
     """How a translation is searched for."""
 
     strategy: Strategy = option(Strategy.beam, "greedy, beam, or sample (tokens drawn at random)")
-    beam_size: int = option(5, "beam: hypotheses kept of each sentence", low=1)
+    beam_size: int = option(5, "beam: hypotheses kept of each sentence", low=1, high=10_000)
     length_normalization: LengthNormalization = option(
         LengthNormalization.average,
         "a score is the log probability over length ** p (average), ((5 + length) / 6) ** p (gnmt), or 1 (none)",
     )
     length_penalty: float = option(
-        1.0, "average, gnmt: the exponent p", low=0, only=[LengthNormalization.average, LengthNormalization.gnmt]
+        1.0,
+        "average, gnmt: the exponent p",
+        low=0,
+        high=100,
+        only=[LengthNormalization.average, LengthNormalization.gnmt],
     )
-    word_reward: float = option(0.0, "beam, sample: nats added to a score for each piece", low=0, only=SEVERAL)
+    word_reward: float = option(
+        0.0, "beam, sample: nats added to a score for each piece", low=0, high=1000, only=SEVERAL
+    )
     coverage_penalty: float = option(
-        0.0, "beam, sample: weight of a penalty for source pieces with little attention", low=0, only=SEVERAL
+        0.0, "beam, sample: weight of a penalty for source pieces with little attention", low=0, high=1000, only=SEVERAL
     )
-    min_length: int = option(0, "shortest translation, in pieces without `</s>`", low=0)
-    min_length_factor: float = option(0.0, "shortest translation over source, in pieces without `</s>`", low=0)
+    min_length: int = option(0, "shortest translation, in pieces without `</s>`", low=0, high=1_000_000)
+    min_length_factor: float = option(
+        0.0, "shortest translation over source, in pieces without `</s>`", low=0, high=1000
+    )
     max_length: int | None = option(
-        None, "longest translation, in pieces with `</s>`; left out: only the next two options limit it", low=1
+        None,
+        "longest translation, in pieces with `</s>`; left out: only the next two options limit it",
+        low=1,
+        high=1_000_000,
     )
     max_length_factor: float = option(
-        2.0, "longest translation: factor * pieces of the source (or of a prefix, if more) + max_length_offset", low=0
+        2.0,
+        "longest translation: factor * pieces of the source (or of a prefix, if more) + max_length_offset",
+        low=0,
+        high=1000,
     )
-    max_length_offset: int = option(20, "see max_length_factor; in pieces with `</s>`", low=1)
-    no_repeat_ngram: int = option(0, "no sequence of this many pieces occurs twice; 0: any may", low=0)
+    max_length_offset: int = option(20, "see max_length_factor; in pieces with `</s>`", low=1, high=1_000_000)
+    no_repeat_ngram: int = option(0, "no sequence of this many pieces occurs twice; 0: any may", low=0, high=1_000_000)
     avoid: list[str] = option([], "words that must not occur, nor as the first pieces of a longer word (two + fold)")
     must: list[str] = option([], "beam: words that must occur", only=[Strategy.beam])
     diverse_groups: int = option(
-        1, "beam: groups of hypotheses, each penalized for tokens of earlier groups", low=1, only=[Strategy.beam]
+        1,
+        "beam: groups of hypotheses, each penalized for tokens of earlier groups",
+        low=1,
+        high=10_000,
+        only=[Strategy.beam],
     )
     diversity_strength: float = option(
-        0.5, "diverse_groups: nats subtracted from a token for each hypothesis of an earlier group with it", low=0
+        0.5,
+        "diverse_groups: nats subtracted from a token for each hypothesis of an earlier group with it",
+        low=0,
+        high=1_000_000,
     )
     temperature: float = option(
-        1.0, "sample: below 1 sharpens the distribution, above 1 flattens it", low=0.01, only=[Strategy.sample]
+        1.0,
+        "sample: below 1 sharpens the distribution, above 1 flattens it",
+        low=0.01,
+        high=1000,
+        only=[Strategy.sample],
     )
-    top_k: int = option(0, "sample: draw from the k likeliest tokens; 0: from all", low=0, only=[Strategy.sample])
+    top_k: int = option(
+        0, "sample: draw from the k likeliest tokens; 0: from all", low=0, high=1_000_000, only=[Strategy.sample]
+    )
     top_p: float = option(
         1.0, "sample: draw from the fewest tokens with this probability together", low=0, high=1, only=[Strategy.sample]
     )
-    seed: int = option(1, "sample: the same seed and line number give the same samples", low=0, only=[Strategy.sample])
-    max_source_pieces: int = option(512, "longer source lines are cut, with a warning", low=1)
-    num_best: int = option(1, "beam, sample: translations found for each line", low=1, only=SEVERAL)
+    seed: int = option(
+        1,
+        "sample: the same seed and line number give the same samples",
+        low=0,
+        high=LARGEST_SEED,
+        only=[Strategy.sample],
+    )
+    max_source_pieces: int = option(512, "longer source lines are cut, with a warning", low=1, high=1_000_000)
+    num_best: int = option(1, "beam, sample: translations found for each line", low=1, high=10_000, only=SEVERAL)
     mbr: ExpectedUtility = option(
         ExpectedUtility.none, "none, or rank the num_best translations by their mean chrf or bleu against each other"
     )
@@ -106,7 +139,7 @@ class SearchConfig(Options):
             )
         for name, words in (("avoid", self.avoid), ("must", self.must)):
             if not all(word.strip() for word in words):
-                raise ConfigError(f"search.{name} must be [WORD,WORD], but has a blank word")
+                raise ConfigError(f"search.{name} takes WORD,WORD, but a word is blank")
         both = sorted({word.strip() for word in self.avoid} & {word.strip() for word in self.must})
         if both:
             raise ConfigError(f"{both[0]} must not occur (search.avoid) and must occur (search.must); leave one out")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from s2s.config.data import Corpus, DataConfig, SubwordsConfig
 from s2s.config.model import AttentionScore, ModelConfig, Pooling, Tie
 from s2s.config.optim import OptimConfig
-from s2s.config.options import FittedInt, Options, option
+from s2s.config.options import LARGEST_SEED, FittedInt, Options, Takes, option
 from s2s.config.search import SearchConfig
 from s2s.errors import ConfigError
 
@@ -89,23 +89,39 @@ class TrainingConfig(Options):
     """How long to train, and what to do on the way."""
 
     batch_tokens: FittedInt = option(
-        1000, "budget of a batch: sentences times longest sentence, in pieces; null: fits the text", low=1
+        1000,
+        "budget of a batch: sentences times longest sentence, in pieces; null: fits the text",
+        low=1,
+        high=1_000_000_000,
     )
-    batch_size: int | None = option(None, "most sentences of a batch; left out: batch_tokens alone decides", low=1)
-    accumulate: int = option(1, "batches whose gradients make up one update of the weights", low=1)
-    max_steps: FittedInt = option(100_000, "updates of the weights; null: fits the text", low=1)
-    max_epochs: int | None = option(None, "passes over the training text; left out: no limit", low=1)
-    max_minutes: float | None = option(None, "minutes of training, validation included, over all starts", low=0)
-    max_pieces: int = option(256, "training pairs with a longer side are left out; labelled texts are cut", low=2)
-    log_every: int = option(50, "steps between two lines of training metrics", low=1)
-    validate_every: FittedInt = option(500, "steps between two validations; null: fits the text", low=1)
-    save_every: int = option(500, "steps between two checkpoints", low=1)
-    keep: int = option(2, "checkpoints kept in last/: the newest and those to fall back on", low=1)
+    batch_size: int | None = option(
+        None, "most sentences of a batch; left out: batch_tokens alone decides", low=1, high=1_000_000
+    )
+    accumulate: int = option(1, "batches whose gradients make up one update of the weights", low=1, high=1_000_000)
+    max_steps: FittedInt = option(100_000, "updates of the weights; null: fits the text", low=1, high=1_000_000_000)
+    max_epochs: int | None = option(None, "passes over the training text; left out: no limit", low=1, high=1_000_000)
+    max_minutes: float | None = option(
+        None, "minutes of training, validation included, over all starts", low=0, high=1_000_000_000
+    )
+    max_pieces: int = option(
+        256, "training pairs with a longer side are left out; labelled texts are cut", low=2, high=1_000_000
+    )
+    log_every: int = option(50, "steps between two lines of training metrics", low=1, high=1_000_000_000)
+    validate_every: FittedInt = option(
+        500, "steps between two validations; null: fits the text", low=1, high=1_000_000_000
+    )
+    save_every: int = option(500, "steps between two checkpoints", low=1, high=1_000_000_000)
+    keep: int = option(2, "checkpoints kept in last/: the newest and those to fall back on", low=1, high=1_000_000)
     stop_metric: StopMetric = option(StopMetric.bleu, "loss, perplexity, bleu, accuracy or f1 of the dev set")
     patience: FittedInt = option(
-        20, "validations without a better stop_metric before the run ends; null: fits the text", low=1
+        20,
+        "validations without a better stop_metric before the run ends; null: fits the text",
+        low=1,
+        high=1_000_000,
     )
-    max_bad_steps: int = option(10, "steps in a row whose loss or gradient is not finite, before an error", low=0)
+    max_bad_steps: int = option(
+        10, "steps in a row whose loss or gradient is not finite, before an error", low=0, high=1_000_000
+    )
     reset_optimizer: bool = option(
         False, "allow other options under optim when resuming; if any differ, optimizer and schedule begin anew"
     )
@@ -117,8 +133,8 @@ class Config(Options):
     """Everything that a training run is made of."""
 
     task: Task = option(Task.translate, "translate, or classify (labels of texts; needs data=labelled)")
-    run: str = option("", "folder of the run; a run that was stopped continues")
-    seed: int = option(1, "seed of data, weights, order and dropout", low=0)
+    run: str = option("", "folder of the run; a run that was stopped continues", takes=Takes.run)
+    seed: int = option(1, "seed of data, weights, order and dropout", low=0, high=LARGEST_SEED)
     device: Device = option(Device.auto, DEVICE_HELP)
     precision: Precision = option(Precision.auto, "auto (bf16 where the hardware is fast at it), fp32 or bf16")
     data: DataConfig = field(default_factory=DataConfig)
@@ -127,7 +143,9 @@ class Config(Options):
     optim: OptimConfig = field(default_factory=OptimConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
-    init_from: str | None = option(None, "folder of a run whose weights this new run starts from (fine-tuning)")
+    init_from: str | None = option(
+        None, "folder of a run whose weights this new run starts from (fine-tuning)", takes=Takes.run
+    )
     init_subwords: InitSubwords = option(
         InitSubwords.old, "init_from: that run's subwords (old), or learnt from the new text (new)"
     )

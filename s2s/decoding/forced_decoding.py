@@ -17,8 +17,8 @@ from torch import Tensor
 from s2s.data.batching import Batch, batch_indices, pair_batch
 from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.subwords import NO_TEXT, UNK
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.search.search import refuse_nan
-from s2s.decoding.translator import Translator
 
 _logger = logging.getLogger(__name__)
 _SLICE_POSITIONS = 256
@@ -59,7 +59,7 @@ class ForcedDecoder:
     No result depends on what else is read with it, nor on the batch size.
     """
 
-    def __init__(self, translator: Translator, *, batch_tokens: int = 2000, max_pieces: int = 512) -> None:
+    def __init__(self, translator: BatchTranslator, *, batch_tokens: int = 2000, max_pieces: int = 512) -> None:
         """Decode with a translator's model, subwords and device, in fp32.
 
         Args:

@@ -74,7 +74,7 @@ class ConstraintCompiler:
         for word in search.must:
             if not self._segmenter.is_known(word):
                 raise ConfigError(
-                    f"search.must=[{word}] must occur, but is blank or has a character that the model has no piece for"
+                    f"search.must={word} must occur, but is blank or has a character that the model has no piece for"
                 )
             phrase = RequiredPhrase(word, self._segmenter.usual_segmentations(word))
             if self._is_impossible(phrase, self._avoid):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from s2s.config.model import Cell
+from s2s.decoding.packed_linear import Product, pack_linear
 from s2s.models.attention import Memory
 from s2s.models.cells import CELLS, State
 from s2s.models.decoder import DecoderState
@@ -22,52 +23,8 @@ from s2s.models.encoder import Encoder, EncoderLayer, last_states, reorder, reve
 from s2s.models.fused import Layer, weights_of
 from s2s.models.seq2seq import Seq2Seq
 
-Product = Callable[[Tensor], Tensor]
-"""From inputs (N, I) to fp32 outputs (N, O): a matrix and a bias."""
-_INT8_MAX = 127
 _LARGEST_TABLE = 2**25
 """Numbers, 128 MiB of them: a vocabulary of 16,000 tokens for an LSTM of 512 units."""
-
-
-def pack_linear(weight_OI: Tensor, bias_O: Tensor | None, dtype: torch.dtype, bound: float) -> Product:
-    """A linear layer that is called many times with few rows.
-
-    Args:
-        weight_OI: its matrix.
-        bias_O: its bias, or None.
-        dtype: float32, bfloat16 or int8.
-        bound: no input is greater in absolute value; int8 divides this range evenly. It is a constant and not the
-            maximum of the actual inputs, so that a result does not depend on the other rows.
-    """
-    weight_OI = weight_OI.detach().contiguous()
-    bias_O = None if bias_O is None else bias_O.detach()
-    if dtype is torch.int8:
-        return _pack_int8(weight_OI, bias_O, bound)
-    weight_OI, bias_O = weight_OI.to(dtype), None if bias_O is None else bias_O.to(dtype)
-    if weight_OI.device.type != "cpu" or not torch.backends.mkldnn.is_available():
-        return lambda x_NI: nn.functional.linear(x_NI.to(dtype), weight_OI, bias_O).float()
-    # What torch.compile makes of a linear layer on CPU. For few rows it takes half the time of MKL, or less.
-    packed = torch.ops.mkldnn._reorder_linear_weight(weight_OI, None)
-    multiply = torch.ops.mkldnn._linear_pointwise
-    return lambda x_NI: multiply(x_NI.to(dtype), packed, bias_O, "none", [], "").float()
-
-
-def _pack_int8(weight_OI: Tensor, bias_O: Tensor | None, bound: float) -> Product:
-    """Weights rounded to 127 steps on either side of 0, a scale a row; inputs to 127 steps on either side of 0."""
-    scale_O = (weight_OI.abs().amax(dim=1) / _INT8_MAX).clamp_min(torch.finfo(torch.float32).tiny)
-    rounded_OI = (weight_OI / scale_O[:, None]).round().to(torch.int8)
-    packed = torch.ops.onednn.qlinear_prepack(rounded_OI, None)
-    zero_O = torch.zeros(len(scale_O), dtype=torch.int32)
-    input_scale, input_zero = bound / _INT8_MAX, _INT8_MAX + 1
-    middle = torch.tensor(input_zero + 0.5)  # conversion cuts off what is behind the point
-    multiply = torch.ops.onednn.qlinear_pointwise
-
-    def product(x_NI: Tensor) -> Tensor:
-        steps_NI = torch.add(middle, x_NI, alpha=1 / input_scale).to(torch.uint8)
-        weights = packed, scale_O, zero_O, bias_O
-        return multiply(steps_NI, input_scale, input_zero, *weights, 1.0, 0, torch.float32, "none", [], "")  # type: ignore[no-any-return]
-
-    return product
 
 
 def _pack_embedded(embedding_VE: Tensor, weight_GE: Tensor, bias_G: Tensor, dtype: torch.dtype) -> Product:

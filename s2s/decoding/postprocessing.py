@@ -23,7 +23,7 @@ _UTILITIES = {ExpectedUtility.chrf: chrf_utility, ExpectedUtility.bleu: bleu_uti
 
 
 @dataclass(frozen=True)
-class Translation:
+class NBestList:
     """The hypotheses of a line as text, the best first.
 
     Attributes:
@@ -60,11 +60,11 @@ class Postprocessing:
     utility: Utility | None = None
     is_sampled: bool = False
 
-    def empty_translation(self) -> Translation:
+    def empty_translation(self) -> NBestList:
         """The translation of a line without words."""
-        return Translation(("",), (Hypothesis((), 0.0, 0.0, ()),), ((),), ((),) if self.with_alignments else None)
+        return NBestList(("",), (Hypothesis((), 0.0, 0.0, ()),), ((),), ((),) if self.with_alignments else None)
 
-    def __call__(self, line: str, source_ids: Sequence[int], hypotheses: Sequence[Hypothesis]) -> Translation:
+    def __call__(self, line: str, source_ids: Sequence[int], hypotheses: Sequence[Hypothesis]) -> NBestList:
         """The translation of a line.
 
         Args:
@@ -82,7 +82,7 @@ class Postprocessing:
             alignments = tuple(
                 _alignment(each, target, source_sizes) for each, target in zip(hypotheses, pieces, strict=True)
             )
-        return Translation(tuple(texts), tuple(hypotheses), tuple(map(tuple, pieces)), alignments)
+        return NBestList(tuple(texts), tuple(hypotheses), tuple(map(tuple, pieces)), alignments)
 
     def _text(self, line: str, source_ids: Sequence[int], hypothesis: Hypothesis) -> str:
         if UNK not in hypothesis.ids or not self.replace_unknown:

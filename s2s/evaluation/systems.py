@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from tqdm import tqdm
 
 from s2s.config.decoding import SignificanceConfig, TranslatingConfig
-from s2s.decoding.translator import Translator
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.evaluation.score_table import ScoredSystem
 from s2s.evaluation.scores import comparable_metrics, corpus_scores, lowercased_metric
 from s2s.evaluation.significance import Resampling, resample
@@ -15,9 +15,9 @@ from s2s.evaluation.testsets import ScoredText
 from s2s.runs.folder import RunFolder
 
 
-def load_translator(run: RunFolder, options: TranslatingConfig) -> Translator:
+def load_translator(run: RunFolder, options: TranslatingConfig) -> BatchTranslator:
     """The translator of a run, as the options of a command have it."""
-    return Translator.load(
+    return BatchTranslator.load(
         run.path,
         search=options.search,
         device=options.device,
@@ -26,13 +26,13 @@ def load_translator(run: RunFolder, options: TranslatingConfig) -> Translator:
     )
 
 
-def translate_shown(translator: Translator, lines: Sequence[str], title: str) -> list[str]:
-    """`Translator.translate`, with a bar of this title where stderr is a terminal."""
+def translate_shown(translator: BatchTranslator, lines: Sequence[str], title: str) -> list[str]:
+    """`BatchTranslator.translate`, with a bar of this title where stderr is a terminal."""
     with tqdm(desc=title, unit="line", total=len(lines), leave=False, dynamic_ncols=True, disable=None) as bar:
-        return [translation.texts[0] for translation in translator.translations(lines, progress=bar.update)]
+        return [found.texts[0] for found in translator.translations(lines, progress=bar.update)]
 
 
-def score_system(name: str, translator: Translator, text: ScoredText) -> ScoredSystem:
+def score_system(name: str, translator: BatchTranslator, text: ScoredText) -> ScoredSystem:
     """Translate a text, and score the translations."""
     metrics = {**comparable_metrics(text.target_language), **lowercased_metric(text.target_language)}
     started_s = time.perf_counter()

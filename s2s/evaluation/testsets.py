@@ -2,6 +2,7 @@
 
 import difflib
 import socket
+import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,7 +71,7 @@ def own_text(runs: Sequence[RunFolder]) -> ScoredText:
         if other != first:
             raise DataError(
                 f"{runs[0].path} and {run.path} have different test sets ({_difference(first, other)}): scores of "
-                "different text cannot be compared\nGive one text for all with data.test=[SOURCE_FILE,TARGET_FILE] or "
+                "different text cannot be compared\nGive one text for all with data.test=SOURCE_FILE,TARGET_FILE or "
                 "data.testset=NAME data.language_pair=PAIR."
             )
     return first
@@ -109,7 +110,7 @@ def named_text(name: str, language_pair: str) -> ScoredText:
 def _fetch(name: str, language_pair: str) -> list[Path]:
     """The file of the source and those of the references."""
     try:
-        with _silence_limit(_SILENCE_S):
+        with _silence_limit(_SILENCE_S), _safe_extraction():
             return [Path(get_source_file(name, language_pair)), *map(Path, get_reference_files(name, language_pair))]
     except S2SError:  # a signal
         raise
@@ -130,3 +131,17 @@ def _silence_limit(timeout_s: float) -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
+
+
+@contextmanager
+def _safe_extraction() -> Iterator[None]:
+    """A block in which archives are unpacked into their folder only, and with harmless permissions.
+
+    sacrebleu unpacks what it has downloaded without saying how, which Python 3.12 and 3.13 warn of.
+    """
+    before = vars(tarfile.TarFile)["extraction_filter"]
+    tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)
+    try:
+        yield
+    finally:
+        tarfile.TarFile.extraction_filter = before

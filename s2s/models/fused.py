@@ -7,6 +7,7 @@ B sentences, S positions, I input units, H hidden units.
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from s2s.config.model import Cell
@@ -62,6 +63,11 @@ def run_layer(layer: Layer, inputs_BSI: Tensor, state: State | None = None) -> t
     """
     if isinstance(layer, RecurrentCell):
         return layer(inputs_BSI, state)  # type: ignore[no-any-return]
+    if inputs_BSI.device.type == "cuda" and torch.is_autocast_enabled("cuda"):
+        # Under autocast cuDNN computes in fp16, whatever the type of the block: small gradients would become 0. In fp32
+        # its products run on tensor cores too (TF32).
+        with torch.autocast("cuda", enabled=False):
+            return run_layer(layer, inputs_BSI.float(), None if state is None else tuple(map(Tensor.float, state)))
     start = None if state is None else tuple(tensor[None] for tensor in state)
     if isinstance(layer, nn.LSTM):
         outputs_BSH, end = layer(inputs_BSI, start)

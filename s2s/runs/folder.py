@@ -146,7 +146,7 @@ class RunFolder:
         if not all(path.is_file() for path in paths):
             raise RunError(
                 f"run={self.path} holds no {split} set, as is usual for an exported model: "
-                f"{advice or f'give data.{split}=[SOURCE_FILE,TARGET_FILE]'}"
+                f"{advice or f'give data.{split}=SOURCE_FILE,TARGET_FILE'}"
             )
         return paths
 

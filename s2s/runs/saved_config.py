@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from s2s.config.data import portable
-from s2s.config.options import check_options, flatten
+from s2s.config.options import check_options, flatten, reset_without_effect
 from s2s.config.training import Config, Task
 from s2s.errors import ConfigError, RunError
 from s2s.files import write_text
@@ -70,9 +70,10 @@ def load_config(path: Path, task: Task | None = None) -> Config:
         raise RunError(f"{path}: expected the options of an s2s run, but they cannot be read: {first_line}") from error
     assert isinstance(config, Config)
     try:
-        check_options(config)
+        check_options(config, is_saved=True)
     except ConfigError as error:
         raise RunError(f"{path}: {error}; the file was changed since the run was made") from error
+    reset_without_effect(config)  # as commands have them by now, which would refuse others
     if task is not None and config.task is not task:
         raise RunError(
             f"run={path.parent} was trained with task={config.task.name}, and task={task.name} is needed here: "

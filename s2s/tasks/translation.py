@@ -15,7 +15,7 @@ from s2s.data.encode import encode_pairs
 from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.learn import Vocabularies
 from s2s.data.vocabulary.subwords import Subwords
-from s2s.decoding.translator import Translator
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.errors import MissingExtraError
 from s2s.evaluation.scores import bleu, corpus_scores, mean_loss_nats
 from s2s.evaluation.systems import translate_shown
@@ -54,7 +54,7 @@ class TranslationTask(TrainingTask):
         sources, references = [pair.source for pair in dev], [pair.target for pair in dev]
 
         def validate() -> Validation:
-            translator = Translator([model], source, target, search, device, precision)
+            translator = BatchTranslator([model], source, target, search, device, precision)
             hypotheses = translate_shown(translator, sources, "validating")
             result = Validation(mean_loss_nats(model, batches, device), {"bleu": bleu(hypotheses, references)})
             if not sys.stderr.isatty():
@@ -65,7 +65,7 @@ class TranslationTask(TrainingTask):
 
     def summarize(self, test: list[Pair]) -> None:
         run, config = self.run, self.config
-        translator = Translator.load(run.path, search=config.search, device=config.device)
+        translator = BatchTranslator.load(run.path, search=config.search, device=config.device)
         sources, references = [pair.source for pair in test], [pair.target for pair in test]
         hypotheses = translate_shown(translator, sources, "scoring the test set")
         scores = corpus_scores(hypotheses, references)
@@ -85,7 +85,7 @@ class TranslationTask(TrainingTask):
         _draw_attention(run, translator, sources)  # last, so that an error in it loses nothing
 
 
-def _draw_attention(run: RunFolder, translator: Translator, sources: list[str]) -> None:
+def _draw_attention(run: RunFolder, translator: BatchTranslator, sources: list[str]) -> None:
     """Draw the attention of one translated test sentence of medium length, if the model has attention."""
     if not translator.model.has_attention:
         return

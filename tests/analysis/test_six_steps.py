@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from s2s.analysis.attention import PiecePair, piece_pairs
-from s2s.analysis.six_steps import NUM_NEXT, NextPiece, SixSteps, six_steps, six_steps_text
+from s2s.analysis.six_steps import NUM_NEXT, DecoderStep, NextPiece, six_steps, six_steps_text
 from s2s.config.model import AttentionScore, Cell, ModelConfig
 from s2s.data.batching import pair_batch
 from s2s.data.vocabulary.subwords import NO_TEXT
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.forced_decoding import ForcedDecoder
-from s2s.decoding.translator import Translator
 from s2s.errors import ConfigError
 from s2s.models.attention import DotAttention
 from s2s.models.seq2seq import build_seq2seq
@@ -29,20 +29,20 @@ SHAPES = [
 
 
 @pytest.fixture
-def untrained(tiny_run: Path) -> Callable[..., Translator]:
+def untrained(tiny_run: Path) -> Callable[..., BatchTranslator]:
     """A translator with random weights, for any options of the model."""
-    trained = Translator.load(tiny_run)
+    trained = BatchTranslator.load(tiny_run)
 
-    def build(**changes: object) -> Translator:
+    def build(**changes: object) -> BatchTranslator:
         torch.manual_seed(3)
         options = ModelConfig(embedding_size=12, hidden_size=H, **changes)  # type: ignore[arg-type]
         model = build_seq2seq(options, len(trained.source), len(trained.target))
-        return Translator([model], trained.source, trained.target, trained.search, torch.device("cpu"))
+        return BatchTranslator([model], trained.source, trained.target, trained.search, torch.device("cpu"))
 
     return build
 
 
-def pair_of(translator: Translator) -> PiecePair:
+def pair_of(translator: BatchTranslator) -> PiecePair:
     """S - 1 and T - 1 pieces: `</s>` comes after them."""
     [pair] = piece_pairs(translator, ["하나 둘 셋 넷 다섯 여섯"], ["one two three four five"])
     return PiecePair(pair.source[: S - 1], pair.target[: T - 1])
@@ -51,7 +51,7 @@ def pair_of(translator: Translator) -> PiecePair:
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("step", [1, 3, T])
 def test_the_numbers_are_those_of_the_forward_pass(
-    untrained: Callable[..., Translator], shape: dict[str, object], step: int
+    untrained: Callable[..., BatchTranslator], shape: dict[str, object], step: int
 ) -> None:
     translator = untrained(**shape)
     pair = pair_of(translator)
@@ -68,7 +68,7 @@ def test_the_numbers_are_those_of_the_forward_pass(
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_each_number_follows_from_the_one_before(
-    untrained: Callable[..., Translator], shape: dict[str, object]
+    untrained: Callable[..., BatchTranslator], shape: dict[str, object]
 ) -> None:
     translator = untrained(**shape)
     steps = six_steps(translator, pair_of(translator), 2)
@@ -92,14 +92,14 @@ def test_each_number_follows_from_the_one_before(
 
 
 @torch.inference_mode()
-def likeliest(translator: Translator, state_O: torch.Tensor) -> list[str]:
+def likeliest(translator: BatchTranslator, state_O: torch.Tensor) -> list[str]:
     scores_V = translator.model.output(state_O)
     ids = [index for index in scores_V.argsort(descending=True).tolist() if index not in NO_TEXT]
     return translator.target.pieces(ids[:NUM_NEXT])
 
 
 @pytest.mark.parametrize("step", [0, T + 1])
-def test_a_step_that_is_not_taken_is_refused(untrained: Callable[..., Translator], step: int) -> None:
+def test_a_step_that_is_not_taken_is_refused(untrained: Callable[..., BatchTranslator], step: int) -> None:
     translator = untrained()
     with pytest.raises(ConfigError, match=rf"step={step} is none of the {T} steps: 1 .*  {T} </s>"):
         six_steps(translator, pair_of(translator), step)
@@ -112,7 +112,7 @@ def test_the_text_on_paper() -> None:
     """
     e = math.e
     states_SH, weights_S = torch.tensor([[3.0, 4.0], [1.0, 2.0]]), torch.tensor([e, 1]) / (e + 1)
-    steps = SixSteps(
+    steps = DecoderStep(
         DotAttention(2, 3),
         source=["▁책", "</s>"],
         target=["▁a", "▁bo", "ok", "</s>"],
@@ -160,7 +160,7 @@ def test_the_text_on_paper() -> None:
     ],
 )
 def test_other_scores_are_shown_too(
-    untrained: Callable[..., Translator], score: AttentionScore, is_scaled: bool, formula: str
+    untrained: Callable[..., BatchTranslator], score: AttentionScore, is_scaled: bool, formula: str
 ) -> None:
     translator = untrained(attention=score, scale_attention=is_scaled)
     lines = six_steps_text(six_steps(translator, pair_of(translator), 1)).splitlines()
@@ -168,7 +168,7 @@ def test_other_scores_are_shown_too(
     assert "which has read nothing yet" in lines[3]
 
 
-def test_the_last_step_says_the_end(untrained: Callable[..., Translator]) -> None:
+def test_the_last_step_says_the_end(untrained: Callable[..., BatchTranslator]) -> None:
     translator = untrained()
     lines = six_steps_text(six_steps(translator, pair_of(translator), T)).splitlines()
     assert lines[1] == f"step {T} says </s>, the end"

@@ -1,7 +1,6 @@
-"""The command `s2s` itself: its list of commands, its help, its words for every mistake, its completion in a shell."""
+"""The command `s2s` itself: its list of commands, its help, its words for every mistake."""
 
 import argparse
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,10 +40,20 @@ def run_module(*words: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["--version"], ["trian", "seed=1"], ["train", "model.hiden_size=3"], ["-sc", "query=bash"]]
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["trian", "seed=1"],
+        ["train", "model.hiden_size=3"],
+        ["train", "model=lstmm"],
+        ["-sc", "query=bash"],
+    ],
 )
 def test_what_needs_no_model_is_answered_without_pytorch(words: list[str]) -> None:
-    assert imported_and_used(words)[0] <= ({"hydra"} if words[0] == "-sc" else set())
+    imported, used_s = imported_and_used(words)
+    assert imported == set()
+    assert used_s < 0.3
 
 
 @pytest.mark.parametrize("name", LINE_OF)
@@ -57,7 +66,7 @@ def test_help_is_answered_without_pytorch(name: str) -> None:
 def imported_and_used(words: list[str]) -> tuple[set[str], float]:
     """Which of the large libraries a command imports, and how many seconds of processor time it takes."""
     command = [sys.executable, "-c", IN_A_LIGHT_PROCESS, *words]
-    env = {**environment(), "COMP_LINE": "s2s tr"}
+    env = {**environment(), "COMP_LINE": "s2s train model.attention=d"}
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=300)
     used_s, *imported = ended.stderr.splitlines()[-1].split()
     return set(imported), float(used_s)
@@ -114,52 +123,78 @@ MISTAKES = {
     "train data.train.0=a": "data.train.0: did you mean data.train?",
     "train training={max_step:5}": "training.max_step: did you mean training.max_steps?",
     "translate seed=3": "seed: did you mean search.seed?",
+    "train search.beam=3": "search.beam: did you mean search.beam_size?",
+    "train lr=3": "lr: did you mean optim.learning_rate?",
+    "train optim.lr=3": "optim.lr: did you mean optim.learning_rate?",
+    "train epochs=3": "epochs: did you mean training.max_epochs?",
+    "train model.batch_tokens=3": "model.batch_tokens: did you mean training.batch_tokens?",
+    "gather runs=runs": "runs: did you mean run?",
     # options are only ever set
     "train +x=1": "+x=1: expected OPTION=VALUE; s2s train --help lists the options",
     "train ++x=1": "++x=1: expected OPTION=VALUE; s2s train --help lists the options",
     "train +foo.bar=3": "+foo.bar=3: expected OPTION=VALUE; s2s train --help lists the options",
-    "train ++seed=2": "++seed=2: expected OPTION=VALUE; did you mean seed=2?",
-    "train ~seed": "~seed: expected OPTION=VALUE; did you mean seed=VALUE?",
-    "train ~model=lstm": "~model=lstm: expected OPTION=VALUE; did you mean model=lstm?",
+    "train ++seed=2": "++seed=2: options have no + before their name; write seed=2",
+    "train +lr=5": "+lr=5: options have no + before their name; write optim.learning_rate=5",
+    "train +search.beam=3": "+search.beam=3: options have no + before their name; write search.beam_size=3",
+    "train ~x": "~x: expected OPTION=VALUE; s2s train --help lists the options",
+    "train ~seed": "~seed: options have no ~ before their name; write seed=VALUE",
+    "train ~model=lstm": "~model=lstm: options have no ~ before their name; write model=lstm",
+    "train +hydra.verbose=true": "+hydra.verbose=true: expected OPTION=VALUE; s2s train --help lists the options",
     # another grammar
-    "train --seed 3": "--seed: expected OPTION=VALUE; did you mean seed=3?",
-    "train -m --seed=3 model=gru": "--seed=3: expected OPTION=VALUE; did you mean seed=3?",
-    "train --hidden-size 3": "--hidden-size: expected OPTION=VALUE; did you mean model.hidden_size=3?",
-    "train --experimental-rerun a.pickle": "--experimental-rerun: expected OPTION=VALUE; ",
-    "translate --run runs/x": "--run: expected OPTION=VALUE; did you mean run=runs/x?",
+    "train --seed 3": "--seed: options have no dashes before their name; write seed=3",
+    "train -m --seed=3 model=gru": "--seed=3: options have no dashes before their name; write seed=3",
+    "train --hidden-size 3": "--hidden-size: options have no dashes before their name; write model.hidden_size=3",
+    "train --experimental-rerun a.pickle": "--experimental-rerun: options have no dashes before their name; ",
+    "translate --run runs/x": "--run: options have no dashes before their name; write run=runs/x",
     "translate run=x search greedy": "search: expected OPTION=VALUE; did you mean search=greedy?",
-    "translate runs/x": "runs/x: expected OPTION=VALUE; s2s translate --help lists the options",
+    "translate runs/x run=runs/y": "run is given twice: runs/y and runs/x; leave one of them out",
+    "average runs/x runs/y": "run is given twice: runs/x and runs/y; leave one of them out",
+    "memory rnn": "rnn: expected OPTION=VALUE; s2s memory --help lists the options",
+    "train gru": "gru: did you mean model=gru?",
     "train =3": "=3: expected OPTION=VALUE; s2s train --help lists the options",
     "train --cfg jobb": "argument -c/--cfg: invalid choice: 'jobb' (choose from ",
     "train --config-dir nowhere": "--config-dir nowhere: expected a folder",
     # values
     "train model=lstmm": "model=lstmm: expected one of gru, lstm, rnn (did you mean lstm?)",
     "train model=3": "model=3: expected one of gru, lstm, rnn",
-    "train experiment=null": "experiment=null: expected one of multi30k, sentiment, sentiment_pieces",
+    "train model=": "model=: expected one of gru, lstm, rnn",
+    "train experiment=null": "experiment=null: expected one of ",
     "train model.cell=lstmm": "model.cell: expected one of rnn, lstm, gru (did you mean lstm?), got lstmm",
     "train model.hidden_size=big": "model.hidden_size: expected a whole number, got big",
     "train model.dropout=null": "model.dropout: expected a number, got null",
     "train model.bidirectional=maybe": "model.bidirectional: expected true or false, got maybe",
     "train training.max_epochs=x": "training.max_epochs: expected a whole number or null, got x",
-    "train data.train=a": "data.train: expected a list in brackets, each entry a text, got a",
-    "memory cells=[rnn,foo]": "cells: expected a list in brackets, each entry one of rnn, lstm, gru, got [rnn,foo]",
+    "train device=gpu": "device: expected one of auto, cpu, cuda (did you mean cuda?), got gpu",
+    "memory cells=[rnn,foo]": "cells: expected one of rnn, lstm, gru, got foo",
     "train training=5": "training=5: training is a group of options, such as training.batch_tokens=VALUE",
     "evaluate data=multi30k": "data=multi30k: data is a group of options, such as data.test=VALUE",
-    "train seed=${foo}": "seed: Interpolation key 'foo' not found",
+    "train seed=${foo}": "seed: expected a whole number, got ${foo}",
+    "train seed=${seed}": "seed: ",
     "bench decod": "measure: expected one of train, decode (did you mean decode?), got decod",
+    "train seed=1e30": "seed: expected a whole number, got 1e30",
+    f"train search.beam_size={'9' * 400}": "search.beam_size must be between 1 and 10,000, but is a number of 400 ",
+    f"train training.keep={'9' * 5000}": f"training.keep: expected a whole number, got {'9' * 60}...",
+    "train subwords.vocabulary_size=2147483648": "subwords.vocabulary_size must be between 8 and 1,000,000, but is 2,1",
+    "train optim.plateau_factor=0.3": "optim.plateau_factor=0.3 belongs to optim.schedule=plateau, not to",
+    "train subwords.sampling_alpha=0.3": "subwords.sampling_alpha=0.3 belongs to subwords.sampling=true",
+    # what is missing
+    "translate search=greedy": "run is missing (folder of a trained run",
+    "phrasebook": "output is missing (folder for the files ",
     # the grammar of values
-    "train model=[": "model=[: the value cannot be read; quote one with spaces, commas or brackets: model='\"...\"'",
-    'train run="a': 'run="a: the value cannot be read; quote one with spaces, commas or brackets: run=\'"..."\'',
-    "train seed=f(3)": "seed=f(3): the value cannot be read; quote one with spaces, commas or brackets: seed='\"...\"'",
-    "train seed=1,2": "seed=1,2 has several values: add -m for a job each, or write seed=[1,2] for a list and ",
+    "train model=[": "model=[: expected one of gru, lstm, rnn",
+    "train seed=f(3)": "seed: expected a whole number, got f(3)",
+    "train seed=1,2": "seed=1,2 has several values, but takes one: add -m to run a job for each",
+    "train model=gru,rnn": "model=gru,rnn has several values, but takes one: add -m to run a job for each",
+    "train training={max_steps": "training={max_steps: the value cannot be read",
     # sweeps, before the first job
     "train -m seed=1,2 model=gru,lstmm": "model=lstmm: expected one of gru, lstm, rnn (did you mean lstm?)",
     "train -m seed=1,x": "seed: expected a whole number, got x",
+    "train -m data.train=a,b": "-m, but no option has several values: data.train takes a list; for a job each write ",
     # Hydra's own options
     "train hydra/launcher=jobllib": "hydra/launcher=jobllib: expected one of basic, ",
-    "train hydra.launcher.n_jobs=[": "hydra.launcher.n_jobs=[: the value cannot be read; ",
-    "train hydra/launcher=3": "Config group override must be a string or a list. Got int",
-    "train hydra.lancher.n_jobs=3": "Could not override 'hydra.lancher.n_jobs'. Key 'lancher' not in 'HydraConf'",
+    "train hydra.launcher.n_jobs=[": "hydra.launcher.n_jobs=[: the value cannot be read",
+    "train hydra/launcher=3": "hydra/launcher=3: expected the name of a choice",
+    "train hydra.lancher.n_jobs=3": "hydra.lancher: no such option of the launcher or the sweep; ",
 }
 
 
@@ -173,7 +208,9 @@ def test_a_mistake_is_answered_in_a_line(
     assert ended.out == b""
     assert ended.err.startswith(f"error: {MISTAKES[typed]}")
     assert ended.err.count("\n") == 1
-    assert "Launching" not in ended.err
+    assert not any(
+        word in ended.err for word in ("Launching", "Hydra", "hydra.cc", "ListConfig", "LexerNo", "Traceback")
+    )
 
 
 def test_flags_and_options_come_in_any_order(call_command: Caller) -> None:
@@ -202,60 +239,19 @@ def test_choices_of_ones_own(tmp_path: Path, call_command: Caller) -> None:
     assert shown.out == b"3\n"
     ended = call_command("train", "-cd", str(tmp_path), "experiment=wrong")
     assert ended.code == 2
-    assert "Key 'layer' not in 'ModelConfig'" in ended.err
-    assert ended.err.count("\n") == 1
+    assert ended.err == "error: experiment/wrong.yaml: model.layer: did you mean model.layers?\n"
+    (tmp_path / "experiment" / "wrong.yaml").write_text("# @package _global_\nmodel:\n  cell: lstmm\n")
+    ended = call_command("train", "-cd", str(tmp_path), "experiment=wrong")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "model.cell: expected one of rnn, lstm, gru (did you mean lstm?), got lstmm" in ended.err
+    (tmp_path / "experiment" / "wrong.yaml").write_text("model: [")
+    ended = call_command("train", "-cd", str(tmp_path), "experiment=wrong")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "wrong.yaml" in ended.err
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Completion, and Python 3.14
-
-
-@pytest.fixture
-def bin_folder(tmp_path: Path) -> Path:
-    """A folder with the command `s2s`, as an installation would have it."""
-    path = tmp_path / "bin" / "s2s"
-    path.parent.mkdir()
-    path.write_text(f"#!{sys.executable}\nfrom s2s.cli.app import main\n\nmain()\n")
-    path.chmod(0o755)
-    return path.parent
-
-
-@pytest.mark.parametrize(
-    ("line", "choices"),
-    [
-        ("s2s tr", {"train", "translate"}),
-        pytest.param("s2s train mod", {"model=", "model."}, marks=pytest.mark.slow),
-        pytest.param("s2s train seed=1 model=g", {"model=gru"}, marks=pytest.mark.slow),
-        pytest.param("s2s train model.attention=d", {"model.attention=dot"}, marks=pytest.mark.slow),
-        pytest.param("s2s bench decode model.hid", {"model.hidden_size="}, marks=pytest.mark.slow),
-        pytest.param("s2s train modell=3 model.hid", set(), marks=pytest.mark.slow),
-    ],
-)
-def test_bash_completes_what_was_begun(bin_folder: Path, line: str, choices: set[str]) -> None:
-    words = line.split()
-    script = f"""
-        eval "$(s2s -sc install=bash)"
-        COMP_LINE="{line}" COMP_POINT={len(line)} COMP_WORDS=({line}) COMP_CWORD={len(words) - 1}
-        hydra_bash_completion s2s "{words[-1]}" "{words[-2]}"
-        printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    env = {**environment(), "PATH": f"{bin_folder}:{os.environ['PATH']}"}
-    ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=env, timeout=300)
-    assert ended.stderr == ""
-    assert set(ended.stdout.split()) == choices
-
-
-def test_completion_for_other_shells(call_command: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert b"complete -c s2s" in call_command("train", "-sc", "install=fish").out
-    assert b"complete -e -c s2s" in call_command("-sc", "uninstall=fish").out
-    ended = call_command("-sc", "install=cmd")
-    assert (ended.code, ended.err.count("\n")) == (2, 1)
-    assert "bash, fish, zsh" in ended.err
-    monkeypatch.setenv("COMP_LINE", "python scripts/train.py model.cel")
-    assert call_command("train", "-sc", "query=bash").out == b"model.cell=\n"
-    monkeypatch.setenv("COMP_LINE", "python scripts/train.py optim.optimizer=adam")
-    out = call_command("train", "-sc", "query=bash").out
-    assert out == b"optim.optimizer=adam\noptim.optimizer=adamw\n"
+# Python 3.14
 
 
 @pytest.mark.slow
@@ -279,8 +275,6 @@ def test_help_that_is_no_string_is_refused_from_python_3_14_on(
 
     with pytest.raises(ValueError, match="badly formed help string"):
         get_args_parser()
-    monkeypatch.setenv("COMP_LINE", "s2s train model.cel")
-    assert call_command("-sc", "query=bash").out == b"model.cell=\n"
     assert call_command("train", "--help").code == 0
     options = [*file_options(tmp_path / "corpus"), *TINY, "training.max_steps=1", f"run={tmp_path / 'run'}"]
     ended = call_command("train", *options)

@@ -1,6 +1,7 @@
 """`attention`: pictures, a page, and the six steps, for sentences that come in any way."""
 
 import gzip
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from browser import svg_texts
 from processes import Caller, run_command
-from s2s.cli.arguments import quote_text
+from s2s.cli.arguments import overrides_of
+from s2s.cli.commands import command_of
 from tiny_runs import filled
 
 SOURCE, TARGET = "하나 둘 셋 넷", "four three two one"
@@ -19,7 +22,8 @@ SOURCE, TARGET = "하나 둘 셋 넷", "four three two one"
 
 @given(st.text(st.sampled_from(list("a책\"'\\${}:,=()[] \t\n!#%~@+|;.")) | st.characters(codec="utf-8"), max_size=12))
 def test_any_text_comes_through_the_grammar_of_options(text: str) -> None:
-    override: Any = OverridesParser.create().parse_override(quote_text(f"text={text}"))
+    [typed] = overrides_of([f"text={text}"], "attention", command_of("attention"))
+    override: Any = OverridesParser.create().parse_override(typed)
     options = OmegaConf.create({"text": override.value()})
     assert OmegaConf.to_container(options, resolve=True) == {"text": text}
 
@@ -107,3 +111,32 @@ def test_mistakes_end_with_a_code_and_a_short_message(
     assert ended.out == b""
     assert "Traceback" not in ended.err
     assert all(word in ended.err for word in words)
+
+
+def test_pictures_go_into_the_run_and_replace_no_other_sentence(
+    tiny_run: Path, tmp_path: Path, call_command: Caller
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    for text in ("하나 둘", "하나 둘.", "하나 둘"):
+        ended = call_command("attention", f"run={run}", f"text={text}", "formats=[svg,html]")
+        assert ended.code == 0, ended.err
+        assert all(Path(line).is_file() for line in ended.out.decode().splitlines())
+    names = [path.name for path in (run / "plots").iterdir()]
+    assert len(names) == 4
+    assert {"attention-하나-둘.svg", "attention-하나-둘.html"} < set(names)
+
+
+def test_a_picture_in_korean_with_a_title(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
+    options = ["text=하나 둘", "language=ko", "title=어텐션, 첫 그림", "formats=[svg]", f"output={tmp_path}"]
+    for _ in range(2):
+        ended = call_command("attention", f"run={tiny_run}", *options)
+        assert ended.code == 0, ended.err
+    assert {"어텐션, 첫 그림", "원문", "번역문", "어텐션 가중치"} <= set(svg_texts(tmp_path / "1.svg"))
+
+
+def test_a_line_with_two_tabs_is_an_error(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
+    (tmp_path / "lines").write_text("하나\tone\n둘\ttwo\tthree\n", encoding="utf-8")
+    ended = call_command("attention", f"run={tiny_run}", f"input={tmp_path}/lines", f"output={tmp_path}/out")
+    assert (ended.code, ended.out) == (1, b"")
+    assert "line 2: expected a sentence, or a sentence, a tab and its translation, got 2 tabs" in ended.err

@@ -8,7 +8,7 @@ import torch
 
 from processes import Caller
 from s2s.cli.average import average
-from s2s.decoding.translator import Translator
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.errors import CheckpointError, RunError
 from s2s.runs.checkpoint import checkpoints, load_best, load_checkpoint, mean_weights, save_checkpoint, without_prefix
 from s2s.runs.folder import RunFolder
@@ -64,7 +64,7 @@ def test_the_output_is_a_run_that_translates_with_the_mean(
         mean = torch.stack([tensors[name] for tensors in each]).double().mean(0).float()
         torch.testing.assert_close(tensor, mean, rtol=1e-6, atol=1e-7)
     moved = output.rename(tmp_path / "moved")
-    assert len(Translator.load(moved).translate(["하나 둘", "셋"])) == 2
+    assert len(BatchTranslator.load(moved).translate(["하나 둘", "셋"])) == 2
     ended = call_command("evaluate", f"run={moved}")
     assert json.loads(ended.out)["lines"] == 15
     assert {path.name for path in moved.iterdir()} == {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from s2s.cli.arguments import with_names
+from s2s.cli.arguments import overrides_of
 from s2s.cli.bench import bench
 from s2s.cli.commands import command_of
 from s2s.data.prepare import prepare
@@ -24,11 +24,14 @@ def test_bench_prints_shares(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert 0.1 < row["peak_memory_gb"] < 20
 
 
-def test_the_task_of_bench_may_be_its_first_word() -> None:
-    for words in ("train steps=3", "decode run=x"):
-        assert with_names(words.split(), command_of("bench")) == f"measure={words}".split()
-    for words in ("steps=3", "-m steps=3", ""):
-        assert with_names(words.split(), command_of("bench")) == words.split()
+def test_the_task_of_bench_and_the_run_may_come_bare() -> None:
+    for arguments, overrides in {
+        "train steps=3": ["measure=train", "steps=3"],
+        "decode run=x": ["measure=decode", "run=x"],
+        "decode x": ["measure=decode", "run=x"],
+        "steps=3": ["steps=3"],
+    }.items():
+        assert sorted(overrides_of(arguments.split(), "bench", command_of("bench"))) == overrides
 
 
 @pytest.mark.slow

@@ -143,8 +143,8 @@ def test_an_unknown_label_is_named(labelled: Path, tmp_path: Path, call_command:
         "export run=RUN output=OUT",
         "bench decode run=RUN device=cpu",
         "gates run=RUN text=하나 output=OUT/gates.png",
-        "gradients runs=RUN output=OUT/gradients.png",
-        "lengths runs=RUN output=OUT/lengths.png",
+        "gradients run=RUN output=OUT/gradients.png",
+        "lengths run=RUN output=OUT/lengths.png",
     ],
 )
 def test_a_classifier_is_no_translator(labelled: Path, tmp_path: Path, call_command: Caller, words: str) -> None:
@@ -162,7 +162,7 @@ def test_a_translator_is_no_classifier(tiny_run: Path, call_command: Caller) -> 
 
 
 def test_runs_are_gathered_averaged_and_shown(labelled: Path, tmp_path: Path, call_command: Caller) -> None:
-    table = call_command("gather", f"runs=[{labelled}]", "format=tsv").out.decode().splitlines()
+    table = call_command("gather", f"run=[{labelled}]", "format=tsv").out.decode().splitlines()
     assert table[0].split("\t")[:5] == ["runs", "accuracy", "accuracy_sd", "f1", "f1_sd"]
     points = [row for row in read_metrics(labelled / "metrics.jsonl") if row["kind"] == "dev"]
     assert [point["step"] for point in points] == [20, 40, 60, 80]

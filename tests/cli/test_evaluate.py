@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -95,7 +94,7 @@ def test_a_single_run_is_judged_by_greedy_and_by_the_search_that_was_chosen(
     assert first["sample"]["chrf"] == again["sample"]["chrf"]
     alone = json.loads(call_command("evaluate", f"run={runs[0]}", "search.must=[two]").out)
     assert "greedy" not in alone
-    assert "search=greedy is left out: search.must=[two] belongs to search.strategy=beam" in caplog.text
+    assert "search=greedy is left out: search.must=two belongs to search.strategy=beam" in caplog.text
     texts = read_lines(runs[0] / "evaluation" / "test.source.beam.txt")
     assert all("two" in text.split() for text in texts)
     ended = call_command("evaluate", f"run={runs[0]}", "search.num_best=2")
@@ -111,7 +110,7 @@ def test_different_test_sets_need_a_common_one(runs: list[Path], call_command: C
     assert ended.out == b""
     assert len(ended.err.splitlines()) == 2
     assert "have different test sets" in ended.err
-    assert "data.test=[SOURCE_FILE,TARGET_FILE]" in ended.err
+    assert "data.test=SOURCE_FILE,TARGET_FILE" in ended.err
     files = f"data.test=[{source},{target}]"
     ended = call_command("evaluate", named([runs[0], tmp_path / "run"]), *FEW, files, "search=greedy")
     assert ended.code == 0, ended.err
@@ -158,12 +157,9 @@ def test_an_unknown_test_set_is_a_usage_error(runs: list[Path], call_command: Ca
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (EvaluateConfig(run=[]), "run must be a folder"),
-        (EvaluateConfig(run=["a", ""]), "run must be a folder"),
-        (EvaluateConfig(run=["a", ["b"]]), "run must be a folder"),
-        (EvaluateConfig(run="a", data=ScoredData(testset="wmt17")), "belong together"),
-        (EvaluateConfig(run="a", data=ScoredData(language_pair="en-de")), "belong together"),
-        (EvaluateConfig(run="a", data=ScoredData(["b", "c"], "wmt17", "en-de")), "two test sets"),
+        (EvaluateConfig(run=["a"], data=ScoredData(testset="wmt17")), "belong together"),
+        (EvaluateConfig(run=["a"], data=ScoredData(language_pair="en-de")), "belong together"),
+        (EvaluateConfig(run=["a"], data=ScoredData(["b", "c"], "wmt17", "en-de")), "two test sets"),
     ],
 )
 def test_options_that_make_no_sense(config: EvaluateConfig, words: str) -> None:
@@ -171,8 +167,6 @@ def test_options_that_make_no_sense(config: EvaluateConfig, words: str) -> None:
         check_options(config)
 
 
-@pytest.mark.parametrize(("run", "folders"), [("a", ["a"]), (["a", "b"], ["a", "b"]), (2025, ["2025"]), ([7], ["7"])])
-def test_a_folder_may_have_a_number_for_a_name(run: Any, folders: list[str]) -> None:
-    config = EvaluateConfig(run=run)
-    check_options(config)
-    assert config.runs == folders
+@pytest.mark.parametrize(("run", "folders"), [("a", ["a"]), ("a,b", ["a", "b"]), ("2025", ["2025"]), ("[7]", ["7"])])
+def test_a_folder_may_have_a_number_for_a_name(run: str, folders: list[str]) -> None:
+    assert compose("evaluate", f"run={run}").run == folders

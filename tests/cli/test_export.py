@@ -12,7 +12,7 @@ import pytest
 
 from processes import ROOT, Caller, environment, run_command
 from s2s.config.search import SearchConfig, Strategy
-from s2s.decoding.translator import Translator
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.runs.checkpoint import load_best, load_checkpoint, weights_path
 from s2s.runs.folder import RunFolder
 from s2s.tasks.train_run import train
@@ -26,7 +26,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def greedy(run: Path, lines: list[str]) -> list[str]:
-    return Translator.load(run, search=SearchConfig(strategy=Strategy.greedy), device="cpu").translate(lines)
+    return BatchTranslator.load(run, search=SearchConfig(strategy=Strategy.greedy), device="cpu").translate(lines)
 
 
 def documented_example(folder: Path) -> Path:
@@ -62,7 +62,7 @@ def test_a_model_is_a_run_without_its_training(tiny_run: Path, tmp_path: Path) -
     tensors, state = load_checkpoint(weights_path(RunFolder(model)))
     assert state == {}
     assert tensors.keys() == {f"model.{name}" for name in load_best(RunFolder(tiny_run))[0]}
-    run, shipped = Translator.load(tiny_run, device="cpu"), Translator.load(model, device="cpu")
+    run, shipped = BatchTranslator.load(tiny_run, device="cpu"), BatchTranslator.load(model, device="cpu")
     assert shipped.translations(LINES) == run.translations(LINES)
 
 
@@ -76,7 +76,7 @@ def test_a_model_is_translated_with_and_scored(tiny_run: Path, tmp_path: Path, c
     ended = call_command("evaluate", f"run={model}")
     assert ended.code == 1
     assert "holds no test set" in ended.err
-    assert "data.test=[SOURCE_FILE,TARGET_FILE]" in ended.err
+    assert "data.test=SOURCE_FILE,TARGET_FILE" in ended.err
     test = [str(path) for path in RunFolder(tiny_run).text("test")]
     ended = call_command("evaluate", f"run={model}", f"data.test=[{','.join(test)}]")
     assert json.loads(ended.out)["lines"] == 15

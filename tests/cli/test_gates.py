@@ -10,6 +10,7 @@ import torch
 from browser import svg_texts
 from processes import Caller
 from s2s.analysis.gates import LayerReader
+from s2s.cli.gates import gates
 from s2s.data.vocabulary.subwords import Subwords
 from s2s.errors import ConfigError
 from s2s.runs.folder import RunFolder
@@ -66,7 +67,7 @@ def test_a_gru_run_is_drawn(trained: dict[str, Path], tmp_path: Path, call_comma
     written = svg_texts(tmp_path / "g.svg")
     assert [written.count(name) for name in ("update gate", "reset gate", "hidden state")] == [2, 1, 1]  # the title too
     assert [written.count(piece.replace("▁", "_")) for piece in result["pieces"]] == [3] * len(result["pieces"])
-    assert written[-2:] == ["gru, encoder layer 2 reading forwards; in brackets the mean", "update gate"]
+    assert written[-2:] == ["GRU, encoder layer 2 reading forwards; in brackets the mean", "update gate"]
     names = [text.partition(" (")[0] for text in written]
     assert [names.count(f"unit {unit}") for unit in result["drawn_units"]] == [3] * 16
 
@@ -145,3 +146,31 @@ def _pieces_of(run: Path, text: str) -> list[str]:
 def test_a_blank_text_is_refused() -> None:
     with pytest.raises(ConfigError, match="text must be a sentence"):
         compose("gates", "run=x", "text=' '")
+
+
+def test_by_default_the_picture_is_in_the_run_and_named_after_the_sentence(
+    tiny_run: Path, tmp_path: Path, call_command: Caller
+) -> None:
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    for options in (["text=하나 둘"], ["text=셋"], ["text=셋", "direction=backwards"]):
+        ended = call_command("gates", f"run={run}", "lines=0", *options)
+        assert ended.code == 0, ended.err
+        assert json.loads(ended.out)
+    names = sorted(path.name for path in (run / "plots").iterdir())
+    assert names == ["gates-셋-backwards.png", "gates-셋.png", "gates-하나-둘.png"]
+
+
+def test_at_a_terminal_there_is_a_table_and_no_json(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = compose("gates", f"run={tiny_run}", 'text="하나"', "lines=0", "output=null")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    gates(config)
+    assert capsys.readouterr().out == ""
+
+
+def test_gates_in_korean(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
+    options = ["text=하나 둘", "lines=0", "language=ko", f"output={tmp_path / 'g.svg'}"]
+    ended = call_command("gates", f"run={tiny_run}", *options)
+    assert ended.code == 0, ended.err
+    assert {"망각 게이트", "입력 게이트", "출력 게이트", "셀 상태"} <= set(svg_texts(tmp_path / "g.svg"))

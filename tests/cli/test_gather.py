@@ -75,7 +75,7 @@ def runs(tmp_path: Path) -> Path:
 def test_the_formats(runs: Path, call_command: Caller, caplog: pytest.LogCaptureFixture) -> None:
     """Of 10 and 14: the mean is 12, and the deviation the square root of (4 + 4) / 1, 2.83."""
     caplog.set_level("INFO")
-    ended = call_command("gather", f"runs={runs}", "format=tsv")
+    ended = call_command("gather", f"run={runs}", "format=tsv")
     assert ended.code == 0, ended.err
     names, *rows = [line.split("\t") for line in ended.out.decode().splitlines()]
     assert names[:4] == ["model.hidden_size", "runs", "bleu", "bleu_sd"]
@@ -85,16 +85,16 @@ def test_the_formats(runs: Path, call_command: Caller, caplog: pytest.LogCapture
     assert f"unfinished: {runs / 'd'}, at step 8" in caplog.text
     assert SIGNATURE in caplog.text
     assert "warning" not in caplog.text
-    text = call_command("gather", f"runs=[{runs}]").out.decode().splitlines()
+    text = call_command("gather", f"run=[{runs}]").out.decode().splitlines()
     assert [line.split() for line in text] == [names, *rows]
     assert len({line.index(cell) for line, cell in zip(text, ("bleu", "12.00", "7.00"), strict=True)}) == 1
-    markdown = call_command("gather", f"runs=[{runs / 'a'},{runs / 'c'}]", "format=markdown").out.decode().splitlines()
+    markdown = call_command("gather", f"run=[{runs / 'a'},{runs / 'c'}]", "format=markdown").out.decode().splitlines()
     cells = [[cell.strip() for cell in line.split("|")] for line in markdown]
     assert cells[0][:5] == ["", "model.hidden_size", "runs", "bleu", "bleu_sd"]
     assert set(markdown[1]) == {"|", "-"}
     assert cells[2][:5] == ["", "24", "1", "10.00", "-"]
     assert [len(row) for row in cells] == [12] * 4
-    objects = json.loads(call_command("gather", f"runs={runs}", "format=json").out)
+    objects = json.loads(call_command("gather", f"run={runs}", "format=json").out)
     assert objects["signatures"] == {"bleu": [SIGNATURE], "chrf": ["c"]}
     assert objects["rows"][0]["options"] == {"model.hidden_size": 24}
     assert objects["rows"][0]["bleu"] == {"mean": 12.0, "sd": math.sqrt(8)}
@@ -103,7 +103,7 @@ def test_the_formats(runs: Path, call_command: Caller, caplog: pytest.LogCapture
 
 def test_scores_that_cannot_be_compared(runs: Path, call_command: Caller, caplog: pytest.LogCaptureFixture) -> None:
     write_run(runs / "e", 99.0, seed=3, hidden=24, signature="nrefs:1|case:lc|version:2")
-    assert call_command("gather", f"runs={runs}").code == 0
+    assert call_command("gather", f"run={runs}").code == 0
     assert "the scores of bleu differ in signature" in caplog.text
     assert "the scores of chrf" not in caplog.text
 
@@ -119,7 +119,7 @@ def test_weights_alone_are_not_unfinished(
         )
     (tmp_path / "exported" / "corpus.json").unlink()
     write_run(tmp_path / "begun", None, seed=1, hidden=24)
-    ended = call_command("gather", f"runs={tmp_path}")
+    ended = call_command("gather", f"run={tmp_path}")
     assert ended.code == 0, ended.err
     unfinished = [text for text in caplog.messages if text.startswith("unfinished")]
     assert unfinished == [f"unfinished: {tmp_path / 'begun'}, at step 8"]
@@ -127,11 +127,11 @@ def test_weights_alone_are_not_unfinished(
 
 
 def test_mistakes(tmp_path: Path, call_command: Caller) -> None:
-    ended = call_command("gather", "runs=[]")
+    ended = call_command("gather", "run=[]")
     assert ended.code == 2
-    assert "[FOLDER,FOLDER]" in ended.err
+    assert "run is empty (a folder of runs" in ended.err
     assert call_command("gather").code == 2
-    assert call_command("gather", f"runs={tmp_path}").code == 1
+    assert call_command("gather", f"run={tmp_path}").code == 1
 
 
 def test_what_training_writes_is_understood(tiny_run: Path) -> None:
@@ -147,6 +147,6 @@ def test_a_sweep_is_gathered(tmp_path: Path, call_command: Caller) -> None:
     assert call_command("train", "-m", "model=rnn,gru", "seed=1,2", *options).code == 0
     names = {path.parent.name for path in (tmp_path / "sweep").glob("*/summary.json")}
     assert names == {f"model-{model}+seed-{seed}" for model in ("rnn", "gru") for seed in (1, 2)}
-    objects = json.loads(call_command("gather", f"runs={tmp_path / 'sweep'}", "format=json").out)
+    objects = json.loads(call_command("gather", f"run={tmp_path / 'sweep'}", "format=json").out)
     assert [row["options"]["model.cell"] for row in objects["rows"]] == ["gru", "rnn"]
     assert [row["runs"] for row in objects["rows"]] == [2, 2]

@@ -34,7 +34,7 @@ def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, capl
     written = svg_texts(picture)
     for title in ("at first: torch's own weights", "after 2 steps of training from orthogonal weights"):
         assert title in written
-    assert {"rnn: hidden state", "rnn: bound", "lstm: cell state", "gru: hidden state"} <= set(written)
+    assert {"RNN, hidden state", "RNN, bound", "LSTM, cell state", "GRU, hidden state"} <= set(written)
 
 
 @pytest.mark.slow
@@ -42,7 +42,7 @@ def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, capl
 def test_gradients_that_are_0_are_drawn(options: list[str], tmp_path: Path, call_command: Caller) -> None:
     ended = call_command("gradients", *SMALL, *options, f"output={tmp_path / 'g.svg'}")
     assert ended.code == 0, ended.err
-    assert svg_texts(tmp_path / "g.svg").count("rnn: hidden state") == 1
+    assert svg_texts(tmp_path / "g.svg").count("RNN, hidden state") == 1
 
 
 def test_a_clipped_curve_that_lies_upon_the_other_is_not_drawn() -> None:
@@ -55,7 +55,7 @@ def test_a_clipped_curve_that_lies_upon_the_other_is_not_drawn() -> None:
 def test_an_exported_run_has_no_text_to_be_measured_on(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
     run = shutil.copytree(tiny_run, tmp_path / "run")
     shutil.rmtree(run / "text")
-    ended = call_command("gradients", f"runs={run}", "output=null")
+    ended = call_command("gradients", f"run={run}", "output=null")
     assert (ended.code, "measure the run that it was exported from" in ended.err) == (1, True)
     assert "data.test" not in ended.err
 
@@ -75,12 +75,12 @@ def test_what_no_double_can_hold_is_null() -> None:
 def test_trained_runs_are_measured_on_their_own_text(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
     options = "lengths=[5,20]", "batches=2", "batch_size=3"
     other = shutil.copytree(tiny_run, tmp_path / "other")
-    ended = call_command("gradients", f"runs=[{tiny_run},{other}]", *options, f"output={tmp_path / 'g.png'}")
+    ended = call_command("gradients", f"run=[{tiny_run},{other}]", *options, f"output={tmp_path / 'g.png'}")
     assert ended.code == 0, ended.err
     rows = json.loads(ended.out)["rows"]
     assert [row["length"] for row in rows] == [5, 20, 5, 20]
     assert rows[0]["hidden"]["median"][0] == pytest.approx(1.0)
-    ended = call_command("gradients", f"runs={tiny_run}", "lengths=[500]", "output=null")
+    ended = call_command("gradients", f"run={tiny_run}", "lengths=[500]", "output=null")
     assert ended.code == 1
     assert "expected text of at least 500 pieces" in ended.err
 
@@ -93,7 +93,7 @@ def test_trained_runs_are_measured_on_their_own_text(tiny_run: Path, tmp_path: P
         "lengths=[]",
         "lengths=[1,10]",
         "lengths=[501]",
-        "runs=[]",
+        "run=[]",
         "scale=5",
         "batches=0",
     ],

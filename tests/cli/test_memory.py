@@ -31,7 +31,7 @@ def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, capl
     written = svg_texts(picture)
     assert "words of 1 letters, after 2 training steps" in written
     assert written[:2] == ["1", "4"]
-    assert written[-2:] == ["gru", "lstm with attention"]
+    assert written[-2:] == ["GRU, no attention", "LSTM, dot attention"]
     assert picture.read_text(encoding="utf-8").count('<g id="LineCollection_') == 2  # the spread of each kind
 
 

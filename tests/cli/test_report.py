@@ -63,7 +63,8 @@ def test_one_run_and_a_text_for_all(runs: dict[str, Path], tmp_path: Path, call_
         text = (tmp_path / "r.html").read_text(encoding="utf-8")
         assert "2 lines, search=greedy" in text
         assert "different texts" not in text
-    assert f"Differences are from {runs['tiny']};" in text  # the whole path, as both folders are called run
+    assert "Differences are from dot attention;" in text
+    assert all(f"<td>{runs[name]}</td>" in text for name in ("tiny", "blind"))
 
 
 def test_a_damaged_text_is_told_of_its_own_run(runs: dict[str, Path], tmp_path: Path, call_command: Caller) -> None:
@@ -73,7 +74,7 @@ def test_a_damaged_text_is_told_of_its_own_run(runs: dict[str, Path], tmp_path: 
     ended = call_command("report", names, f"output={tmp_path}/r.html", "search=greedy", *QUICK)
     assert ended.code == 0, ended.err
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "damaged: not scored: " in text
+    assert f"{damaged}: not scored: " in text
     assert "side by side" in text
     files = f"data.test=[{damaged}/text/test.source,{damaged}/text/test.target]"
     ended = call_command("report", names, f"output={tmp_path}/other.html", files, "search=greedy", *QUICK)
@@ -89,8 +90,9 @@ def test_classifiers_are_told_of_by_what_they_are_measured_by(
     ended = call_command("report", f"run=[{labelled_run},{other}]", f"output={page}")
     assert ended.code == 0, ended.err
     text = page.read_text(encoding="utf-8")
-    assert re.findall('<th scope="col">([^<]*)</th>', text)[:9] == [
+    assert re.findall('<th scope="col">([^<]*)</th>', text)[:10] == [
         "run",
+        "folder",
         "state",
         "minutes",
         "lowest dev loss",

@@ -12,10 +12,10 @@ import pytest
 from processes import ROOT, Caller, check_typed_lines, environment, run_command
 from s2s.cli.score import ScoreFormat, format_score
 from s2s.data.text.parallel_text import Pair
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.forced_decoding import ForcedDecoder, ForcedScore
 from s2s.decoding.streaming import input_pairs as pairs_module
 from s2s.decoding.streaming.input_pairs import read_pair_blocks
-from s2s.decoding.translator import Translator
 from s2s.errors import DataError
 from tiny_runs import filled
 
@@ -33,7 +33,7 @@ ROWS = [
 
 
 def scores_of(run: Path, rows: list[tuple[str, str]]) -> list[str]:
-    decoder = ForcedDecoder(Translator.load(run))
+    decoder = ForcedDecoder(BatchTranslator.load(run))
     return [f"{decoder.scores([Pair(*row)])[0].log_probability:.6f}" for row in rows]
 
 
@@ -95,7 +95,7 @@ def test_json_holds_every_piece(tiny_run: Path, tmp_path: Path, call_command: Ca
 
 
 def test_lines_on_paper(tiny_run: Path) -> None:
-    subwords = Translator.load(tiny_run).target
+    subwords = BatchTranslator.load(tiny_run).target
     ids = tuple(subwords.encode(["one"])[0])
     whole = ForcedScore(ids, (-0.5,) * len(ids) + (-0.25,))
     assert format_score(whole, subwords, ScoreFormat.text) == f"{-0.5 * len(ids) - 0.25:.6f}"
@@ -190,10 +190,20 @@ def test_mistakes_end_with_a_code_and_a_short_message(
 def test_out_of_memory_names_the_option_of_every_command(
     tiny_run: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(*arguments: object, **options: object) -> Translator:
+    def load(*arguments: object, **options: object) -> BatchTranslator:
         raise MemoryError
 
-    monkeypatch.setattr("s2s.decoding.translator.Translator.load", load)
+    monkeypatch.setattr("s2s.decoding.batch_translator.BatchTranslator.load", load)
     ended = call_command("score", f"run={tiny_run}")
     assert ended.code == 1
     assert "out of memory; lower batch_size or batch_tokens, whichever this command has" in ended.err
+
+
+def test_files_of_different_length_are_refused_before_anything_is_written(
+    tiny_run: Path, tmp_path: Path, call_command: Caller
+) -> None:
+    (tmp_path / "a").write_text("하나\n둘\n셋\n", encoding="utf-8")
+    (tmp_path / "b").write_text("one\ntwo\n", encoding="utf-8")
+    ended = call_command("score", f"run={tiny_run}", f"data.test=[{tmp_path / 'a'},{tmp_path / 'b'}]")
+    assert (ended.code, ended.out) == (1, b"")
+    assert "found 3 and 2; line i of one belongs to line i of the other" in ended.err

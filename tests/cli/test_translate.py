@@ -19,8 +19,8 @@ import pytest
 
 from processes import ROOT, Caller, environment, run_command
 from s2s.config.search import SearchConfig, Strategy
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.streaming.input_lines import BLOCK_BYTES
-from s2s.decoding.translator import Translator
 from s2s.errors import OutputError
 
 WORDS = ("하나", "둘", "셋", "넷", "다섯", "여섯")
@@ -46,7 +46,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def expected(tiny_run: Path) -> bytes:
     """What becomes of these lines."""
-    translator = Translator.load(tiny_run, search=SearchConfig(strategy=Strategy.greedy), device="cpu")
+    translator = BatchTranslator.load(tiny_run, search=SearchConfig(strategy=Strategy.greedy), device="cpu")
     return "".join(f"{line}\n" for line in translator.translate(sources(NUM_LINES))).encode()
 
 

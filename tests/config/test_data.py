@@ -12,14 +12,14 @@ FILES = ["/corpora/a.ko", "/corpora/a.en.gz"]
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (DataConfig(Corpus.files), r"data=files needs data\.train=\[SOURCE_FILE,TARGET_FILE\]; nothing was given"),
+        (DataConfig(Corpus.files), r"data=files needs data\.train=SOURCE_FILE,TARGET_FILE; nothing was given"),
         (DataConfig(train=FILES), "belong to data=files and data=labelled, not to data=phrasebook"),
         (DataConfig(Corpus.multi30k, dev=FILES), "belong to data=files and data=labelled, not to data=multi30k"),
         (DataConfig(test=FILES), "belong to data=files and data=labelled"),
-        (DataConfig(Corpus.labelled), r"data=labelled needs data\.train=\[TEXT_FILE,LABEL_FILE\]; nothing was given"),
-        (DataConfig(Corpus.labelled, train=list("abc")), r"must be \[TEXT_FILE,LABEL_FILE\], or \[FILE\] with a tab"),
-        (DataConfig(Corpus.files, train=FILES, dev=[*FILES, "c"]), r"data\.dev must be .* but has 3 entries"),
-        (DataConfig(Corpus.files, train=FILES, test=list("abc")), r"data\.test must be .* but has 3 entries"),
+        (DataConfig(Corpus.labelled), r"data=labelled needs data\.train=TEXT_FILE,LABEL_FILE; nothing was given"),
+        (DataConfig(Corpus.labelled, train=list("abc")), r"takes TEXT_FILE,LABEL_FILE, or one file with a tab"),
+        (DataConfig(Corpus.files, train=FILES, dev=[*FILES, "c"]), r"data\.dev takes .* but got 3 files"),
+        (DataConfig(Corpus.files, train=FILES, test=list("abc")), r"data\.test takes .* but got 3 files"),
         (
             DataConfig(Corpus.multi30k, source_language="de", target_language="de"),
             r"data\.source_language and data\.target_language are both de",

@@ -13,9 +13,9 @@ TIED = ModelConfig(tie=Tie.all)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (Config(model=ModelConfig(hidden_size=1)), r"^model\.hidden_size must be at least 2, but is 1$"),
+        (Config(model=ModelConfig(hidden_size=1)), r"^model\.hidden_size must be between 2 and 1,000,000, but is 1$"),
         (Config(model=ModelConfig(hidden_size=9)), r"^model\.hidden_size must be even"),
-        (Config(seed=-3), r"^seed must be at least 0, but is -3$"),
+        (Config(seed=-3), r"^seed must be between 0 and 4,294,967,295, but is -3$"),
         (Config(init_subwords=InitSubwords.new), r"init_subwords=new belongs to init_from=RUN, which is not given"),
         (Config(model=TIED, subwords=SubwordsConfig(shared=False)), r"model\.tie=all needs one vocabulary"),
         (BenchConfig(model=TIED, subwords=SubwordsConfig(shared=False)), r"model\.tie=all needs one vocabulary"),

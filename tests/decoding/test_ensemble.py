@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from processes import run_command
-from s2s.decoding.translator import Translator
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.errors import ConfigError, RunError
 from s2s.runs.checkpoint import checkpoint_content, load_checkpoint, weights_path
 from s2s.runs.folder import RunFolder
@@ -28,7 +28,7 @@ def other_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def scores(run: Path | list[Path], **options: object) -> list[float]:
-    found = Translator.load(run, **options).translations(LINES)  # type: ignore[arg-type]
+    found = BatchTranslator.load(run, **options).translations(LINES)  # type: ignore[arg-type]
     return [translation.hypotheses[0].score for translation in found]
 
 
@@ -44,7 +44,7 @@ def test_a_run_agrees_with_itself(tiny_run: Path, other_run: Path) -> None:
 def test_an_ensemble_in_the_shell(tiny_run: Path, other_run: Path) -> None:
     ended = run_command("translate", f"run=[{tiny_run},{other_run}]", stdin="\n".join(LINES).encode())
     assert ended.code == 0, ended.err
-    assert ended.out.decode().split("\n")[:-1] == Translator.load([tiny_run, other_run]).translate(LINES)
+    assert ended.out.decode().split("\n")[:-1] == BatchTranslator.load([tiny_run, other_run]).translate(LINES)
 
 
 def test_runs_with_other_subwords_are_no_ensemble(tiny_run: Path, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_runs_with_other_subwords_are_no_ensemble(tiny_run: Path, tmp_path: Path
         )
     )
     with pytest.raises(RunError, match="has other subwords than"):
-        Translator.load([tiny_run, tmp_path / "run"])
+        BatchTranslator.load([tiny_run, tmp_path / "run"])
 
 
 @pytest.mark.parametrize("options", [["run=a", "ensemble=probability"], ["run=[]"]])

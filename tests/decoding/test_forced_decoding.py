@@ -15,8 +15,8 @@ from s2s.config.search import SearchConfig, Strategy
 from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.subwords import BOS, EOS, NO_TEXT, UNK
 from s2s.decoding import forced_decoding as forced
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.forced_decoding import ForcedDecoder, ForcedScore
-from s2s.decoding.translator import Translator
 from s2s.errors import CheckpointError
 from s2s.models.seq2seq import build_seq2seq
 
@@ -29,21 +29,21 @@ PAIRS = [
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_run: Path) -> Translator:
-    return Translator.load(tiny_run, search=SearchConfig(strategy=Strategy.greedy))
+def trained(tiny_run: Path) -> BatchTranslator:
+    return BatchTranslator.load(tiny_run, search=SearchConfig(strategy=Strategy.greedy))
 
 
 @pytest.fixture
-def untrained(trained: Translator) -> Callable[..., Translator]:
+def untrained(trained: BatchTranslator) -> Callable[..., BatchTranslator]:
     """A translator with random weights, for any options of the model."""
 
-    def build(search: SearchConfig | None = None, end_score: float = 0.0, **changes: object) -> Translator:
+    def build(search: SearchConfig | None = None, end_score: float = 0.0, **changes: object) -> BatchTranslator:
         torch.manual_seed(3)
         options = ModelConfig(embedding_size=12, hidden_size=10, **changes)  # type: ignore[arg-type]
         model = build_seq2seq(options, len(trained.source), len(trained.target))
         torch.nn.init.constant_(model.output.bias[EOS], end_score)
         search = search or SearchConfig(strategy=Strategy.greedy)
-        return Translator([model], trained.source, trained.target, search, torch.device("cpu"))
+        return BatchTranslator([model], trained.source, trained.target, search, torch.device("cpu"))
 
     return build
 
@@ -62,7 +62,7 @@ def test_the_mean_and_the_sum_on_paper() -> None:
     assert ForcedScore((7,), (-math.inf, -1.0)).mean == -math.inf
 
 
-def test_probabilities_on_paper(untrained: Callable[..., Translator]) -> None:
+def test_probabilities_on_paper(untrained: Callable[..., BatchTranslator]) -> None:
     """All scores are 0 but for one piece whose score is log 3, and those that are no text, which are left out."""
     translator = untrained()
     num_pieces = len(translator.target) - len(NO_TEXT)
@@ -93,7 +93,7 @@ def test_probabilities_on_paper(untrained: Callable[..., Translator]) -> None:
 )
 @pytest.mark.parametrize(("end_score", "is_cut"), [(9.0, False), (-99.0, True)], ids=["ended", "cut"])
 def test_search_reports_the_same(
-    untrained: Callable[..., Translator], changes: dict[str, object], end_score: float, is_cut: bool
+    untrained: Callable[..., BatchTranslator], changes: dict[str, object], end_score: float, is_cut: bool
 ) -> None:
     """Of what it found itself, whether it ended with `</s>` or at the longest length, which leaves `</s>` out."""
     lines = [pair.source for pair in PAIRS]
@@ -109,7 +109,7 @@ def test_search_reports_the_same(
             assert math.fsum(values) == pytest.approx(item.log_probability, abs=1e-4)
 
 
-def test_search_reports_the_same_of_a_trained_run(trained: Translator) -> None:
+def test_search_reports_the_same_of_a_trained_run(trained: BatchTranslator) -> None:
     lines = ["하나 둘 셋", "", "여섯", "넷 넷 넷 다섯 하나"]
     hypotheses = [translation.hypotheses[0] for translation in trained.translations(lines)]
     scores = ForcedDecoder(trained).score_ids(trained.source.encode(lines), [item.ids for item in hypotheses])
@@ -124,7 +124,7 @@ def test_search_reports_the_same_of_a_trained_run(trained: Translator) -> None:
     batch_tokens=st.sampled_from([1, 20, 60]),
 )
 def test_a_score_does_not_depend_on_its_batch(
-    trained: Translator, pairs: list[tuple[str, str]], batch_tokens: int
+    trained: BatchTranslator, pairs: list[tuple[str, str]], batch_tokens: int
 ) -> None:
     rows = [Pair(*pair) for pair in pairs]
     together = ForcedDecoder(trained, batch_tokens=batch_tokens).scores(rows)
@@ -134,13 +134,13 @@ def test_a_score_does_not_depend_on_its_batch(
         assert close(score, alone)
 
 
-def test_slices_change_nothing(trained: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slices_change_nothing(trained: BatchTranslator, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = ForcedDecoder(trained).scores(PAIRS)
     monkeypatch.setattr(forced, "_SLICE_POSITIONS", 3)
     assert all(map(close, ForcedDecoder(trained).scores(PAIRS), whole))
 
 
-def test_blank_sides(trained: Translator) -> None:
+def test_blank_sides(trained: BatchTranslator) -> None:
     blank, never, short, text = ForcedDecoder(trained).scores(
         [Pair("", " \t"), Pair("\u3000", "one"), Pair("하나", ""), Pair("하나", "one")]
     )
@@ -153,7 +153,7 @@ def test_blank_sides(trained: Translator) -> None:
     assert -99 < text.log_probability < 0
 
 
-def test_an_unknown_character_cannot_be_said(trained: Translator, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unknown_character_cannot_be_said(trained: BatchTranslator, caplog: pytest.LogCaptureFixture) -> None:
     scores = ForcedDecoder(trained).scores(
         [Pair("하나", "one"), Pair("\u2603", "one"), Pair("하나", "\u2603 one")], first_line=7
     )
@@ -164,7 +164,7 @@ def test_an_unknown_character_cannot_be_said(trained: Translator, caplog: pytest
     assert [record.getMessage()[:13] for record in caplog.records] == ["line 9: -inf,"]
 
 
-def test_long_sides_are_cut_with_a_warning(trained: Translator, caplog: pytest.LogCaptureFixture) -> None:
+def test_long_sides_are_cut_with_a_warning(trained: BatchTranslator, caplog: pytest.LogCaptureFixture) -> None:
     """Three pieces of the target are scored as they would be before any other, and no end."""
     pair = Pair("하나 둘 셋 넷", "one two three four")
     (score,) = ForcedDecoder(trained, max_pieces=3).scores([pair], first_line=5)
@@ -179,7 +179,7 @@ def test_long_sides_are_cut_with_a_warning(trained: Translator, caplog: pytest.L
     ]
 
 
-def test_damaged_weights_are_an_error(untrained: Callable[..., Translator]) -> None:
+def test_damaged_weights_are_an_error(untrained: Callable[..., BatchTranslator]) -> None:
     translator = untrained()
     with torch.no_grad():
         translator.model.output.bias[EOS] = math.nan
@@ -187,14 +187,14 @@ def test_damaged_weights_are_an_error(untrained: Callable[..., Translator]) -> N
         ForcedDecoder(translator).scores(PAIRS)
 
 
-def test_a_model_in_training_is_read_without_dropout(untrained: Callable[..., Translator]) -> None:
+def test_a_model_in_training_is_read_without_dropout(untrained: Callable[..., BatchTranslator]) -> None:
     translator = untrained(dropout=0.5)
     translator.model.train()
     decoder = ForcedDecoder(translator)
     assert decoder.scores(PAIRS) == decoder.scores(PAIRS)
 
 
-def test_attention_is_that_of_the_steps(trained: Translator) -> None:
+def test_attention_is_that_of_the_steps(trained: BatchTranslator) -> None:
     """Step by step: the row of a position holds the weights that the step before had when it predicted that piece."""
     source = trained.source.encode(["하나 둘 셋 넷 다섯"])[0]
     target = trained.target.encode(["one two"])[0]
@@ -210,7 +210,7 @@ def test_attention_is_that_of_the_steps(trained: Translator) -> None:
     np.testing.assert_allclose(weights_TS.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_every_pair_gets_its_own_weights(trained: Translator) -> None:
+def test_every_pair_gets_its_own_weights(trained: BatchTranslator) -> None:
     sources = trained.source.encode([pair.source for pair in PAIRS])
     targets = trained.target.encode([pair.target for pair in PAIRS])
     found = dict(ForcedDecoder(trained, batch_tokens=30).attention(sources, targets))

@@ -5,7 +5,6 @@ tokens.
 """
 
 import itertools
-import math
 
 import pytest
 import torch
@@ -16,7 +15,6 @@ from s2s.config.model import AttentionScore, Cell, ModelConfig, Tie
 from s2s.data.vocabulary.subwords import BOS, PAD, UNK
 from s2s.decoding import packed_model
 from s2s.decoding.ensemble import Ensemble, EnsembleState
-from s2s.decoding.packed_model import pack_linear
 from s2s.device import BF16_FLAGS, INT8_FLAGS, cpu_has
 from s2s.models.decoder import DecoderState
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
@@ -120,23 +118,6 @@ def test_rounded_weights_give_nearly_the_same(network: dict[str, object], dtype:
     for (scores_BKV, _, _), (found_BKV, _) in zip(by_model(model), by_ensemble(Ensemble([model], dtype)), strict=True):
         assert found_BKV.dtype is torch.float32
         assert 0 < (found_BKV - scores_BKV).abs().max() < 0.1
-
-
-@needs_int8
-def test_int8_products_round_inputs_and_weights_to_127_steps() -> None:
-    weights = torch.tensor([[1.27, -0.64, 0.0], [0.5, 0.25, -0.5]])
-    product = pack_linear(weights, torch.tensor([0.5, -math.inf]), torch.int8, 2.0)
-    # The first row's step is 0.01; the inputs' 2 / 127, so that 1.0 becomes 64 steps (63.5 is rounded up) and -2 -127.
-    expected = (127 * 64 - 64 * -127) * 0.01 * 2 / 127 + 0.5
-    assert product(torch.tensor([[1.0, -2.0, 0.3]])).tolist() == [[pytest.approx(expected), -math.inf]]
-
-
-@needs_int8
-def test_an_int8_product_of_a_row_does_not_depend_on_the_others() -> None:
-    generator = torch.Generator().manual_seed(1)
-    product = pack_linear(torch.randn(13, 7, generator=generator), None, torch.int8, 1.0)
-    rows = torch.randn(5, 7, generator=generator).tanh()
-    assert torch.equal(torch.cat([product(row[None]) for row in rows]), product(rows))
 
 
 def test_banned_tokens_have_no_score() -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from s2s.data.text.parallel_text import Pair
 from s2s.data.word_alignment import Link
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.forced_decoding import ForcedDecoder
-from s2s.decoding.translator import Translator
 from s2s.errors import RunError
 from s2s.evaluation.attention_aligner import AttentionAligner
 from s2s.tasks.train_run import train
@@ -21,7 +21,7 @@ from tiny_runs import TINY, compose, file_options
 
 @pytest.fixture(scope="module")
 def decoder(tiny_run: Path) -> ForcedDecoder:
-    return ForcedDecoder(Translator.load(tiny_run))
+    return ForcedDecoder(BatchTranslator.load(tiny_run))
 
 
 def looking(monkeypatch: pytest.MonkeyPatch, decoder: ForcedDecoder, weights: list[dict[int, float]]) -> None:
@@ -65,7 +65,7 @@ def test_words_are_those_between_white_space(decoder: ForcedDecoder, monkeypatch
 def test_what_is_cut_off_has_no_links(
     tiny_run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    translator = Translator.load(tiny_run)
+    translator = BatchTranslator.load(tiny_run)
     num_pieces = len(translator.source.encode(["하나 둘"])[0])
     assert len(translator.target.encode(["one"])[0]) < num_pieces < len(translator.target.encode(["one two one"])[0])
     decoder = ForcedDecoder(translator, max_pieces=num_pieces)
@@ -103,4 +103,4 @@ def test_a_model_without_attention_is_refused(tmp_path: Path) -> None:
     options = [*file_options(tmp_path / "corpus"), *TINY, "training.max_steps=2", "model.attention=none"]
     train(compose("train", *options, f"run={tmp_path / 'run'}"))
     with pytest.raises(RunError, match=r"model\.attention=none.*looks at no source word"):
-        AttentionAligner(ForcedDecoder(Translator.load(tmp_path / "run")))
+        AttentionAligner(ForcedDecoder(BatchTranslator.load(tmp_path / "run")))

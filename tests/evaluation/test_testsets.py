@@ -92,7 +92,7 @@ def test_runs_with_different_text(tmp_path: Path, sources: list[str], references
     first, second = str(error.value).splitlines()
     assert str(tmp_path / "a") in first
     assert str(tmp_path / "c") in first
-    assert "data.test=[SOURCE_FILE,TARGET_FILE]" in second
+    assert "data.test=SOURCE_FILE,TARGET_FILE" in second
 
 
 def test_a_named_test_set_is_fetched_once(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +108,20 @@ def test_a_named_test_set_is_fetched_once(cache: Path, tmp_path: Path, monkeypat
     assert named_text("tiny/dev", "en-de") == expected
     assert (cache / "tiny/dev/tiny_dev.en-de.src").is_file()
     assert not (cache_folder() / "tiny").exists()
+
+
+def test_an_archive_is_unpacked_into_its_folder_only(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "tiny.tar.gz"
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(write(tmp_path / "line", FIRST), "../../../outside")
+    publish(monkeypatch, archive.as_uri(), md5_of(archive))
+    before = vars(tarfile.TarFile)["extraction_filter"]
+    with pytest.raises(DataError, match="could not be fetched"):
+        named_text("tiny/dev", "en-de")
+    assert not list(tmp_path.rglob("outside"))
+    assert vars(tarfile.TarFile)["extraction_filter"] is before
 
 
 @pytest.mark.parametrize(

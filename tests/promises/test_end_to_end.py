@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from processes import ROOT, Caller, Ended, environment, losses, run_command, wait_for_step
-from s2s.decoding.translator import Translator
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.runs.folder import RunFolder
 from s2s.tasks.train_run import train
 from tiny_runs import TINY, compose, file_options, filled
@@ -103,7 +103,7 @@ def test_a_run_folder_is_movable_and_names_no_place(unbroken: tuple[list[str], P
             assert str(run.parent).encode() not in path.read_bytes(), path
     assert "/" not in (moved / "config.yaml").read_text()
     lines = ["하나 둘", "셋"]
-    assert Translator.load(moved).translate(lines) == Translator.load(run).translate(lines)
+    assert BatchTranslator.load(moved).translate(lines) == BatchTranslator.load(run).translate(lines)
     assert run_command("evaluate", f"run={moved}", cwd=tmp_path).code == 0
 
 

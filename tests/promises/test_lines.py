@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from processes import ROOT, Caller, check_typed_lines, environment, run_command
 from s2s.config.search import SearchConfig, Strategy
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.streaming.input_lines import (
     BLOCK_BYTES,
     Input,
@@ -28,7 +29,6 @@ from s2s.decoding.streaming.input_lines import (
     read_blocks,
     split_into_buckets,
 )
-from s2s.decoding.translator import Translator
 from s2s.errors import DataError
 
 
@@ -230,7 +230,7 @@ def test_every_line_comes_out_once_and_in_order(tiny_run: Path) -> None:
     assert lines[-1] == ""
     assert len(lines) - 1 == len(NAUGHTY) + 2
     assert lines[0] == lines[1] == lines[2] == ""
-    translator = Translator.load(tiny_run, search=SearchConfig(strategy=Strategy.greedy, max_source_pieces=30))
+    translator = BatchTranslator.load(tiny_run, search=SearchConfig(strategy=Strategy.greedy, max_source_pieces=30))
     assert lines[: len(NAUGHTY)] == [translator.translate([line])[0] for line in NAUGHTY]
     assert "line 12: " in ended.err  # too long
     assert f"line {len(NAUGHTY) + 1}: not valid UTF-8" in ended.err
@@ -241,7 +241,7 @@ def test_every_line_comes_out_once_and_in_order(tiny_run: Path) -> None:
 @given(lines=st.lists(st.text(max_size=12), max_size=7), size=st.sampled_from([1, 3]))
 def test_a_translation_does_not_depend_on_its_batch(tiny_run: Path, lines: list[str], size: int) -> None:
     search = SearchConfig(beam_size=3, max_length_offset=5)
-    alone, together = (Translator.load(tiny_run, search=search, batch_size=each) for each in (1, size))
+    alone, together = (BatchTranslator.load(tiny_run, search=search, batch_size=each) for each in (1, size))
     results = together.translations(lines)
     assert len(results) == len(lines)
     for line, result in zip(lines, results, strict=True):

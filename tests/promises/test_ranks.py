@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from processes import ROOT, environment, losses, wait_for_step
 from s2s.data.batching import labelled_batch, pair_batch
 from s2s.data.token_store import TokenStore
-from s2s.distributed import Ranks, connected
-from s2s.errors import RankEnded
+from s2s.distributed import Ranks, connected, take_gpu
+from s2s.errors import RankEnded, TrainingError
 from s2s.training.updates import Updates, prefetched
 from tiny_runs import TINY, file_options
 
@@ -90,6 +90,18 @@ def test_one_process_is_the_only_rank(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ranks.gather("a") == ["a"]
         assert ranks.from_first(lambda: 7) == 7
         assert float(ranks.sum(torch.tensor(3.0))) == 3
+
+
+def test_each_rank_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    take_gpu()
+    assert taken == [1]
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(TrainingError, match=r"there are 2: start torchrun with --nproc-per-node=2, or give device=cpu"):
+        take_gpu()
 
 
 def test_a_rank_that_ends_with_the_first_takes_its_exit_code() -> None:

@@ -183,8 +183,8 @@ def test_options_of_the_other_task_are_refused(tmp_path: Path, call_command: Cal
             [*labelled_options(tmp_path), "subwords.kind=word", "subwords.sampling=true"],
             "subwords.sampling=true belongs to subwords.kind=unigram or bpe, not to word",
         ),
-        (["data=labelled"], "data=labelled needs data.train=[TEXT_FILE,LABEL_FILE]"),
-        (["data=labelled", "data.train=[a,b,c]"], "but has 3 entries"),
+        (["data=labelled"], "data=labelled needs data.train=TEXT_FILE,LABEL_FILE"),
+        (["data=labelled", "data.train=[a,b,c]"], "but got 3 files"),
         (["data.dev_share=0.2"], "data.dev_share cuts a dev set out of files of your own"),
     ):
         ended = call_command("train", f"run={tmp_path / 'run'}", *options)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from s2s.decoding.translator import Translator
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.tasks.train_run import train
 from tiny_runs import compose
 
@@ -31,6 +31,6 @@ def test_digits_are_turned_round(tmp_path: Path, cell: str) -> None:
     limits = ["training.max_steps=1500", "training.validate_every=300", "optim.learning_rate=3e-3"]
     train(compose("train", "data=files", *data, f"model={cell}", *options, *limits, f"run={run}", "device=cpu"))
     source, target = (Path(name).read_text().splitlines() for name in files["test"])
-    translations = Translator.load(run).translate(source)
+    translations = BatchTranslator.load(run).translate(source)
     num_right = sum(translation == line for translation, line in zip(translations, target, strict=True))
     assert num_right >= 0.99 * len(target), json.loads((run / "summary.json").read_text())["samples"]

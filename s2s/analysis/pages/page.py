@@ -39,7 +39,7 @@ def page(title: str, body: Markup, *scripts: str) -> str:
         "page.html",
         title=title,
         script_hashes=" ".join(f"'sha256-{digest}'" for digest in digests) or "'none'",
-        style=Markup(asset("page.css") + _korean_face(body)),
+        style=Markup(asset("parts.css") + asset("page.css") + _korean_face(body)),
         body=body,
         scripts=map(Markup, scripts),
     )

@@ -30,18 +30,22 @@ Table = tuple[Sequence[object], Sequence[Sequence[object]]]
 """The heads of columns, and rows; a number as a head or as the first cell of a row stands for the name of a run."""
 
 
-def report_page(runs: Sequence[ReportedRun], texts: Sequence[ReportedText], num_samples: int) -> str:
+def report_page(
+    runs: Sequence[ReportedRun], texts: Sequence[ReportedText], num_samples: int, *, title: str | None = None
+) -> str:
     """The whole page.
 
     Args:
         runs: at least one; all of one task.
         texts: more than one where the runs have different ones; none where nothing was translated.
         num_samples: lines of each text that are shown.
+        title: of the page; left out: the names of the runs.
     """
     task = Task[runs[0].result.options["task"]]
     measures = MEASURES_OF[task]
     body = render(
         "report.html",
+        title=title or "Runs at a glance",
         runs=runs,
         is_classifier=task is Task.classify,
         overview=_overview(runs, measures),
@@ -54,7 +58,7 @@ def report_page(runs: Sequence[ReportedRun], texts: Sequence[ReportedText], num_
         border=_BORDER,
         marked=marked,
     )
-    return page(f"s2s: {', '.join(run.name for run in runs)}", body, asset("attention.js"))
+    return page(title or f"s2s: {', '.join(run.name for run in runs)}", body, asset("attention.js"))
 
 
 def _overview(runs: Sequence[ReportedRun], measures: Measures) -> Table:
@@ -69,6 +73,7 @@ def _overview(runs: Sequence[ReportedRun], measures: Measures) -> Table:
         rows.append(
             [
                 index,
+                str(run.result.path),
                 state + (f" at step {run.result.step:,}" if run.result.step else ""),
                 _number(known.get("minutes"), 1),
                 _number(known.get("dev_loss_nats"), 3),
@@ -79,7 +84,7 @@ def _overview(runs: Sequence[ReportedRun], measures: Measures) -> Table:
                 *(_number(known.get(name), 2) for name in measures.test),
             ]
         )
-    return ["run", "state", "minutes", "lowest dev loss", *best, *(f"test {title}" for title in test)], rows
+    return ["run", "folder", "state", "minutes", "lowest dev loss", *best, *(f"test {title}" for title in test)], rows
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -107,6 +112,7 @@ def _learning_curves(runs: Sequence[ReportedRun], measures: Measures) -> list[tu
                 [ChartLine(run.name, index, _points(run.metrics, kind, name, by)) for index, run in enumerate(runs)],
                 x_name=x_name,
                 y_name=title.split(" (")[0],
+                is_x_from_zero=True,
             )
             for x_name, by in list(_X_AXES.items())[: 2 if kind == "dev" else 1]
         ]

@@ -30,13 +30,18 @@ class ChartLine:
     points: Sequence[tuple[float, float]]
 
 
-def line_chart(lines: Sequence[ChartLine], *, x_name: str, y_name: str) -> Markup:
-    """A chart with axes, and its legend under it; a sentence where there is nothing to draw."""
+def line_chart(lines: Sequence[ChartLine], *, x_name: str, y_name: str, is_x_from_zero: bool = False) -> Markup:
+    """A chart with axes, and its legend under it; a sentence where there is nothing to draw.
+
+    Args:
+        x_name, y_name: what the axes show.
+        is_x_from_zero: the x axis begins at 0, wherever the lines do.
+    """
     lines = [dataclasses.replace(line, points=_thinned(line.points)) for line in lines]
     finite = [point for line in lines for point in line.points if math.isfinite(point[1])]
     if not finite:
         return Markup('<p class="hint">Nothing to draw yet.</p>')
-    x_ticks, y_ticks = ticks([x for x, _ in finite]), ticks([y for _, y in finite])
+    x_ticks, y_ticks = ticks([*[0.0] * is_x_from_zero, *(x for x, _ in finite)]), ticks([y for _, y in finite])
 
     def left_of(x: float) -> float:
         return _LEFT + (x - x_ticks[0]) / (x_ticks[-1] - x_ticks[0]) * (_RIGHT - _LEFT)

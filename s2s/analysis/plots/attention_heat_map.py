@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s2s.analysis.plots.figure import SHARE_COLOURS, label, new_figure, printable
+from s2s.analysis.picture_words import translated
+from s2s.analysis.plots.figure import SHARE_COLOURS, check_drawable, label, new_figure, printable, save_figure
+from s2s.config.pictures import Language
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,12 +26,31 @@ def plot_attention(
     path: Path,
     *,
     title: str = "",
+    language: Language = Language.en,
 ) -> None:
-    """Draw attention as a heat map, source words across the top and target words down, as .png, .svg or .pdf.
+    """Draw attention into a file, .png, .svg or .pdf; see `draw_attention`.
+
+    Raises:
+        S2SError: see `save_figure`.
+    """
+    check_drawable(path)
+    save_figure(draw_attention(weights_TS, source_words, target_words, title=title, language=language), path)
+
+
+def draw_attention(
+    weights_TS: NDArray[np.floating[Any]],
+    source_words: Sequence[str],
+    target_words: Sequence[str],
+    *,
+    title: str = "",
+    language: Language = Language.en,
+) -> "Figure":
+    """Attention as a heat map, source words across the top and target words down.
 
     Args:
         weights_TS: a row for each target word; 0 to 1.
-        path: the file to write; its folder is made if need be.
+        title: above it; may be empty.
+        language: of the axes.
 
     Raises:
         S2SError: see `new_figure`.
@@ -44,12 +65,19 @@ def plot_attention(
         raise ValueError("expected finite weights, got NaN or infinity")
     source, target = ([label(word) for word in words] for words in (source_words, target_words))
     title = printable(" ".join(title.split()))
-    with new_figure(path, [*source, *target, title]) as figure:
-        _draw(figure, weights_TS, source, target, title)
+    axis_names = [translated(name, language) for name in ("source", "target", "attention weight")]
+    with new_figure([*source, *target, title, *axis_names]) as figure:
+        _draw(figure, weights_TS, source, target, title, axis_names)
+    return figure
 
 
 def _draw(
-    figure: "Figure", weights_TS: NDArray[np.floating[Any]], source: list[str], target: list[str], title: str
+    figure: "Figure",
+    weights_TS: NDArray[np.floating[Any]],
+    source: Sequence[str],
+    target: Sequence[str],
+    title: str,
+    axis_names: Sequence[str],
 ) -> None:
     """Fill the figure with square cells; labels, title and colour bar stand outside it, as far as they need."""
     # Half an inch for a few words, a quarter from 40 on; the picture ends at 30 inches.
@@ -78,8 +106,9 @@ def _draw(
         va="center",
     )
     axes.set_yticks(np.arange(len(target)) + 0.5, labels=target, fontsize=points)
-    axes.set_xlabel("source", labelpad=8, fontsize=max(points, 9) + 1)
-    axes.set_ylabel("target", labelpad=8, fontsize=max(points, 9) + 1)
+    source_name, target_name, weight_name = axis_names
+    axes.set_xlabel(source_name, labelpad=8, fontsize=max(points, 9) + 1)
+    axes.set_ylabel(target_name, labelpad=8, fontsize=max(points, 9) + 1)
     # In letters that an eye can read even beside 200 words; 8 of them to the inch, and the margins count.
     heading = "\n".join(textwrap.wrap(title, width=int(8 * (width + 2))))
     axes.set_title(heading, pad=12, fontsize=max(points, 9) + 3)
@@ -88,5 +117,5 @@ def _draw(
     bar_axes = figure.add_axes((1 + 0.25 / width, 1 - bar_height / height, 0.16 / width, bar_height / height))
     bar = figure.colorbar(cells, cax=bar_axes, ticks=[0, 0.25, 0.5, 0.75, 1])
     bar.outline.set_visible(False)
-    bar_axes.set_ylabel("attention weight", fontsize=max(points, 9))
+    bar_axes.set_ylabel(weight_name, fontsize=max(points, 9))
     bar_axes.tick_params(labelsize=max(points, 9) - 1)

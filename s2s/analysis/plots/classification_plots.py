@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from wcwidth import wcswidth
 
-from s2s.analysis.plots.figure import BLUE, SHARE_COLOURS, label, lay_grid, new_figure
+from s2s.analysis.plots.figure import BLUE, SHARE_COLOURS, check_drawable, label, lay_grid, new_figure, save_figure
 from s2s.evaluation.classification import Bin
 
 if TYPE_CHECKING:
@@ -30,14 +30,15 @@ def plot_confusion(confusion_CC: Sequence[Sequence[int]], names: Sequence[str], 
     cells have no numbers, and among more (80 or so) the axes no names.
 
     Raises:
-        S2SError: see `new_figure`.
+        S2SError: see `save_figure`.
     """
+    check_drawable(path)
     counts_CC = np.asarray(confusion_CC)
     shares_CC = counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1)
     has_numbers = len(names) <= _MOST_NUMBERED
     side = min(max(2.5, len(names) * (_NUMBERED_INCHES if has_numbers else _NAMED_INCHES)), _MOST_INCHES)
     labels = [label(name) for name in names]
-    with new_figure(path, labels) as figure:
+    with new_figure(labels) as figure:
         figure.set_size_inches(side + 1.2, side)
         axes = figure.add_subplot()
         cells = axes.imshow(shares_CC, cmap=SHARE_COLOURS, vmin=0, vmax=1)
@@ -54,6 +55,7 @@ def plot_confusion(confusion_CC: Sequence[Sequence[int]], names: Sequence[str], 
         bar.outline.set_visible(False)
         bar.ax.set_ylabel("share of the true label's texts", fontsize=9)
         bar.ax.tick_params(labelsize=9)
+    save_figure(figure, path)
 
 
 def _name_cells(axes: "Axes", labels: Sequence[str], cell_inches: float) -> None:
@@ -72,10 +74,11 @@ def plot_reliability(bins_M: Sequence[Bin], path: Path) -> None:
     A point on the diagonal: of the texts labelled with a probability of 0.8, 80 % are labelled rightly.
 
     Raises:
-        S2SError: see `new_figure`.
+        S2SError: see `save_figure`.
     """
+    check_drawable(path)
     filled = [each for each in bins_M if each.num_texts]
-    with new_figure(path) as figure:
+    with new_figure() as figure:
         figure.set_size_inches(5, 5.5)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         upper.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1.2)
@@ -91,3 +94,4 @@ def plot_reliability(bins_M: Sequence[Bin], path: Path) -> None:
         lower.set_xlabel("confidence (probability of the given label)", labelpad=6, fontsize=11)
         for axes in (upper, lower):
             lay_grid(axes)
+    save_figure(figure, path)

@@ -6,10 +6,13 @@ which belong to the caller, are as they were once a picture is drawn.
 
 import importlib.util
 import logging
+import struct
 import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +33,7 @@ SHARE_COLOURS = "Blues"
 FORMATS = (".png", ".svg", ".pdf")
 LABEL_COLUMNS = 24  # a longer word would make the margin larger than the picture
 PIXELS_PER_INCH = 150
+_SCREEN_POINTS_PER_INCH = 96
 _logger = logging.getLogger(__name__)
 _INSTALL = 'pip install "s2s[plots]"'
 _PLAIN = "DejaVu Sans"  # comes with matplotlib
@@ -38,34 +42,88 @@ _JOINERS = "\u200c\u200d"  # format characters that Persian and Indian words nee
 
 
 @contextmanager
-def new_figure(path: Path, texts: Iterable[str] = (), *, has_few_colours: bool = False) -> Iterator["Figure"]:
-    """A figure to draw on, written to a file at the end of the block.
+def new_figure(texts: Iterable[str] = ()) -> Iterator["Figure"]:
+    """A figure to draw on, complete at the end of the block; a notebook shows it.
 
     Args:
-        path: of the file, .png, .svg or .pdf; its folder is made if need be.
         texts: what is written in the picture besides plain English: fonts are chosen that hold its characters.
-        has_few_colours: curves, or shades in steps; a PNG is then written at a third of its size.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
+    """
+    require_matplotlib()
+    from matplotlib import rc_context
+
+    families = font_families("".join(texts))
+    with rc_context({"font.family": families, "text.parse_math": False}), _without_notices():
+        figure = _notebook_figure()()
+        yield figure
+        figure.draw_without_rendering()  # letters that come into being only now still get these fonts
+
+
+def save_figure(figure: "Figure", path: Path, *, has_few_colours: bool = False) -> None:
+    """Write a figure as .png, .svg or .pdf, byte for byte the same for the same figure.
+
+    Args:
+        path: of the file; its folder is made if need be.
+        has_few_colours: curves, or shades in steps; a PNG is then written at a third of its size.
+
+    Raises:
         ConfigError: the file's suffix names another format.
     """
     check_drawable(path)
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    with (
-        rc_context({"font.family": font_families("".join(texts)), "text.parse_math": False}),
-        warnings.catch_warnings(),
-    ):
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # `font_families` has named them
-        figure = Figure()
-        yield figure
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # "tight" grows the picture around whatever the labels need, so that nothing is ever cut off.
-        figure.savefig(path, format=path.suffix[1:].lower(), dpi=PIXELS_PER_INCH, bbox_inches="tight", pad_inches=0.15)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(figure, path, path.suffix[1:].lower())
     if has_few_colours and path.suffix.lower() == ".png":
         _reduce_colours(path)
+
+
+def _write(figure: "Figure", file: Path | BytesIO, form: str) -> None:
+    from matplotlib import rc_context
+
+    # A file holds neither the time nor random names, so that it changes only when the picture does.
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    with rc_context({"svg.hashsalt": "s2s"}), _without_notices():
+        # "tight" grows the picture around whatever the labels need, so that nothing is ever cut off.
+        figure.savefig(
+            file,
+            format=form,
+            dpi=PIXELS_PER_INCH,
+            bbox_inches="tight",
+            pad_inches=0.15,
+            metadata=undated.get(form),
+        )
+
+
+@cache
+def _notebook_figure() -> type["Figure"]:
+    """matplotlib's figure, which a notebook draws although pyplot does not know it."""
+    from matplotlib.figure import Figure
+
+    class NotebookFigure(Figure):
+        def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+            """The picture, and how large it is to be shown: an inch of it as 96 points of the screen."""
+            content = BytesIO()
+            _write(self, content, "png")
+            width, height = struct.unpack(">II", content.getvalue()[16:24])
+            scale = _SCREEN_POINTS_PER_INCH / PIXELS_PER_INCH
+            return content.getvalue(), {"width": round(width * scale), "height": round(height * scale)}
+
+    return NotebookFigure
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Keep what matplotlib has to tell, such as that it lists the fonts for the first time, from people."""
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # `font_families` has named them
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def check_drawable(path: Path) -> None:
@@ -83,7 +141,8 @@ def check_drawable(path: Path) -> None:
 def require_matplotlib() -> None:
     """Refuse with the command that installs matplotlib, if it is not there."""
     try:
-        import matplotlib  # noqa: F401
+        with _without_notices():
+            import matplotlib.font_manager  # noqa: F401 - the first time on a machine, it lists the fonts
     except ImportError as error:
         raise MissingExtraError(f'plots need matplotlib, the extra "plots" of s2s: {_INSTALL}') from error
 

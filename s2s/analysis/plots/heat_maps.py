@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s2s.analysis.plots.figure import SHARE_COLOURS, new_figure, printable
+from s2s.analysis.plots.figure import SHARE_COLOURS, check_drawable, new_figure, printable, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,10 +47,28 @@ def plot_heat_maps(
     title: str = "",
     divided_after: int | None = None,
 ) -> None:
-    """Draw maps two in a row, with the same names of rows and of columns, as .png, .svg or .pdf.
+    """Draw maps into a file, .png, .svg or .pdf; see `draw_heat_maps`.
+
+    Raises:
+        S2SError: see `save_figure`.
+    """
+    check_drawable(path)
+    figure = draw_heat_maps(maps, rows, columns, title=title, divided_after=divided_after)
+    save_figure(figure, path, has_few_colours=True)
+
+
+def draw_heat_maps(
+    maps: Sequence[HeatMap],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str = "",
+    divided_after: int | None = None,
+) -> "Figure":
+    """Maps two in a row, with the same names of rows and of columns.
 
     Args:
-        path: the file to write; its folder is made if need be.
+        maps: at least one.
         divided_after: rows above a line between two groups; left out: there is none.
 
     Raises:
@@ -59,7 +77,7 @@ def plot_heat_maps(
     rows, columns, title = list(map(printable, rows)), list(map(printable, columns)), printable(" ".join(title.split()))
     width, height = max(3.0, 0.3 * len(columns)), max(1.5, 0.21 * len(rows))  # inches of a map
     num_rows = -(-len(maps) // _NUM_COLUMNS)
-    with new_figure(path, [*rows, *columns, title], has_few_colours=True) as figure:
+    with new_figure([*rows, *columns, title, *(heat_map.title for heat_map in maps)]) as figure:
         figure.set_size_inches(_NUM_COLUMNS * (width + 1.6), num_rows * (height + 1.3))
         grid = figure.subplots(num_rows, _NUM_COLUMNS, squeeze=False).flatten()
         for axes, heat_map in zip(grid, maps, strict=False):
@@ -71,6 +89,7 @@ def plot_heat_maps(
         figure.tight_layout(w_pad=2, h_pad=1.5)
         heading = textwrap.wrap(title, width=int(16 * (width + 1)))
         figure.suptitle("\n".join(heading), y=1.0, va="bottom", fontsize=12)
+    return figure
 
 
 def _draw(figure: "Figure", axes: "Axes", heat_map: HeatMap, rows: Sequence[str], columns: Sequence[str]) -> None:

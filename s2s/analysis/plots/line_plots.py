@@ -4,12 +4,13 @@ N points of a curve, P panels.
 """
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from s2s.analysis.plots.figure import COLOURS, lay_grid, new_figure, printable
+from s2s.analysis.plots.figure import COLOURS, check_drawable, lay_grid, new_figure, printable, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,6 +57,7 @@ class Panel:
         x_name, y_name: what the axes show, with units.
         x_ticks: numbers to name along the x axis; empty: matplotlib's choice.
         y_limits: ends of the y axis; left out: what the curves need.
+        is_x_from_zero: the x axis begins at 0, wherever the curves do.
     """
 
     title: str
@@ -67,13 +69,21 @@ class Panel:
     x_ticks: Sequence[float] = ()
     x_tick_names: Sequence[str] = ()
     y_limits: tuple[float, float] | None = None
+    is_x_from_zero: bool = False
 
 
-def plot_panels(panels: Sequence[Panel], path: Path, *, num_columns: int = 2) -> None:
-    """Draw panels side by side, so many in a row, as .png, .svg or .pdf.
+def plot_panels(panels: Sequence[Panel], path: Path, *, title: str = "", num_columns: int = 2) -> None:
+    """Draw panels into a file, .png, .svg or .pdf; see `draw_panels`.
 
-    Args:
-        path: the file to write; its folder is made if need be.
+    Raises:
+        S2SError: see `save_figure`.
+    """
+    check_drawable(path)
+    save_figure(draw_panels(panels, title=title, num_columns=num_columns), path, has_few_colours=True)
+
+
+def draw_panels(panels: Sequence[Panel], *, title: str = "", num_columns: int = 2) -> "Figure":
+    """Panels side by side, so many in a row, with a title above them all; it may be empty.
 
     Raises:
         S2SError: see `new_figure`.
@@ -82,7 +92,9 @@ def plot_panels(panels: Sequence[Panel], path: Path, *, num_columns: int = 2) ->
     rows = -(-len(panels) // columns)
     texts = [text for panel in panels for text in (panel.title, panel.x_name, panel.y_name)]
     texts += [printable(line.name) for panel in panels for line in panel.lines]
-    with new_figure(path, texts, has_few_colours=True) as figure:
+    texts += [name for panel in panels for name in panel.x_tick_names]
+    title = printable(" ".join(title.split()))
+    with new_figure([*texts, title]) as figure:
         figure.set_size_inches(columns * _PANEL_INCHES[0], rows * _PANEL_INCHES[1])
         grid = figure.subplots(rows, columns, squeeze=False).flatten()
         for axes, panel in zip(grid, panels, strict=False):
@@ -90,7 +102,11 @@ def plot_panels(panels: Sequence[Panel], path: Path, *, num_columns: int = 2) ->
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
         figure.tight_layout(w_pad=2.5, h_pad=2)
-        _add_legend(figure)
+        if any(line.name for panel in panels for line in panel.lines):
+            _add_legend(figure)
+        heading = textwrap.wrap(title, width=int(11 * figure.get_size_inches()[0]))
+        figure.suptitle("\n".join(heading), y=1.0, va="bottom", fontsize=12)
+    return figure
 
 
 def _draw_panel(axes: "Axes", panel: Panel) -> None:
@@ -102,6 +118,8 @@ def _draw_panel(axes: "Axes", panel: Panel) -> None:
         _draw_line(axes, line)
     if panel.y_limits is not None:
         axes.set_ylim(panel.y_limits)
+    if panel.is_x_from_zero:
+        axes.set_xlim(left=0)
     _name_ticks(axes, panel)
     lay_grid(axes)
     axes.set_title(panel.title, pad=8, fontsize=11)

@@ -35,7 +35,7 @@ class Labels:
         if not 2 <= len(names) <= _MAX_LABELS:
             raise DataError(
                 f"expected from 2 to {_MAX_LABELS} different labels, found {len(names):,}; the text comes first and "
-                "the label second: data.train=[TEXT_FILE,LABEL_FILE]"
+                "the label second: data.train=TEXT_FILE,LABEL_FILE"
             )
         if not names[0]:
             raise DataError("expected a label for each text, found a blank one; fix the files")

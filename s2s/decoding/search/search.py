@@ -62,6 +62,7 @@ def beam_search(
     diversity_strength: float = 0.5,
     source_lengths_B: Tensor | None = None,
     keep_attention: bool = False,
+    record: list[Backpointers] | None = None,
 ) -> list[list[Hypothesis]]:
     """Keep the `beam_size` likeliest hypotheses of each sentence at every step; a beam of 1 is greedy search.
 
@@ -82,6 +83,7 @@ def beam_search(
         diversity_strength: in nats, see `DiverseExtensions`.
         source_lengths_B: source positions; only for a coverage penalty.
         keep_attention: give each hypothesis its attention, where the state has any.
+        record: a list to which the choice of each step is added.
 
     Returns:
         For each sentence up to `num_best` different hypotheses, the best first; none where the rules leave no token.
@@ -110,6 +112,8 @@ def beam_search(
         has_tokens=rules is not None,
     )
     positions = _search(step, state, beams, choose, scorer or HypothesisScore(), source_lengths_B, keep_attention)
+    if record is not None:
+        record.extend(positions)
     found = read_paths(positions, len(max_lengths_B))
     if constraints is not None:
         found = [_complete(paths, constraints) for paths in found]

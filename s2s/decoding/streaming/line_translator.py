@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from s2s.config.decoding import Column, OutputFormat
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.line_constraints import LineConstraints
 from s2s.decoding.streaming.input_lines import Bucket, decode
 from s2s.decoding.streaming.output_formats import format_translation
-from s2s.decoding.translator import Translator
 
 _logger = logging.getLogger(__name__)
 _WORD_SEPARATOR = "|"
@@ -53,7 +53,7 @@ class LineTranslator:
         columns: what the tab-separated fields after the source are.
     """
 
-    translator: Translator
+    translator: BatchTranslator
     output_format: OutputFormat = OutputFormat.text
     columns: Sequence[Column] = ()
 
@@ -82,5 +82,5 @@ def load_line_translator(
     columns: Sequence[Column] = (),
     **options: Any,
 ) -> LineTranslator:
-    """Load a translator of lines; see `Translator.load` for the other options."""
-    return LineTranslator(Translator.load(runs, **options), output_format, columns)
+    """Load a translator of lines; see `BatchTranslator.load` for the other options."""
+    return LineTranslator(BatchTranslator.load(runs, **options), output_format, columns)

@@ -6,12 +6,12 @@ from typing import Any
 
 from s2s.config.decoding import OutputFormat
 from s2s.data.word_alignment import format_pharaoh
-from s2s.decoding.postprocessing import Translation
+from s2s.decoding.postprocessing import NBestList
 
 _DIGITS = 6  # of logarithms, which differ from batch to batch by up to 1e-4
 
 
-def format_translation(translation: Translation, line: int, source: str, output_format: OutputFormat) -> list[str]:
+def format_translation(translation: NBestList, line: int, source: str, output_format: OutputFormat) -> list[str]:
     """The lines to write for a line of input.
 
     Args:
@@ -29,14 +29,14 @@ def format_translation(translation: Translation, line: int, source: str, output_
             return [json.dumps(_json_object(translation, line - 1, source), ensure_ascii=False)]
 
 
-def _text(translation: Translation) -> str:
+def _text(translation: NBestList) -> str:
     """The best translation, and its alignment, if any: `text ||| 0-0 1-1`."""
     if translation.alignments is None:
         return translation.texts[0]
     return f"{_without_bars(translation.texts[0])} ||| {format_pharaoh(translation.alignments[0])}"
 
 
-def _moses(translation: Translation, line_id: int) -> list[str]:
+def _moses(translation: NBestList, line_id: int) -> list[str]:
     """A line each hypothesis; an alignment is a fifth field, as Moses writes them."""
     lines = [
         f"{line_id} ||| {_without_bars(text)} ||| "
@@ -48,7 +48,7 @@ def _moses(translation: Translation, line_id: int) -> list[str]:
     return [f"{line} ||| {format_pharaoh(links)}" for line, links in zip(lines, translation.alignments, strict=True)]
 
 
-def _json_object(translation: Translation, line_id: int, source: str) -> dict[str, Any]:
+def _json_object(translation: NBestList, line_id: int, source: str) -> dict[str, Any]:
     hypotheses: list[dict[str, Any]] = [
         {
             "text": text,

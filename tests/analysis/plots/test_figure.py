@@ -1,5 +1,6 @@
 """Pictures that are made, that are of a sensible size, and whose letters are drawn."""
 
+import logging
 import struct
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from s2s.analysis.plots import attention_heat_map  # noqa: E402
 from s2s.analysis.plots import figure as plots  # noqa: E402
 from s2s.analysis.plots.attention_heat_map import plot_attention  # noqa: E402
 from s2s.analysis.plots.figure import font_families  # noqa: E402
+from s2s.config.pictures import Language  # noqa: E402
 from s2s.errors import ConfigError, MissingExtraError  # noqa: E402
 
 KOREAN = ["저는", "어제", "도서관에서", "책", "세", "권을", "읽었어요", "."]  # 8 words
@@ -92,7 +94,7 @@ def test_slanted_words_do_not_meet() -> None:
     figure = Figure()
     source = ["도서관에서yg|" * 2] * 40
     with matplotlib.rc_context({"font.family": font_families(source[0])}):
-        attention_heat_map._draw(figure, weights(3, 40), source, ["I", "am", "it"], "")
+        attention_heat_map._draw(figure, weights(3, 40), source, ["I", "am", "it"], "", ["source", "target", "weight"])
     figure.draw_without_rendering()
     words = figure.axes[0].get_xticklabels()
     heights = []
@@ -197,3 +199,30 @@ def test_impossible_pictures_are_refused(tmp_path: Path) -> None:
         plot_attention(np.full((9, 8), np.nan), KOREAN, ENGLISH, path)
     with pytest.raises(ConfigError, match=r"\.png, \.svg, \.pdf, got '.*attention\.gif'"):
         plot_attention(weights(9, 8), KOREAN, ENGLISH, path.with_suffix(".gif"))
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".pdf"])
+def test_the_same_picture_is_the_same_file(tmp_path: Path, suffix: str) -> None:
+    paths = [tmp_path / f"{name}{suffix}" for name in "ab"]
+    for path in paths:
+        plot_attention(weights(9, 8), KOREAN, ENGLISH, path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_figure_keeps_its_fonts_and_draws_itself_in_a_notebook() -> None:
+    figure = attention_heat_map.draw_attention(weights(9, 8), KOREAN, ENGLISH, language=Language.ko)
+    assert isinstance(figure, Figure)
+    assert "NanumGothic" in figure.axes[0].get_xticklabels()[0].get_fontfamily()
+    content, shown = figure._repr_png_()
+    width, _ = struct.unpack(">II", content[16:24])
+    assert content.startswith(b"\x89PNG")
+    assert shown["width"] == round(width * 96 / plots.PIXELS_PER_INCH)
+
+
+def test_matplotlib_has_nothing_to_tell(caplog: pytest.LogCaptureFixture) -> None:
+    """Such as that it lists the fonts of the machine for the first time."""
+    with plots.new_figure():
+        logging.getLogger("matplotlib.font_manager").warning("building the font cache; this may take a moment")
+    assert caplog.messages == []
+    logging.getLogger("matplotlib.font_manager").warning("of the user's own")
+    assert len(caplog.messages) == 1

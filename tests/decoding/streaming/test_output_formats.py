@@ -5,18 +5,18 @@ import json
 import pytest
 
 from s2s.config.decoding import OutputFormat
-from s2s.decoding.postprocessing import Translation
+from s2s.decoding.postprocessing import NBestList
 from s2s.decoding.search.backpointers import Hypothesis
 from s2s.decoding.streaming.output_formats import format_translation
 
-PLAIN = Translation(("a ||||| b || c",), (Hypothesis((5, 6), -2.0, -1.0, (-0.5, -1.25, -0.25)),), (("▁a", "c"),))
-ALIGNED = Translation(
+PLAIN = NBestList(("a ||||| b || c",), (Hypothesis((5, 6), -2.0, -1.0, (-0.5, -1.25, -0.25)),), (("▁a", "c"),))
+ALIGNED = NBestList(
     ("x |||", "y z"),
     (Hypothesis((5,), -0.25, -0.125, (-0.125, -0.125)), Hypothesis((6, 7), -3.0, -1.0, (-1.0, -1.0, -1.0))),
     (("▁x",), ("▁y", "▁z")),
     (((2, 0),), ((0, 0), (1, 0))),
 )
-NOTHING = Translation(("",), (Hypothesis((), 0.0, 0.0, ()),), ((),))
+NOTHING = NBestList(("",), (Hypothesis((), 0.0, 0.0, ()),), ((),))
 
 
 def test_moses_lines_keep_their_fields() -> None:
@@ -66,7 +66,7 @@ def test_a_json_object_holds_all_that_is_known() -> None:
 
 
 @pytest.mark.parametrize("translation", [PLAIN, NOTHING])
-def test_alignments_are_written_only_where_there_are_any(translation: Translation) -> None:
+def test_alignments_are_written_only_where_there_are_any(translation: NBestList) -> None:
     (line,) = format_translation(translation, 1, "", OutputFormat.json)
     (hypothesis,) = json.loads(line)["hypotheses"]
     assert "alignments" not in hypothesis

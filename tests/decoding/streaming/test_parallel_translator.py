@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from s2s.config.search import SearchConfig
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.streaming.input_lines import LineBlock
 from s2s.decoding.streaming.line_translator import load_line_translator
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
-from s2s.decoding.translator import Translator
 from s2s.errors import DataError
 from tasks import Capitalizer
 
@@ -146,5 +146,7 @@ def test_a_run_is_loaded_by_each_process(tiny_run: Path) -> None:
         with ParallelTranslator(load, num_workers) as workers:
             found.append([content for _, content in workers.translate([LineBlock(1, lines)])])
     assert found[0] == found[1]
-    texts = Translator.load(tiny_run, search=SearchConfig(beam_size=2)).translate([line.decode() for line in lines])
+    texts = BatchTranslator.load(tiny_run, search=SearchConfig(beam_size=2)).translate(
+        [line.decode() for line in lines]
+    )
     assert found[0][0].decode() == "".join(f"{text}\n" for text in texts)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from processes import Caller, run_command
 from s2s.config.search import LengthNormalization, SearchConfig, Strategy
 from s2s.data.vocabulary.subwords import EOS
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.line_constraints import LineConstraints
-from s2s.decoding.translator import Translator
 from s2s.errors import CheckpointError, ConfigError
 from s2s.models.attention import NoAttention
 
@@ -22,11 +22,11 @@ LINES = ["하나 둘 셋", "", "넷 다섯", "여섯 여섯 하나 둘", "셋"]
 Beam, Greedy, Sample = Strategy.beam, Strategy.greedy, Strategy.sample
 
 
-def translator(run: Path, *, batch_size: int = 64, **options: Any) -> Translator:
-    return Translator.load(run, search=SearchConfig(**options), device="cpu", batch_size=batch_size)
+def translator(run: Path, *, batch_size: int = 64, **options: Any) -> BatchTranslator:
+    return BatchTranslator.load(run, search=SearchConfig(**options), device="cpu", batch_size=batch_size)
 
 
-def num_pieces(made: Translator, text: str) -> int:
+def num_pieces(made: BatchTranslator, text: str) -> int:
     return len(made.target.encode([text])[0])
 
 
@@ -45,7 +45,7 @@ def test_relative_lengths_are_those_of_the_text(tiny_run: Path) -> None:
     made = translator(tiny_run, min_length_factor=1.5)
     with torch.no_grad():
         made.model.output.bias[EOS] += 50  # it ends as soon as it may
-    made = Translator([made.model], made.source, made.target, made.search, made.device)
+    made = BatchTranslator([made.model], made.source, made.target, made.search, made.device)
     lengths = [len(found.hypotheses[0].ids) for found in made.translations(LINES)]
     assert lengths == [int(1.5 * len(pieces)) for pieces in made.source.encode(LINES)]
 
@@ -85,7 +85,7 @@ def test_damaged_weights_are_an_error(tiny_run: Path, options: dict[str, Any]) -
     made = translator(tiny_run, **options)
     with torch.no_grad():
         made.model.output.bias[made.target.encode(["two"])[0][0]] = torch.nan
-    made = Translator([made.model], made.source, made.target, made.search, made.device)
+    made = BatchTranslator([made.model], made.source, made.target, made.search, made.device)
     with pytest.raises(CheckpointError, match=r"no probabilities \(NaN\): its weights are damaged"):
         made.translate(LINES)
 
@@ -264,7 +264,7 @@ def test_a_coverage_penalty_is_taken_off(tiny_run: Path) -> None:
     assert made.translations(LINES)[0].hypotheses[0].attention_TS is None
 
 
-def num_source_pieces(made: Translator, line: str) -> int:
+def num_source_pieces(made: BatchTranslator, line: str) -> int:
     """`</s>` counted, which the decoder looks at too."""
     return len(made.source.encode([line])[0]) + 1
 
@@ -273,12 +273,12 @@ def test_without_attention_there_is_no_coverage(tiny_run: Path) -> None:
     made = translator(tiny_run)
     made.model.decoder.attention = NoAttention(24, made.model.output.in_features)
     parts = [made.model], made.source, made.target
-    found = Translator(*parts, SearchConfig(), made.device).translations(LINES, keep_attention=True)
+    found = BatchTranslator(*parts, SearchConfig(), made.device).translations(LINES, keep_attention=True)
     assert found[0].hypotheses[0].attention_TS is None
     with pytest.raises(ConfigError, match=r"search\.coverage_penalty needs attention"):
-        Translator(*parts, SearchConfig(coverage_penalty=0.1), made.device)
+        BatchTranslator(*parts, SearchConfig(coverage_penalty=0.1), made.device)
     with pytest.raises(ConfigError, match="alignments needs attention"):
-        Translator(*parts, SearchConfig(), made.device, with_alignments=True)
+        BatchTranslator(*parts, SearchConfig(), made.device, with_alignments=True)
 
 
 EVERYTHING: list[dict[str, Any]] = [

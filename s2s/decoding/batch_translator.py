@@ -19,8 +19,8 @@ from s2s.data.batching import source_batch
 from s2s.data.vocabulary.subwords import NO_TEXT, UNK, Subwords
 from s2s.decoding.ensemble import Ensemble
 from s2s.decoding.line_constraints import ConstraintCompiler, LineConstraints, TokenConstraints
-from s2s.decoding.postprocessing import Translation, build_postprocessing
-from s2s.decoding.search.backpointers import Hypothesis
+from s2s.decoding.postprocessing import NBestList, build_postprocessing
+from s2s.decoding.search.backpointers import Backpointers, Hypothesis
 from s2s.decoding.search.hypothesis_score import HypothesisScore
 from s2s.decoding.search.rules import build_rules
 from s2s.decoding.search.sampling import Sampling
@@ -36,7 +36,7 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Translator:
+class BatchTranslator:
     """Translates lines with a trained model, or with several that form an ensemble.
 
     A translation does not depend on what else is translated with it, nor on the batch size. The models have the weights
@@ -137,7 +137,7 @@ class Translator:
         constraints: Sequence[LineConstraints] | None = None,
         keep_attention: bool = False,
         progress: Callable[[int], object] | None = None,
-    ) -> list[Translation]:
+    ) -> list[NBestList]:
         """All translations of each line that the search asks for, in order.
 
         A line for which the rules of the search leave no translation gets an empty one, with a warning.
@@ -180,6 +180,20 @@ class Translator:
                     )
         return results
 
+    def beam_steps(self, line: str) -> list[Backpointers]:
+        """What beam search chose for one line at each of its steps; nothing for a blank line.
+
+        Raises:
+            ConfigError: the search is not a beam search, or does not go with this model.
+        """
+        if self.search.strategy is not Strategy.beam:
+            raise ConfigError(f"search={self.search.strategy.name} has no beam to show: expected search=beam")
+        steps: list[Backpointers] = []
+        [ids] = self.source.encode([line])
+        if ids:
+            self._search([self._cut(ids, 1)], [self._compiler.compile(LineConstraints(), 1)], False, steps)
+        return steps
+
     @cached_property
     def packed(self) -> Ensemble:
         """The models, packed for search; commands that only read given text have no need of it."""
@@ -198,7 +212,11 @@ class Translator:
 
     @torch.inference_mode()
     def _search(
-        self, sources: Sequence[list[int]], constraints: Sequence[TokenConstraints], keep_attention: bool
+        self,
+        sources: Sequence[list[int]],
+        constraints: Sequence[TokenConstraints],
+        keep_attention: bool,
+        record: list[Backpointers] | None = None,
     ) -> list[list[Hypothesis]]:
         search = self.search
         source_BS, lengths_B = (tensor.to(self.device) for tensor in source_batch(sources))
@@ -236,6 +254,7 @@ class Translator:
             diversity_strength=search.diversity_strength,
             source_lengths_B=lengths_B,
             keep_attention=keep_attention,
+            record=record,
         )
         if required is not None:
             self._compiler.warn_of_missing(found, required, constraints)

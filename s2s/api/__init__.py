@@ -1,0 +1,1 @@
+"""The Python API: what `import s2s` offers."""

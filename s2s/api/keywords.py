@@ -1,0 +1,188 @@
+"""Options as keywords: names and types are those of the dataclasses in `s2s.config`, and errors speak of keywords."""
+
+import difflib
+import enum
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from typing import Any, TypedDict, TypeVar
+
+import numpy as np
+
+from s2s.config.options import Options, check_options
+from s2s.config.pictures import Language
+from s2s.config.search import SearchConfig, Strategy
+from s2s.errors import ConfigError, S2SError
+
+_LEAST_LIKENESS = 0.6  # of names; 1 means equal
+_TYPE_NAMES = {
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    str: "a text",
+    types.NoneType: "None",
+}
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class SearchOptions(TypedDict, total=False):
+    """The fields of `SearchConfig` for those who write programs and for their editors; a test compares the two."""
+
+    strategy: Strategy | str
+    beam_size: int
+    length_normalization: str
+    length_penalty: float
+    word_reward: float
+    coverage_penalty: float
+    min_length: int
+    min_length_factor: float
+    max_length: int | None
+    max_length_factor: float
+    max_length_offset: int
+    no_repeat_ngram: int
+    avoid: list[str]
+    must: list[str]
+    diverse_groups: int
+    diversity_strength: float
+    temperature: float
+    top_k: int
+    top_p: float
+    seed: int
+    max_source_pieces: int
+    mbr: str
+    replace_unknown: bool
+
+
+class NBestOptions(SearchOptions, total=False):
+    """All of them, for methods that give several translations of a sentence."""
+
+    num_best: int
+
+
+Search = SearchConfig | Strategy | str | None
+"""How to search: "greedy", "beam" or "sample", or all options at once; None: as before."""
+
+
+def search_config(base: SearchConfig, search: Search, options: Mapping[str, Any]) -> SearchConfig:
+    """Options of search, some of them replaced by keywords.
+
+    Args:
+        base: what holds where nothing else is said.
+        search: see `Search`.
+        options: by their names in `SearchConfig`.
+
+    Raises:
+        ConfigError: a keyword is unknown, has a value that it does not take, or contradicts another one.
+    """
+    config = search if isinstance(search, SearchConfig) else base
+    with keyword_errors():
+        given = dict(options)
+        if search is not None and not isinstance(search, SearchConfig):
+            given = {"strategy": typed_value("search", Strategy, search), **given}
+        types_of = {item.name: item.type for item in fields(SearchConfig)}
+        for name in given:
+            if name not in types_of:
+                raise ConfigError(unknown_keyword(name, types_of))
+        config = replace(config, **{name: typed_value(name, types_of[name], value) for name, value in given.items()})
+        check_options(config)
+    return config
+
+
+def unknown_keyword(name: str, known: Iterable[str]) -> str:
+    """What to say of a keyword that there is not."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=_LEAST_LIKENESS)
+    return f"{name}: no such keyword; " + (f"did you mean {near[0]}?" if near else "help() lists those that there are")
+
+
+def typed_value(name: str, kind: Any, value: Any) -> Any:
+    """A value as a field of this type holds it: a text for a member of an enum, one text for a list of texts.
+
+    Raises:
+        ConfigError: it is of another type.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    for part in typing.get_args(kind) if isinstance(kind, types.UnionType) else [kind]:
+        match value:
+            case None | bool() | int() | str() if type(value) is part:
+                return value
+            case int() | float() if part is float and not isinstance(value, bool):
+                return float(value)
+            case str() if isinstance(part, enum.EnumType) and value in part.__members__:
+                return part[value]
+            case enum.Enum() if isinstance(part, enum.EnumType) and isinstance(value, part):
+                return value
+            case str() | list() | tuple() if typing.get_origin(part) is list:
+                [item] = typing.get_args(part)
+                return [typed_value(name, item, each) for each in ([value] if isinstance(value, str) else value)]
+            case _ if part is Any:
+                return value
+    raise ConfigError(f"{name} must be {_expected(kind, value)}, but is {value!r}")
+
+
+def language_of(language: Language | str) -> Language:
+    """The language of a picture by its name.
+
+    Raises:
+        ConfigError: there is no such language.
+    """
+    found: Language = typed_value("language", Language, language)
+    return found
+
+
+def _expected(kind: Any, value: Any) -> str:
+    """What a field of this type takes."""
+    if isinstance(kind, types.UnionType):
+        return " or ".join(_expected(part, value) for part in typing.get_args(kind))
+    if typing.get_origin(kind) is list:
+        return f"a list, each entry {_expected(typing.get_args(kind)[0], value)}"
+    if isinstance(kind, enum.EnumType):
+        near = difflib.get_close_matches(str(value), kind.__members__, n=1)
+        names = ", ".join(map(repr, kind.__members__))
+        return f"one of {names}" + (f" (did you mean {near[0]!r}?)" if near else "")
+    return _TYPE_NAMES.get(kind, "another value")
+
+
+@contextmanager
+def keyword_errors() -> Iterator[None]:
+    """Errors of the block that name options as the shell has them (`search.beam_size=0`) name keywords instead."""
+    try:
+        yield
+    except S2SError as error:
+        text = re.sub(r"\bsearch\.(?=[a-z_])|\brun=(?=\S)", "", str(error))
+        error.args = (text.replace("with s2s train", "with s2s.train"), *error.args[1:])
+        raise
+
+
+def takes_search_options(function: F) -> F:
+    """Give a function that takes `**options` the names and defaults of `SearchConfig`, as `help` and notebooks show."""
+    signature = inspect.signature(function)
+    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    defaults = SearchConfig()
+    taken = {each.name for each in own}
+    options = [
+        inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=getattr(defaults, item.name))
+        for item in fields(SearchConfig)
+        if item.name not in taken
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+    return function
+
+
+def flat_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by their dotted names: a dot may be written as two underscores, as a keyword has to."""
+    return {name.replace("__", "."): value for name, value in options.items()}
+
+
+def group_types(options: type[Options], prefix: str = "") -> dict[str, Any]:
+    """The type of every option by its dotted name; a group comes before what is in it."""
+    found: dict[str, Any] = {}
+    for item in fields(options):
+        found[prefix + item.name] = item.type
+        if isinstance(item.type, type) and issubclass(item.type, Options):
+            found |= group_types(item.type, f"{prefix}{item.name}.")
+    return found
