@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from s2s.errors import ConfigError
 
+LARGEST_SEED = 2**32 - 1
 if TYPE_CHECKING:
     FittedInt = int
     FittedFloat = float
@@ -23,7 +24,6 @@ else:
 
 Once the text is read they hold numbers, which is what type checkers are told.
 """
-LARGEST_SEED = 2**32 - 1
 
 
 class Takes(enum.Enum):

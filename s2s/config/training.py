@@ -114,10 +114,7 @@ class TrainingConfig(Options):
     keep: int = option(2, "checkpoints kept in last/: the newest and those to fall back on", low=1, high=1_000_000)
     stop_metric: StopMetric = option(StopMetric.bleu, "loss, perplexity, bleu, accuracy or f1 of the dev set")
     patience: FittedInt = option(
-        20,
-        "validations without a better stop_metric before the run ends; null: fits the text",
-        low=1,
-        high=1_000_000,
+        20, "validations without a better stop_metric before the run ends; null: fits the text", low=1, high=1_000_000
     )
     max_bad_steps: int = option(
         10, "steps in a row whose loss or gradient is not finite, before an error", low=0, high=1_000_000

@@ -29,7 +29,7 @@ def load_translator(run: RunFolder, options: TranslatingConfig) -> BatchTranslat
 def translate_shown(translator: BatchTranslator, lines: Sequence[str], title: str) -> list[str]:
     """`BatchTranslator.translate`, with a bar of this title where stderr is a terminal."""
     with tqdm(desc=title, unit="line", total=len(lines), leave=False, dynamic_ncols=True, disable=None) as bar:
-        return [found.texts[0] for found in translator.translations(lines, progress=bar.update)]
+        return [translation.texts[0] for translation in translator.translations(lines, progress=bar.update)]
 
 
 def score_system(name: str, translator: BatchTranslator, text: ScoredText) -> ScoredSystem:
