@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from processes import ROOT, Caller, environment, run_command
+from processes import ROOT, Caller, Terminal, environment, run_command
 from s2s.config.search import SearchConfig, Strategy
 from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.streaming.input_lines import BLOCK_BYTES
@@ -291,6 +291,33 @@ def test_a_typed_line_is_answered_at_once_with_workers_on(tiny_run: Path, text: 
     os.write(master, b"\x04")
     assert finish(process)[0] == 0
     os.close(master)
+
+
+@pytest.mark.slow
+def test_a_terminal_has_a_prompt_and_a_bar(tiny_run: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts/translate.py"), f"run={tiny_run}", "search=greedy"]
+    [text] = BatchTranslator.load(tiny_run, search=SearchConfig(strategy=Strategy.greedy)).translate(["하나 둘"])
+    with Terminal(*command) as terminal:
+        assert "run: source → target, LSTM with dot attention, BLEU " in terminal.wait_for("source> ")
+        terminal.type("하나 셋\x7f둘\n")
+        assert f"\n{text}\n" in terminal.wait_for("source> ")
+        terminal.type(":attention\n")
+        assert "░ from 0.05" in terminal.wait_for("source> ")
+        terminal.type("\x04")
+        assert terminal.exit_code() == 0
+    (tmp_path / "in.txt").write_text("하나 둘\n" * 30, encoding="utf-8")
+    with Terminal(*command, f"input={tmp_path}/in.txt", f"output={tmp_path}/out.txt") as terminal:
+        assert "translating:" in terminal.wait_for("30/30")
+        assert terminal.exit_code() == 0
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == f"{text}\n" * 30
+
+
+def test_what_is_piped_is_text_and_answered_without_a_prompt(tiny_run: Path) -> None:
+    lines = ["하나 둘", ":quit", "", ":attention", *["하나 둘"] * 30]
+    ended = run_command("translate", f"run={tiny_run}", "search=greedy", stdin="\n".join(lines).encode())
+    assert (ended.code, ended.err) == (0, "")
+    translator = BatchTranslator.load(tiny_run, search=SearchConfig(strategy=Strategy.greedy))
+    assert ended.out == "".join(f"{text}\n" for text in translator.translate(lines)).encode()
 
 
 @pytest.mark.slow
