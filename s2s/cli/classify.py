@@ -141,4 +141,13 @@ def _labels(classifier: "TextClassifier", lines: Sequence[str], first_line: int)
     ]
 
 
-COMMAND = Command(classify, ClassifyConfig, bare=("run",))
+COMMAND = Command(
+    classify,
+    ClassifyConfig,
+    bare=("run",),
+    examples=(
+        "runs/reviews < texts.txt",
+        "runs/reviews data.test=texts.txt,labels.txt",
+    ),
+    common=("data.test",),
+)

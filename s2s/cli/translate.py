@@ -187,4 +187,14 @@ def _settings(config: TranslateConfig) -> "Settings":
     }
 
 
-COMMAND = Command(translate, TranslateConfig, bare=("run",))
+COMMAND = Command(
+    translate,
+    TranslateConfig,
+    bare=("run",),
+    examples=(
+        "runs/demo < korean.txt > english.txt",
+        "runs/demo input=korean.txt output=english.txt search.beam_size=10",
+        "runs/a,runs/b search.must=library < korean.txt",
+    ),
+    common=("search.beam_size", "search.num_best", "search.must", "search.avoid"),
+)

@@ -6,7 +6,6 @@ V pieces of the source vocabulary.
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -75,7 +74,7 @@ class Familiarity:
             RunError: a file is damaged.
         """
         found = checkpoint_state(best_path(run)).get(CONFIDENCE)
-        return cls(subwords, load_unseen(run.unseen_pieces, len(subwords)), found and Confidence(**found))
+        return cls(subwords, load_unseen(run, len(subwords)), found and Confidence(**found))
 
     def doubt(self, source: str, translation: NBestList) -> str | None:
         """Why a translation is probably of little use; None where nothing speaks against it."""
@@ -116,19 +115,20 @@ def unseen_pieces(store: TokenStore, vocabulary_size: int) -> npt.NDArray[np.boo
     return ~is_seen_V
 
 
-def save_unseen(path: Path, is_unseen_V: npt.NDArray[np.bool_]) -> None:
+def save_unseen(run: RunFolder, is_unseen_V: npt.NDArray[np.bool_]) -> None:
     """Write the ids of these pieces."""
-    write_text(path, json.dumps(np.flatnonzero(is_unseen_V).tolist()) + "\n")
+    write_text(run.unseen_pieces, json.dumps(np.flatnonzero(is_unseen_V).tolist()) + "\n")
 
 
-def load_unseen(path: Path, vocabulary_size: int) -> npt.NDArray[np.bool_] | None:
+def load_unseen(run: RunFolder, vocabulary_size: int) -> npt.NDArray[np.bool_] | None:
     """What `save_unseen` wrote, if it is there.
 
     Raises:
         RunError: it is damaged.
     """
-    if not path.is_file():
+    if not run.unseen_pieces.is_file():
         return None
+    [path] = run.checked(run.unseen_pieces)
     is_unseen_V = np.zeros(vocabulary_size, dtype=np.bool_)
     try:
         is_unseen_V[np.array(json.loads(path.read_text(encoding="utf-8")), dtype=np.int64)] = True

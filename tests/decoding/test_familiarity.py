@@ -65,18 +65,18 @@ def test_unseen_pieces_are_those_that_do_not_occur(tmp_path: Path) -> None:
     store = TokenStore([[4, 6], [UNK], [6]], vocabulary_size=7)
     is_unseen_V = unseen_pieces(store, 7)
     assert is_unseen_V.tolist() == [True, True, True, True, False, True, False]
-    save_unseen(tmp_path / "unseen.json", is_unseen_V)
-    found_V = load_unseen(tmp_path / "unseen.json", 7)
+    save_unseen(RunFolder(tmp_path), is_unseen_V)
+    found_V = load_unseen(RunFolder(tmp_path), 7)
     assert found_V is not None
     assert np.array_equal(found_V, is_unseen_V)
-    assert load_unseen(tmp_path / "of an earlier version", 7) is None
+    assert load_unseen(RunFolder(tmp_path / "of an earlier version"), 7) is None
 
 
 @pytest.mark.parametrize("content", ["", "{}", '["a"]', "[[1, 2], [3]]", "[7]", "[1e999]", "\x00"])
 def test_a_damaged_list_is_an_error(tmp_path: Path, content: str) -> None:
-    (tmp_path / "unseen.json").write_text(content)
-    with pytest.raises(RunError, match=r"unseen\.json: expected a list of ids below 7"):
-        load_unseen(tmp_path / "unseen.json", 7)
+    RunFolder(tmp_path).unseen_pieces.write_text(content)
+    with pytest.raises(RunError, match=r"unseen_pieces\.json: expected a list of ids below 7"):
+        load_unseen(RunFolder(tmp_path), 7)
 
 
 def test_a_run_keeps_what_it_was_trained_on(tiny_run: Path, subwords: Subwords) -> None:
