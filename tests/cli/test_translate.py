@@ -493,7 +493,7 @@ def test_columns_ask_for_more(tiny_run: Path) -> None:
         (["columns=[postfix]"], ["postfix"]),
         (["search=greedy", "columns=[must]"], ["search=beam"]),
         (["search.diverse_groups=5", "columns=[must]"], ["search=beam"]),
-        (["workers=0"], ["workers", "at least 1"]),
+        (["workers=0"], ["workers", "between 1 and"]),
         (["format=xml"], ["xml"]),
         (["output=out.gz"], ["out.gz", "without .gz"]),
     ],
