@@ -82,4 +82,14 @@ def bench(config: BenchConfig) -> None:
     print(json.dumps(result))
 
 
-COMMAND = Command(bench, BenchConfig, bare=("measure", "run"))
+COMMAND = Command(
+    bench,
+    BenchConfig,
+    bare=("measure", "run"),
+    examples=(
+        "",
+        "decode runs/demo",
+        "decode untrained=true batch_sizes=64",
+    ),
+    common=("model.layers", "model.hidden_size"),
+)
