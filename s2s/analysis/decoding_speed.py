@@ -33,6 +33,7 @@ from s2s.device import choose_decoding_precision, choose_device, matrix_rate, pr
 from s2s.errors import ConfigError
 from s2s.files import write_bytes
 from s2s.models.flops import decoding_flops
+from s2s.models.network_size import build_in_memory
 from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
 from s2s.runs.folder import RunFolder
@@ -131,7 +132,8 @@ def _untrained_run(config: Config) -> Iterator[tuple[RunFolder, list[Pair]]]:
     limit = config.training.max_pieces
     prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=limit, text=text)
     torch.manual_seed(config.seed)
-    model = build_seq2seq(config.model, len(prepared.source), len(prepared.target))
+    build = partial(build_seq2seq, config.model, len(prepared.source), len(prepared.target))
+    model = build_in_memory(build, torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
         write_bytes(weights_path(run), checkpoint_content(with_prefix("model", model_tensors(model)), {}))

@@ -23,6 +23,7 @@ from s2s.data.vocabulary.subwords import PAD
 from s2s.device import autocast, choose_device, choose_precision, matrix_rate
 from s2s.errors import ConfigError
 from s2s.models.flops import flops_per_target_token
+from s2s.models.network_size import build_in_memory, training_copies
 from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.folder import RunFolder
 from s2s.text_tables import table
@@ -94,7 +95,8 @@ def _measure(
     _forget_peak_memory(device)
     kind = choose_precision(precision, device)
     torch.manual_seed(config.seed)
-    model = build_seq2seq(config.model, len(prepared.source), len(prepared.target)).to(device)
+    build = partial(build_seq2seq, config.model, len(prepared.source), len(prepared.target))
+    model = build_in_memory(build, device, copies=training_copies(config.optim)).to(device)
     stores, run = (prepared.train_source, prepared.train_target), RunFolder(Path(config.run))
     no_validation = partial(Validation, math.nan, {})
     trainer = Trainer(model, *stores, no_validation, run, config, device, partial(autocast, device, kind))

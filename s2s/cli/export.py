@@ -75,6 +75,7 @@ def _write(form: ExportFormat, model: "Seq2Seq", options: Config, run: "RunFolde
     from s2s.files import write_bytes, write_json
     from s2s.models.onnx_export import decoder_graph, encoder_graph, memory_names, state_names
     from s2s.runs.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
+    from s2s.runs.checksums import write_checksums
     from s2s.runs.folder import RunFolder
 
     source, target = run.subwords(options.subwords.shared)
@@ -98,8 +99,11 @@ def _write(form: ExportFormat, model: "Seq2Seq", options: Config, run: "RunFolde
                 "options": flatten(options.model, "model."),
             }
             write_json(folder / "model.json", description)
-    for path in sorted({source, target}):
-        write_bytes(folder / path.name, path.read_bytes())
+    copies = {folder / path.name: path for path in (source, target)}
+    for copy, path in copies.items():
+        write_bytes(copy, path.read_bytes())
+    if form is ExportFormat.s2s:
+        write_checksums(folder, copies)
 
 
 def _size_mb(folder: Path) -> float:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from s2s.errors import DataError
+from s2s.files import naming
 
 Array = npt.NDArray[np.integer]
 
@@ -101,8 +102,11 @@ def write_shard(path: Path, shard: Shard) -> None:
         OSError: they cannot be written.
     """
     for name, array in shard._asdict().items():
-        with _file(path, name).open("wb") as file:
-            np.save(file, array)
+        file_path = _file(path, name)
+        with naming(file_path), file_path.open("wb") as file:
+            # As np.save does it, whose errors do not tell why.
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+            file.write(array.data)
             file.flush()
             os.fsync(file.fileno())
 

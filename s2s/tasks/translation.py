@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from s2s.errors import MissingExtraError
 from s2s.evaluation.scores import bleu, corpus_scores, mean_loss_nats
 from s2s.evaluation.systems import translate_shown
 from s2s.models.model import Model
+from s2s.models.network_size import build_in_memory, training_copies
 from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.folder import RunFolder
 from s2s.tasks.task import TrainingTask
@@ -48,7 +50,8 @@ class TranslationTask(TrainingTask):
     ) -> tuple[Model, Callable[[], Validation]]:
         source, target = vocabularies
         assert isinstance(target, Subwords)
-        model = build_seq2seq(self.config.model, len(source), len(target)).to(device)
+        build = partial(build_seq2seq, self.config.model, len(source), len(target))
+        model = build_in_memory(build, device, copies=training_copies(self.config.optim)).to(device)
         batches = all_batches(*encode_pairs(dev, source, target), self.config.training.batch_tokens)
         search = SearchConfig(strategy=Strategy.greedy)
         sources, references = [pair.source for pair in dev], [pair.target for pair in dev]

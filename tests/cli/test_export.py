@@ -58,7 +58,9 @@ def test_a_model_is_a_run_without_its_training(tiny_run: Path, tmp_path: Path) -
     )
     assert sizes_mb[0] < sizes_mb[1] / 2
     model = (tmp_path / "model").rename(tmp_path / "moved")
-    assert contents(model).keys() == {"config.yaml", "subwords.model", "best/weights.safetensors"}
+    assert contents(model).keys() == {
+        "SHA256SUMS", "config.yaml", "subwords.model", "best/weights.safetensors"
+    }  # fmt: skip
     tensors, state = load_checkpoint(weights_path(RunFolder(model)))
     assert state == {}
     assert tensors.keys() == {f"model.{name}" for name in load_best(RunFolder(tiny_run))[0]}

@@ -32,6 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path, blind_run: Pa
     train(compose("train", *file_options(folder / "corpus"), *TINY, f"run='{other}'", "seed=2", "training.max_steps=2"))
     for path in (other / "text").glob("test.*"):
         path.write_text(f"하나 {MARKUP}\n" * 4, encoding="utf-8")
+    (other / "SHA256SUMS").unlink()
     return {"tiny": tiny_run, "blind": blind_run, "begun": begun, "other": other}
 
 
@@ -138,7 +139,7 @@ def test_without_scores_only_the_folders_are_read(runs: dict[str, Path], tmp_pat
     [
         (["run={tiny}", "output=null"], 2, ["output"]),
         (["run={tiny}", "scores=false", "data.test=[a,b]"], 2, ["scores=false"]),
-        (["run=[]"], 2, ["run must be a folder"]),
+        (["run=[]"], 2, ["run is empty"]),
         (["run=/nowhere"], 1, ["does not exist"]),
         (["run={tiny}", "data.test=[/nowhere,/nowhere]"], 1, ["/nowhere"]),
         (["run={tiny}", "samples=-1"], 2, ["samples"]),
