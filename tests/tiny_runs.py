@@ -8,6 +8,7 @@ from typing import Any
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import open_dict, read_write
 
 from s2s.cli.arguments import overrides_of
@@ -45,9 +46,16 @@ def filled(options: Sequence[str], **places: Path) -> list[str]:
     return list(options)
 
 
-def compose(command: str, *arguments: str) -> Any:
+def compose(command: str, *arguments: str, is_sweep: bool = False) -> Any:
     """The options of a command, checked, as what it runs would see them."""
-    overrides = overrides_of(arguments, command, command_of(command))
+    overrides = overrides_of(arguments, command, command_of(command), is_sweep=is_sweep)
+    if is_sweep:  # the first job of it
+        overrides = [
+            f"{each.key_or_group}={next(each.sweep_string_iterator())}"
+            if each.is_sweep_override()
+            else str(each.input_line)
+            for each in OverridesParser.create().parse_overrides(overrides)
+        ]
     register(command, command_of(command))
     with initialize_config_module("s2s.conf", version_base="1.3"):
         options = hydra_compose(command, overrides=overrides, return_hydra_config=True)

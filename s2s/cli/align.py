@@ -111,4 +111,14 @@ def _score(config: AlignConfig, path: Path) -> None:
     print(json.dumps(scores.as_json()))
 
 
-COMMAND = Command(align, AlignConfig, bare=("run",))
+COMMAND = Command(
+    align,
+    AlignConfig,
+    bare=("run",),
+    examples=(
+        "runs/demo data.test=a.ko,a.en",
+        "runs/demo data.test=a.ko,a.en gold=a.links",
+        "diagonal=true data.test=a.ko,a.en",
+    ),
+    common=("data.test",),
+)

@@ -180,4 +180,13 @@ def _draw(config: AttentionConfig, sentences: "Sequence[tuple[str, WordAttention
                 print(path)
 
 
-COMMAND = Command(attention, AttentionConfig, bare=("run",))
+COMMAND = Command(
+    attention,
+    AttentionConfig,
+    bare=("run",),
+    examples=(
+        "runs/demo text='저는 어제 책을 읽었어요.'",
+        "runs/demo text='저는 어제 책을 읽었어요.' step=1",
+        "runs/demo input=korean.txt formats=html",
+    ),
+)

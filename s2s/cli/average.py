@@ -50,7 +50,8 @@ def average(config: AverageConfig) -> None:
     state = {"step": steps[0], "averaged_steps": steps}
     # Metrics, scores and samples are not copied: they are those of other weights.
     task = TASKS[options.task](run, options)
-    copied = run.checked(*task.vocabulary_files(), *run.text("dev"), *run.text("test"), run.corpus)
+    unseen = [run.unseen_pieces] if run.unseen_pieces.is_file() else []  # runs of earlier versions have none
+    copied = run.checked(*task.vocabulary_files(), *run.text("dev"), *run.text("test"), *unseen, run.corpus)
     with new_folder(output) as folder:
         save_checkpoint(weights_path(RunFolder(folder)), with_prefix("model", weights), state)
         copies = {folder / path.relative_to(run.path): path for path in (*copied, run.config)}
@@ -62,4 +63,12 @@ def average(config: AverageConfig) -> None:
     _logger.info("\n%s with\n  s2s %s run=%s", command, command, shlex.quote(str(output)))
 
 
-COMMAND = Command(average, AverageConfig, bare=("run",))
+COMMAND = Command(
+    average,
+    AverageConfig,
+    bare=("run",),
+    examples=(
+        "runs/demo output=runs/demo-average",
+        "runs/demo output=runs/demo-average last=3",
+    ),
+)

@@ -8,18 +8,24 @@ from typing import Any
 from s2s.config.options import Options
 
 COMMANDS = {
-    "Train and translate": {
+    "Train": {
         "train": "train a translator, or a classifier of texts, and leave it in a run folder",
+        "average": "one set of weights from the newest checkpoints of a run",
+    },
+    "Use": {
         "translate": "translate line by line: N lines in, N lines out, in order",
         "classify": "label line by line, or measure a classifier on labelled texts",
+        "export": "a trained model for s2s, or as ONNX graphs for other programs",
     },
     "Evaluate": {
         "evaluate": "BLEU, chrF and TER of a run, or of several that are compared",
         "score": "how likely a model finds given translations",
         "align": "word alignments of sentence pairs, and their error rate",
         "lengths": "BLEU by length of the source, as a table and a picture",
+    },
+    "Compare runs": {
         "gather": "many runs in one table, a row for runs that differ in their seed only",
-        "report": "several runs on one page that needs no network",
+        "report": "learning curves, scores and translations of several runs on one page",
     },
     "Look inside": {
         "attention": "where a model looks: as pictures, as a page, or step by step in numbers",
@@ -27,15 +33,11 @@ COMMANDS = {
         "gradients": "how gradients vanish and explode on their way back through time",
         "memory": "how far each cell carries a word, with attention and without",
     },
-    "Measure speed": {
-        "bench": "how close training and translating come to what the machine can do",
-    },
-    "Ship": {
-        "average": "one set of weights from the newest checkpoints of a run",
-        "export": "a trained model for s2s, or as ONNX graphs for other programs",
-    },
     "Data": {
         "phrasebook": "the built-in Korean-English corpus as files, as large as you like",
+    },
+    "Measure speed": {
+        "bench": "how close training and translating come to what the machine can do",
     },
 }
 """Every command and what it is for. `s2s NAME` runs the `COMMAND` of s2s/cli/NAME.py."""
@@ -56,6 +58,7 @@ class Command:
         implied: from the texts given for options, and whether they are a sweep's, the options that follow from them
             where they are not given themselves.
         examples: what may be typed after `s2s NAME`, the most frequent use first.
+        common: options of groups that --help lists among the first, besides those that belong to no group.
     """
 
     run: Callable[[Any], None]
@@ -64,6 +67,7 @@ class Command:
     bare: tuple[str, ...] = ()
     implied: Callable[[Mapping[str, list[str]], bool], dict[str, str]] | None = None
     examples: tuple[str, ...] = ()
+    common: tuple[str, ...] = ()
 
 
 def command_of(name: str) -> Command:

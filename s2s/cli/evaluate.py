@@ -108,4 +108,14 @@ def _searches(chosen: SearchConfig) -> list[SearchConfig]:
     return [greedy, chosen]
 
 
-COMMAND = Command(evaluate, EvaluateConfig, bare=("run",))
+COMMAND = Command(
+    evaluate,
+    EvaluateConfig,
+    bare=("run",),
+    examples=(
+        "runs/demo",
+        "runs/demo data.test=other.ko,other.en",
+        "runs/demo runs/other",
+    ),
+    common=("data.test", "search.beam_size"),
+)

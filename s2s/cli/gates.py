@@ -102,4 +102,12 @@ def _result(reading: "GateReading", drawn: "list[UnitHalfLife]") -> dict[str, An
     return {"pieces": reading.pieces, "drawn_units": chosen, **traces, "units": rows}
 
 
-COMMAND = Command(gates, GatesConfig, bare=("run",))
+COMMAND = Command(
+    gates,
+    GatesConfig,
+    bare=("run",),
+    examples=(
+        "runs/demo text='저는 어제 책을 읽었어요.'",
+        "runs/demo text='저는 어제 책을 읽었어요.' units=3,17 lines=0",
+    ),
+)

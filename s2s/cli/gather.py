@@ -82,4 +82,13 @@ def _object(row: "SeedGroup", measures: list[str]) -> dict[str, Any]:
     return {"options": row.options, "runs": row.num_runs, **scores}
 
 
-COMMAND = Command(gather, GatherConfig, bare=("run",))
+COMMAND = Command(
+    gather,
+    GatherConfig,
+    bare=("run",),
+    examples=(
+        "runs",
+        "runs/one runs/two format=markdown",
+        "runs/phrasebook-sweep format=tsv > table.tsv",
+    ),
+)

@@ -93,4 +93,13 @@ def gradients(config: GradientsConfig) -> None:
         _logger.info("drawn in %s", picture)
 
 
-COMMAND = Command(gradients, GradientsConfig, bare=("run",))
+COMMAND = Command(
+    gradients,
+    GradientsConfig,
+    bare=("run",),
+    examples=(
+        "",
+        "runs/demo",
+        "lengths=10,100 output=null",
+    ),
+)

@@ -158,4 +158,14 @@ def _panel(
     )
 
 
-COMMAND = Command(lengths, LengthsConfig, bare=("run",))
+COMMAND = Command(
+    lengths,
+    LengthsConfig,
+    bare=("run",),
+    examples=(
+        "runs/demo",
+        "runs/demo runs/other edges=7,10,13",
+        "runs/demo data.test=other.ko,other.en search=greedy",
+    ),
+    common=("data.test",),
+)

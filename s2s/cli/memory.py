@@ -124,4 +124,11 @@ def _panel(found: "dict[ModelKind, list[list[float]]]", config: MemoryConfig) ->
     )
 
 
-COMMAND = Command(memory, MemoryConfig)
+COMMAND = Command(
+    memory,
+    MemoryConfig,
+    examples=(
+        "",
+        "cells=lstm,gru attention_cells=lstm distances=1,10,100",
+    ),
+)

@@ -30,4 +30,11 @@ def phrasebook(config: PhrasebookConfig) -> None:
     _logger.info("wrote %s pairs: %s", f"{config.pairs:,}", ", ".join(map(str, paths)))
 
 
-COMMAND = Command(phrasebook, PhrasebookConfig)
+COMMAND = Command(
+    phrasebook,
+    PhrasebookConfig,
+    examples=(
+        "output=phrasebook",
+        "output=phrasebook/test split=test pairs=1000",
+    ),
+)

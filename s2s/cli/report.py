@@ -86,4 +86,13 @@ def _common_task(runs: "Sequence[RunFolder]") -> Task:
     return tasks[0]
 
 
-COMMAND = Command(report, ReportConfig, bare=("run",))
+COMMAND = Command(
+    report,
+    ReportConfig,
+    bare=("run",),
+    examples=(
+        "runs/demo runs/other",
+        "runs/demo runs/other scores=false output=curves.html",
+    ),
+    common=("data.test",),
+)

@@ -72,4 +72,13 @@ def _number(value: float) -> float | None:
     return round(value, 6) if math.isfinite(value) else None
 
 
-COMMAND = Command(score, ScoreConfig, bare=("run",))
+COMMAND = Command(
+    score,
+    ScoreConfig,
+    bare=("run",),
+    examples=(
+        "runs/demo data.test=a.ko,a.en",
+        "runs/demo format=json < pairs.tsv",
+    ),
+    common=("data.test",),
+)

@@ -47,4 +47,25 @@ def _language(name: str) -> str:
     return ending if is_language and ending not in _NO_LANGUAGES else ""
 
 
-COMMAND = Command(train, Config, makes_runs=True, bare=("data.train",), implied=_of_own_files)
+COMMAND = Command(
+    train,
+    Config,
+    makes_runs=True,
+    bare=("data.train",),
+    implied=_of_own_files,
+    examples=(
+        "",
+        "corpus.ko corpus.en",
+        "-m model=rnn,lstm,gru seed=1,2,3",
+    ),
+    common=(
+        "data.train",
+        "model.layers",
+        "model.hidden_size",
+        "model.dropout",
+        "training.batch_tokens",
+        "training.max_steps",
+        "training.max_minutes",
+        "subwords.vocabulary_size",
+    ),
+)

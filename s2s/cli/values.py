@@ -117,7 +117,7 @@ def _scalar(option: str, text: str, kind: Kind, names: Mapping[str, Any]) -> str
     """One value in Hydra's grammar, as it was typed where that means the same."""
     if kind.has_null and text == "null":
         return text
-    if kind.scalar is str:
+    if kind.scalar is str and (text != "null" or kind.is_list):  # which would be a file of this name
         return _text(text, kind, names)
     looked_up = _INTERPOLATION.fullmatch(text)
     if looked_up and (":" in looked_up[1] or looked_up[1] in names):

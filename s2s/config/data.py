@@ -77,10 +77,12 @@ class DataConfig(Options):
     )
     test_pairs: int | None = option(1000, "of a test set, likewise", low=1, high=1_000_000_000)
     clean: bool = option(True, "drop bad training pairs; dev and test are never filtered")
-    max_words: int = option(100, "cleaning of pairs: longest side, in words", low=1, high=1_000_000)
-    max_characters: int = option(600, "cleaning of pairs: longest side, in characters", low=1, high=1_000_000)
+    max_words: int = option(100, "pairs with a longer side, in words, are dropped (clean)", low=1, high=1_000_000)
+    max_characters: int = option(
+        600, "pairs with a longer side, in characters, are dropped (clean)", low=1, high=1_000_000
+    )
     max_length_ratio: float = option(
-        6.0, "cleaning of pairs: longer side over shorter side, in UTF-8 bytes", low=1, high=1_000_000
+        6.0, "pairs with a larger ratio of their sides, in UTF-8 bytes, are dropped (clean)", low=1, high=1_000_000
     )
 
     def check(self) -> None:

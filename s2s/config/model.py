@@ -72,7 +72,8 @@ class ModelConfig(Options):
     target_word_dropout: float = option(0.0, "share of target pieces read as <unk> in training", low=0, high=0.95)
     residual: bool = option(False, "add a layer's input to its output, from the second layer on")
     attention: AttentionScore = option(
-        AttentionScore.dot, "dot, general, additive, or none (the encoder's last state is all the decoder sees)"
+        AttentionScore.dot,
+        "how the decoder's state is compared with the encoder's; none: the encoder's last state is all it sees",
     )
     scale_attention: bool = option(
         False, "dot: divide the scores by the square root of hidden_size", only=[AttentionScore.dot]

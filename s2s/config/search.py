@@ -76,7 +76,7 @@ class SearchConfig(Options):
     )
     max_length_offset: int = option(20, "see max_length_factor; in pieces with `</s>`", low=1, high=1_000_000)
     no_repeat_ngram: int = option(0, "no sequence of this many pieces occurs twice; 0: any may", low=0, high=1_000_000)
-    avoid: list[str] = option([], "words that must not occur, nor as the first pieces of a longer word (two + fold)")
+    avoid: list[str] = option([], "words that must not occur, nor at the beginning of longer words (two: no twofold)")
     must: list[str] = option([], "beam: words that must occur", only=[Strategy.beam])
     diverse_groups: int = option(
         1,

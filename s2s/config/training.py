@@ -95,7 +95,7 @@ class TrainingConfig(Options):
         high=1_000_000_000,
     )
     batch_size: int | None = option(
-        None, "most sentences of a batch; left out: batch_tokens alone decides", low=1, high=1_000_000
+        None, "most sentences of a batch; left out: batch_tokens alone limits it", low=1, high=1_000_000
     )
     accumulate: int = option(1, "batches whose gradients make up one update of the weights", low=1, high=1_000_000)
     max_steps: FittedInt = option(100_000, "updates of the weights; null: fits the text", low=1, high=1_000_000_000)
@@ -130,7 +130,11 @@ class Config(Options):
     """Everything that a training run is made of."""
 
     task: Task = option(Task.translate, "translate, or classify (labels of texts; needs data=labelled)")
-    run: str = option("", "folder of the run; a run that was stopped continues", takes=Takes.run)
+    run: str = option(
+        "",
+        "folder of the run, which continues if it was stopped; left out: runs/DATA-MODEL, or named after your files",
+        takes=Takes.run,
+    )
     seed: int = option(1, "seed of data, weights, order and dropout", low=0, high=LARGEST_SEED)
     device: Device = option(Device.auto, DEVICE_HELP)
     precision: Precision = option(Precision.auto, "auto (bf16 where the hardware is fast at it), fp32 or bf16")

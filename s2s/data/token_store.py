@@ -67,6 +67,14 @@ class TokenStore:
         position = index - self._starts[number]
         return tokens[offsets[position] : offsets[position + 1]]
 
+    def occurs(self, vocabulary_size: int) -> npt.NDArray[np.bool_]:
+        """Which of so many ids occur (V); a shard after the other is read whole."""
+        occurs_V = np.zeros(vocabulary_size, dtype=np.bool_)
+        for shard in self._shards:
+            occurs_V[shard.tokens] = True
+        self.release()
+        return occurs_V
+
     def release(self) -> None:
         """Let go of what was read from the disk, which the system keeps for the next time while there is room.
 

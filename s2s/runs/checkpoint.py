@@ -117,6 +117,22 @@ def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
     return tensors, state
 
 
+def checkpoint_state(path: Path) -> dict[str, Any]:
+    """The state alone; the tensors are neither read nor checked.
+
+    Raises:
+        DamagedCheckpointError: the file is not one of ours, or is damaged where its state is.
+    """
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            state: dict[str, Any] = json.loads((file.metadata() or {})["state"])
+            return state
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise DamagedCheckpointError(
+            f"{path}: expected a checkpoint of s2s, but it cannot be read ({error})"
+        ) from error
+
+
 def with_prefix(prefix: str, tensors: Tensors) -> Tensors:
     """The same tensors under the names `prefix.name`."""
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}

@@ -29,6 +29,7 @@ class RunFolder:
         last: folder of the newest checkpoints, from which training resumes.
         text_subwords: subword model of a classifier's texts.
         labels: the names of a classifier's labels, one per line.
+        unseen_pieces: ids of those source pieces that do not occur in the training text, as JSON.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,6 +43,7 @@ class RunFolder:
         self.last = path / "last"
         self.text_subwords = path / "subwords.model"
         self.labels = path / "labels.txt"
+        self.unseen_pieces = path / "unseen_pieces.json"
 
     @classmethod
     def existing(cls, path: str | Path, option: str = "run") -> "RunFolder":

@@ -15,6 +15,7 @@ from s2s.config.training import Config, InitSubwords, Task
 from s2s.data.prepare import Prepared, prepare, read_text
 from s2s.data.text.clean_text import CleanText
 from s2s.data.vocabulary.learn import Vocabularies
+from s2s.decoding.familiarity import load_unseen, save_unseen, unseen_pieces
 from s2s.device import autocast, choose_device, choose_precision
 from s2s.distributed import Ranks, connected
 from s2s.errors import RunError
@@ -231,9 +232,25 @@ def _prepare_run_folder(run: RunFolder, config: Config) -> tuple[TrainingTask, P
     for split, pairs in (("dev", prepared.dev), ("test", prepared.test)):
         for path, lines in zip(run.text(split), zip(*pairs, strict=True), strict=True):
             write_lines(path, lines)
+    unseen = _save_unseen_pieces(task, prepared)
     write_corpus_facts(run, facts)
-    write_checksums(run.path, [run.corpus, *vocabularies, *run.text("dev"), *run.text("test")])
+    write_checksums(run.path, [run.corpus, *vocabularies, *run.text("dev"), *run.text("test"), *unseen])
     return task, prepared
+
+
+def _save_unseen_pieces(task: TrainingTask, prepared: Prepared) -> list[Path]:
+    """Save which source pieces the training text lacks, and that of the run to start from, if it has the same pieces.
+
+    Returns the file; or nothing, and saves nothing, where that run is of an earlier version, which does not tell.
+    """
+    is_unseen_V = unseen_pieces(prepared.train_source, len(prepared.source))
+    if task.config.init_from is not None and task.config.init_subwords is InitSubwords.old:
+        before_V = load_unseen(_origin(task).run, len(prepared.source))
+        if before_V is None:
+            return []
+        is_unseen_V &= before_V
+    save_unseen(task.run, is_unseen_V)
+    return [task.run.unseen_pieces]
 
 
 def _encode(

@@ -248,7 +248,7 @@ class Trainer:
             progress.best_score, progress.best_step, progress.num_waited = score, progress.step, 0
             if self.ranks.is_first:
                 scores = {f"dev_{name}": value for name, value in result.scores.items()}
-                state = {"step": progress.step, "dev_loss_nats": result.loss_nats, **scores}
+                state = {"step": progress.step, "dev_loss_nats": result.loss_nats, **scores, **result.kept}
                 save_checkpoint(weights_path(self.run_folder), with_prefix("model", model_tensors(self.model)), state)
         if self.average is not None:
             self.average.swap()

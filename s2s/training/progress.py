@@ -76,10 +76,12 @@ class Validation:
         loss_nats: cross-entropy per target token, or per text.
         scores: by the name of their stop metric, 0 to 100: `bleu` of greedy translations, or `accuracy` and `f1` of
             labels.
+        kept: what else to save beside the weights if they are the best, as JSON.
     """
 
     loss_nats: float
     scores: Mapping[str, float]
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
     def score(self, metric: StopMetric) -> float:
         """The value of a stop metric, negated where lower is better."""

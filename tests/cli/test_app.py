@@ -1,16 +1,21 @@
-"""The command `s2s` itself: its list of commands, its help, its words for every mistake."""
+"""The command `s2s` itself: its list of commands, its help, its answer to every mistake."""
 
 import argparse
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
+import s2s
 from processes import ROOT, Caller, environment
 from s2s.cli.commands import COMMANDS, LINE_OF, command_of
-from tiny_runs import TINY, file_options
+from s2s.cli.option_table import option_fields
+from tiny_runs import TINY, compose, file_options
 
 IN_A_LIGHT_PROCESS = """
 import contextlib, resource, sys
@@ -34,13 +39,13 @@ def test_commands_are_listed_by_purpose() -> None:
     assert max(map(len, listed.stdout.splitlines())) <= 100
 
 
-def run_module(*words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "s2s", *words]
+def run_module(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "s2s", *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=300)
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["--help"],
         ["--version"],
@@ -50,8 +55,8 @@ def run_module(*words: str) -> "subprocess.CompletedProcess[str]":
         ["-sc", "query=bash"],
     ],
 )
-def test_what_needs_no_model_is_answered_without_pytorch(words: list[str]) -> None:
-    imported, used_s = imported_and_used(words)
+def test_what_needs_no_model_is_answered_without_pytorch(arguments: list[str]) -> None:
+    imported, used_s = imported_and_used(arguments)
     assert imported == set()
     assert used_s < 0.3
 
@@ -63,9 +68,9 @@ def test_help_is_answered_without_pytorch(name: str) -> None:
     assert used_s < 0.3
 
 
-def imported_and_used(words: list[str]) -> tuple[set[str], float]:
+def imported_and_used(arguments: list[str]) -> tuple[set[str], float]:
     """Which of the large libraries a command imports, and how many seconds of processor time it takes."""
-    command = [sys.executable, "-c", IN_A_LIGHT_PROCESS, *words]
+    command = [sys.executable, "-c", IN_A_LIGHT_PROCESS, *arguments]
     env = {**environment(), "COMP_LINE": "s2s train model.attention=d"}
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=300)
     used_s, *imported = ended.stderr.splitlines()[-1].split()
@@ -73,9 +78,14 @@ def imported_and_used(words: list[str]) -> tuple[set[str], float]:
 
 
 def test_the_version(call_command: Caller) -> None:
-    for words in (["--version"], ["train", "--version"]):
-        ended = call_command(*words)
-        assert (ended.code, ended.out.split()[0]) == (0, b"s2s")
+    for arguments in (["--version"], ["-V"], ["-v"], ["train", "--version"]):
+        ended = call_command(*arguments)
+        assert ended.code == 0
+        lines = ended.out.decode().splitlines()
+        assert lines[0] == f"s2s {s2s.__version__}"
+        assert [line.split()[0] for line in lines] == ["s2s", "Python", "torch", "processor:"]
+        assert torch.__version__.partition("+")[0] in lines[2]
+        assert re.match(r"processor: \d+ cores?", lines[3])
 
 
 @pytest.mark.parametrize(
@@ -97,16 +107,43 @@ def test_the_help_of_every_command(call_command: Caller, name: str) -> None:
     text = ended.out.decode()
     assert (ended.code, ended.err) == (0, "")
     assert text.startswith(f"s2s {name}: {LINE_OF[name]}\n\nusage: s2s {name} ")
+    assert "\n\nexamples:\n  s2s " in text
+    options = [option for option, item in option_fields(command_of(name).options) if "doc" in item.metadata]
+    described = re.findall(r"^  ([a-z_.]+\w)(?: |$)", text.partition("\noptions")[2], re.MULTILINE)
+    assert sorted(described) == sorted(options)  # each once
     assert max(map(len, text.splitlines())) <= 100
     assert call_command(name, "modle=x", "-h").out.decode() == text
 
 
 def test_help_says_range_default_and_choices(call_command: Caller) -> None:
-    words = " ".join(call_command("train", "--help").out.decode().split())
-    assert "model gru, lstm, rnn [lstm]" in words
-    assert "experiment multi30k, sentiment, sentiment_pieces subwords" not in words
-    assert "model.dropout share of embeddings, layer outputs and attentional states dropped (0 to 0.95) [0.2]" in words
-    assert "data.clean drop bad training pairs; dev and test are never filtered [true]" in words
+    text = " ".join(call_command("train", "--help").out.decode().split())
+    for part in (
+        "usage: s2s train [FILE ...] OPTION=VALUE ... [FLAG ...] examples: s2s train s2s train corpus.ko corpus.en",
+        "model=lstm The LSTM (Hochreiter and Schmidhuber 1997): a cell state, guarded by gates, carries what is to be",
+        "data=phrasebook The built-in Korean-English corpus, learnt well within four minutes on two cores; sets",
+        "experiment=multi30k Multi30k English-German within ten minutes on two cores experiment=sentiment",
+        "model.dropout share of embeddings, layer outputs and attentional states dropped (0 to 0.95; default 0.2)",
+        "data.clean drop bad training pairs; dev and test are never filtered (default true)",
+        "(dot, general, additive, none; default dot)",
+        "options of optim: how weights move: optim.optimizer",
+        "-h, --help show this and exit",
+    ):
+        assert part in text
+    assert "text sentence that its encoder reads (must be given)" in " ".join(
+        call_command("gates", "-h").out.decode().split()
+    )
+
+
+def test_help_comes_in_other_ways(call_command: Caller) -> None:
+    assert call_command("help").out == call_command("--help").out
+    assert call_command("help", "train").out == call_command("train", "-h", "data").out
+
+
+@pytest.mark.parametrize("name", LINE_OF)
+def test_every_example_can_be_composed(name: str) -> None:
+    for example in command_of(name).examples:
+        arguments = shlex.split(re.sub(r" [<>] \S+", "", example))
+        compose(name, *(argument for argument in arguments if argument != "-m"), is_sweep="-m" in arguments)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -174,12 +211,13 @@ MISTAKES = {
     "train seed=1e30": "seed: expected a whole number, got 1e30",
     f"train search.beam_size={'9' * 400}": "search.beam_size must be between 1 and 10,000, but is a number of 400 ",
     f"train training.keep={'9' * 5000}": f"training.keep: expected a whole number, got {'9' * 60}...",
-    "train subwords.vocabulary_size=2147483648": "subwords.vocabulary_size must be between 8 and 1,000,000, but is 2,1",
+    "train subwords.vocabulary_size=2147483648": "subwords.vocabulary_size must be between 8 and 1,000,000, but",
     "train optim.plateau_factor=0.3": "optim.plateau_factor=0.3 belongs to optim.schedule=plateau, not to",
     "train subwords.sampling_alpha=0.3": "subwords.sampling_alpha=0.3 belongs to subwords.sampling=true",
     # what is missing
     "translate search=greedy": "run is missing (folder of a trained run",
     "phrasebook": "output is missing (folder for the files ",
+    "report runs/x output=null": "output: expected a text, got null",
     # the grammar of values
     "train model=[": "model=[: expected one of gru, lstm, rnn",
     "train seed=f(3)": "seed: expected a whole number, got f(3)",
@@ -215,8 +253,8 @@ def test_a_mistake_is_answered_in_a_line(
 
 def test_flags_and_options_come_in_any_order(call_command: Caller) -> None:
     shown = [
-        yaml.safe_load(call_command("train", *words.split()).out)
-        for words in ("--cfg job seed=5 model=gru", "seed=5 --cfg job model=gru", "seed=5 model=gru -c job")
+        yaml.safe_load(call_command("train", *arguments.split()).out)
+        for arguments in ("--cfg job seed=5 model=gru", "seed=5 --cfg job model=gru", "seed=5 model=gru -c job")
     ]
     assert shown[0] == shown[1] == shown[2]
     assert (shown[0]["seed"], shown[0]["model"]["cell"]) == (5, "gru")

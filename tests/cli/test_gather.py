@@ -119,7 +119,7 @@ def test_weights_alone_are_not_unfinished(
         )
     (tmp_path / "exported" / "corpus.json").unlink()
     write_run(tmp_path / "begun", None, seed=1, hidden=24)
-    ended = call_command("gather", f"runs={tmp_path}")
+    ended = call_command("gather", f"run={tmp_path}")
     assert ended.code == 0, ended.err
     unfinished = [text for text in caplog.messages if text.startswith("unfinished")]
     assert unfinished == [f"unfinished: {tmp_path / 'begun'}, at step 8"]

@@ -31,7 +31,7 @@ class ToyConfig(Options):
 
     name: str = option("???", "whom to greet")
     tone: Tone = option(Tone.hello, "hello or good_morning")
-    times: int = option(1, "greetings", low=1)
+    times: int = option(1, "greetings", low=1, high=9)
 
 
 def toy(config: ToyConfig) -> None:
@@ -40,7 +40,7 @@ def toy(config: ToyConfig) -> None:
         print(f"{config.tone.name} {config.name}")
 
 
-COMMAND = Command(toy, ToyConfig)
+COMMAND = Command(toy, ToyConfig, bare=("name",), examples=("name=Suji",))
 '''
 
 
@@ -66,12 +66,14 @@ def test_a_command_is_a_file_a_script_and_a_line(tmp_path: Path) -> None:
     assert run("scripts/toy.py", "name=Suji", "tone=good_morning").stdout == "good_morning Suji\n"
     text = run("-m", "s2s", "toy", "--help").stdout
     assert text.startswith("s2s toy: greet somebody\n")
-    assert "greetings (1 or more) [1]" in text
+    assert "greetings (1 to 9; default 1)" in text
+    assert "examples:\n  s2s toy name=Suji\n" in text
+    assert run("-m", "s2s", "toy", "수지").stdout == "hello 수지\n"
     for words, answer in {
         "tiems=2": "tiems: did you mean times?",
         "name=Suji tone=hallo": "tone: expected one of hello, good_morning (did you mean hello?), got hallo",
-        "name=Suji times=0": "times must be at least 1, but is 0",
-        "": "name must be given: name=VALUE",
+        "name=Suji times=0": "times must be between 1 and 9, but is 0",
+        "": "name is missing (whom to greet); for example: s2s toy name=Suji",
     }.items():
         ended = run("-m", "s2s", "toy", *words.split())
         assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", f"error: {answer}\n")
