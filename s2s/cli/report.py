@@ -35,8 +35,6 @@ class ReportConfig(ComparisonConfig):
 
     def check(self) -> None:
         super().check()
-        if self.output in ("", "null"):
-            raise ConfigError(f"output={self.output} names no page: expected a file, such as report.html")
         if not self.scores and (self.data.test or self.data.testset):
             raise ConfigError(
                 "scores=false scores nothing, and has no use for data.test and data.testset; leave one out"
