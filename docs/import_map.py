@@ -22,6 +22,7 @@ ORDER = [
     "files",
     "text_tables",
     "workers",
+    "launcher",
     "config",
     "openmp",
     "device",

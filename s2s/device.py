@@ -19,6 +19,9 @@ from s2s.openmp import watch_load
 _logger = logging.getLogger(__name__)
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is Arm's
 INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+MATRIX_SIZE = {"cpu": 2048, "cuda": 8192}
+"""Rows of the square matrices whose products are a machine's rate, by device: starting a small one takes a GPU longer
+than multiplying it."""
 _CPU_INFO = Path("/proc/cpuinfo")
 _CPU = torch.device("cpu")
 _KERNEL_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")

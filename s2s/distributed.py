@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from s2s.errors import RankEnded, TrainingError
+from s2s.launcher import end_with_launcher, is_rank
 
 T = TypeVar("T")
 _TIMEOUT = datetime.timedelta(hours=2)  # the other ranks wait while the first one prepares text or validates
@@ -58,6 +59,14 @@ class Ranks:
             dist.all_gather_object(values, value)
         return values
 
+    def once_a_machine(self, work: Callable[[bool], T]) -> T:
+        """Call `work(True)` on one rank of each machine, and when these are done `work(False)` on the others."""
+        is_first_here = self.size == 1 or _local_rank() == 0
+        result = [work(True)] if is_first_here else []
+        if self.size > 1:
+            dist.barrier()
+        return result[0] if result else work(False)
+
     def from_first(self, work: Callable[[], T]) -> T:
         """Call `work` on the first rank and return its result on all; the others wait.
 
@@ -81,13 +90,18 @@ class Ranks:
         return message[0]  # type: ignore[no-any-return]
 
 
+def _local_rank() -> int:
+    """The number of this process among those of its machine."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
 def take_gpu() -> None:
     """Compute on the GPU whose number is that of this process among those of its machine.
 
     Raises:
         TrainingError: there are fewer GPUs.
     """
-    number, num_gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    number, num_gpus = _local_rank(), torch.cuda.device_count()
     if number >= num_gpus:
         raise TrainingError(
             f"expected a GPU for each process of this machine, and there are {num_gpus}: start torchrun with "
@@ -107,9 +121,10 @@ def connected(device: torch.device, timeout: datetime.timedelta = _TIMEOUT) -> I
     Raises:
         TrainingError: another rank was lost, or there are fewer GPUs than ranks.
     """
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
+    if not is_rank():
         yield Ranks()
         return
+    end_with_launcher()
     if device.type == "cuda":
         take_gpu()
     own = torch.device("cuda", torch.cuda.current_device()) if device.type == "cuda" else None

@@ -33,6 +33,10 @@ class DamagedCheckpointError(CheckpointError):
     """A checkpoint whose content is not what was written; another one may be whole."""
 
 
+class ForeignCheckpointError(CheckpointError):
+    """A checkpoint whose weights are of another model than the one that the options ask for."""
+
+
 class OutputError(S2SError):
     """A file to write that is there already, or that another command has begun."""
 

@@ -58,6 +58,49 @@ def check_typed_lines(name: str, *options: str, lines: Sequence[str]) -> None:
     os.close(master)
 
 
+class Terminal:
+    """A command at a terminal of its own, where keys are typed and looked at what is shown."""
+
+    def __init__(self, *command: str) -> None:
+        self._master, slave = pty.openpty()
+        env = {**environment(), "TERM": "xterm", "LC_ALL": "C.UTF-8", "COLUMNS": "80"}
+        self._process = subprocess.Popen(
+            command, env=env, cwd=ROOT, pass_fds=[slave], preexec_fn=lambda: os.login_tty(slave)
+        )
+        os.close(slave)
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._master)
+
+    def type(self, text: str | bytes) -> None:
+        """Press these keys; a line ends with "\\n"."""
+        os.write(self._master, text if isinstance(text, bytes) else text.encode())
+
+    def wait_for(self, text: str) -> str:
+        """What is shown until a text has come."""
+        shown, until_s = b"", time.monotonic() + 120
+        while text.encode() not in shown:
+            assert time.monotonic() < until_s, shown.decode(errors="replace")
+            if select.select([self._master], [], [], 1)[0]:
+                shown += os.read(self._master, 4096)
+        return shown.decode(errors="replace").replace("\r\n", "\n")
+
+    def interrupt(self, prompt: str) -> None:
+        """Type Ctrl-C until there is a new prompt: one that comes while a letter is shown waits for the next key."""
+        while not select.select([self._master], [], [], 1)[0]:
+            self.type("\x03")
+        self.wait_for(prompt)
+
+    def exit_code(self) -> int:
+        """That of the command, which ends by itself."""
+        return self._process.wait(timeout=60)
+
+
 def losses(run: Path) -> list[tuple[int, str, float]]:
     """(step, kind, loss) of every complete line of metrics."""
     return [(row["step"], row["kind"], row["loss_nats"]) for row in read_metrics(run / "metrics.jsonl")]

@@ -43,8 +43,10 @@ class Capitalizer:
 
     bucket_lines: int = 3
 
-    def __call__(self, bucket: Any) -> list[bytes]:
+    def __call__(self, bucket: Any) -> Any:
         import torch
+
+        from s2s.decoding.streaming.line_translator import BucketOutput
 
         if b"kill" in bucket.lines:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -52,7 +54,7 @@ class Capitalizer:
             raise DataError("there is a line that fails")
         facts = f"{os.getpid()} {torch.get_num_threads()}".encode()
         pairs = zip(bucket.numbers, bucket.lines, strict=True)
-        return [b"%d %s %s\n" % (number, line.upper(), facts) for number, line in pairs]
+        return BucketOutput([b"%d %s %s\n" % (number, line.upper(), facts) for number, line in pairs], [], [])
 
 
 def build_and_wait(root: str, started: str) -> None:

@@ -7,6 +7,7 @@ attention, all it has of the letters is what the encoder's last state has kept t
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import product
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from s2s.analysis.learning import learn
 from s2s.config.model import AttentionScore, Cell, ModelConfig
 from s2s.data.batching import Batch, pair_batch
 from s2s.data.vocabulary.subwords import EOS
+from s2s.models.network_size import build_in_memory
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
 
 NUM_LETTERS = NUM_FILLERS = 10
@@ -83,7 +85,8 @@ def build_copy_model(cell: Cell, score: AttentionScore, hidden_size: int) -> Seq
         dropout=0.0,
         attention=score,
     )
-    return build_seq2seq(config, _FIRST_FILLER + NUM_FILLERS, _FIRST_FILLER)
+    build = partial(build_seq2seq, config, _FIRST_FILLER + NUM_FILLERS, _FIRST_FILLER)
+    return build_in_memory(build, torch.device("cpu"))
 
 
 def train_to_copy(

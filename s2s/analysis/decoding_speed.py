@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from s2s.analysis.busy_process import SETTLE_S, busy_process
 from s2s.config.decoding import DecodingPrecision
 from s2s.config.fitting import fitted
 from s2s.config.search import Strategy
@@ -29,10 +30,11 @@ from s2s.decoding.packed_linear import pack_linear
 from s2s.decoding.streaming.input_lines import LineBlock
 from s2s.decoding.streaming.line_translator import load_line_translator
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
-from s2s.device import choose_decoding_precision, choose_device, matrix_rate, product_rate
+from s2s.device import MATRIX_SIZE, choose_decoding_precision, choose_device, matrix_rate, product_rate
 from s2s.errors import ConfigError
 from s2s.files import write_bytes
 from s2s.models.flops import decoding_flops
+from s2s.models.network_size import build_in_memory
 from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
 from s2s.runs.folder import RunFolder
@@ -41,7 +43,6 @@ from s2s.text_tables import table
 from s2s.workers import all_cores, num_cores
 
 _logger = logging.getLogger(__name__)
-_MATRIX_SIZE = 2048
 _BATCHES = 100  # enough for a median; the smallest batches take longest
 _COLUMNS = {
     "search": "{strategy}",
@@ -69,6 +70,7 @@ def bench_decoding(
     is_untrained: bool,
     num_lines: int,
     num_rounds: int,
+    is_busy: bool = False,
 ) -> DecodingSpeed:
     """Translate test lines in every way that the options name; the medians of some rounds are shown.
 
@@ -81,6 +83,7 @@ def bench_decoding(
         processes: how many translate at a time; empty: one, and one a core.
         is_untrained: translate with new random weights, as many pieces as each line has.
         num_lines: of the test set, but at most 100 batches.
+        is_busy: measure each round once more, beside a busy process.
     """
     device = choose_device(config.device)
     precisions = [each for each in precisions if _has_precision(device, each)]
@@ -95,13 +98,14 @@ def bench_decoding(
             lines = [pair.source for pair in pairs[: min(num_lines, _BATCHES * batch_size)]]
             options = {"search": search, "device": config.device, "precision": precision, "batch_size": batch_size}
             kind = choose_decoding_precision(precision, device)
-            row = _measure(str(run.path), options, lines, num, kind, device, num_rounds)
+            row = _measure(str(run.path), options, lines, num, kind, device, num_rounds, is_busy)
             names = {"strategy": strategy.name, "precision": precision.name, "processes": num, "batch_size": batch_size}
             rows.append({**names, **row})
     machine = {"device": device.type, "cores": all_cores(), "torch": torch.__version__}
     _logger.info("%(device)s, %(cores)d cores, torch %(torch)s", machine)
+    columns = _COLUMNS | ({"s beside busy": "{seconds_beside_busy:.3f}"} if is_busy else {})
     _logger.info(
-        "%s", table([list(_COLUMNS), *([text.format(**row) for text in _COLUMNS.values()] for row in rows)], "<<>")
+        "%s", table([list(columns), *([text.format(**row) for text in columns.values()] for row in rows)], "<<>")
     )
     return {**machine, "rows": rows}
 
@@ -131,7 +135,8 @@ def _untrained_run(config: Config) -> Iterator[tuple[RunFolder, list[Pair]]]:
     limit = config.training.max_pieces
     prepared = prepare(config.data, config.subwords, seed=config.seed, max_pieces=limit, text=text)
     torch.manual_seed(config.seed)
-    model = build_seq2seq(config.model, len(prepared.source), len(prepared.target))
+    build = partial(build_seq2seq, config.model, len(prepared.source), len(prepared.target))
+    model = build_in_memory(build, torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
         write_bytes(weights_path(run), checkpoint_content(with_prefix("model", model_tensors(model)), {}))
@@ -174,36 +179,51 @@ def _measure(
     kind: torch.dtype,
     device: torch.device,
     rounds: int,
+    is_busy: bool,
 ) -> DecodingSpeed:
     """One row of the table."""
     num_threads = max(1, all_cores() // num_processes)
     before = torch.get_num_threads()
     block = LineBlock(1, [line.encode() for line in lines])
     num_tokens, flops = _work(_CountingTranslator.load(run, **options), lines)
-    found = []
+    found, busy_s = [], []
     load = partial(load_line_translator, run, **options)
     with ParallelTranslator(load, num_processes, num_threads=num_threads) as workers:
         for number in range(rounds + 1):
             rate = _rate(kind, device)
             torch.set_num_threads(before if num_processes == 1 else num_threads)
-            started_s = time.perf_counter()
-            for _ in workers.translate([block]):
-                pass
-            elapsed_s = time.perf_counter() - started_s
-            torch.set_num_threads(before)
+            elapsed_s = _seconds(workers, block)
             if number:  # the first round loads and warms up
                 found.append((elapsed_s, flops / elapsed_s / rate))
+            if number and is_busy:
+                with busy_process():
+                    until_s = time.perf_counter() + SETTLE_S
+                    while time.perf_counter() < until_s:
+                        _seconds(workers, block)
+                    busy_s.append(_seconds(workers, block))
+                time.sleep(SETTLE_S)
+            torch.set_num_threads(before)
     seconds = statistics.median(elapsed_s for elapsed_s, _ in found)
     return {
         "lines": len(lines),
         "target_tokens": num_tokens,
         "seconds": round(seconds, 3),
         "seconds_by_round": [round(elapsed_s, 3) for elapsed_s, _ in found],
+        "seconds_beside_busy": round(statistics.median(busy_s), 3) if is_busy else None,
+        "seconds_beside_busy_by_round": [round(elapsed_s, 3) for elapsed_s in busy_s],
         "lines_per_s": round(len(lines) / seconds, 1),
         "target_tokens_per_s": round(num_tokens / seconds),
         "ms_per_line": round(1000 * seconds / len(lines), 2),
         "share_of_rate": round(statistics.median(share for _, share in found), 3),
     }
+
+
+def _seconds(workers: ParallelTranslator, block: LineBlock) -> float:
+    """How long a block takes."""
+    started_s = time.perf_counter()
+    for _ in workers.translate([block]):
+        pass
+    return time.perf_counter() - started_s
 
 
 def _work(translator: _CountingTranslator, lines: Sequence[str]) -> tuple[int, float]:
@@ -216,7 +236,8 @@ def _work(translator: _CountingTranslator, lines: Sequence[str]) -> tuple[int, f
 
 def _rate(kind: torch.dtype, device: torch.device) -> float:
     """Operations a second of a square product of the type."""
+    size = MATRIX_SIZE[device.type]
     if kind is not torch.int8:
-        return matrix_rate(kind, device, _MATRIX_SIZE)
-    multiply = pack_linear(torch.rand(_MATRIX_SIZE, _MATRIX_SIZE), None, torch.int8, 1.0)
-    return product_rate(partial(multiply, torch.rand(_MATRIX_SIZE, _MATRIX_SIZE)), device, _MATRIX_SIZE)
+        return matrix_rate(kind, device, size)
+    multiply = pack_linear(torch.rand(size, size), None, torch.int8, 1.0)
+    return product_rate(partial(multiply, torch.rand(size, size)), device, size)

@@ -1,6 +1,5 @@
 """Runs side by side: the scores of a choice of options, as mean and standard deviation over seeds."""
 
-import json
 import logging
 import statistics
 from collections.abc import Iterable, Sequence
@@ -14,12 +13,14 @@ from s2s.config.options import flatten
 from s2s.config.pictures import Language
 from s2s.config.training import MEASURES_OF, Config, Task
 from s2s.errors import RunError
+from s2s.files import read_json
 from s2s.runs.checkpoint import checkpoints, step_of
 from s2s.runs.folder import RunFolder
 from s2s.runs.metrics import read_metrics
 from s2s.runs.saved_config import load_config
 
 _logger = logging.getLogger(__name__)
+_MAX_BYTES = 10_000_000  # of a summary, which holds some samples of text
 _SIGNED = tuple(MEASURES_OF[Task.translate].test)
 MEASURES = (*(name for measures in MEASURES_OF.values() for name in measures.test), "dev_loss_nats", "minutes")
 """All that a run may be measured by, in the order of a table's columns."""
@@ -188,10 +189,9 @@ def read_result(run: RunFolder) -> RunResult:
     Raises:
         RunError: a file of it cannot be read.
     """
-    config = load_config(run.config)
+    config, rows = load_config(run.config), read_metrics(run.metrics)
     try:
-        rows = read_metrics(run.metrics)
-        test = json.loads(run.summary.read_text(encoding="utf-8"))["test"] if run.summary.exists() else {}
+        test = read_json(run.summary, _MAX_BYTES)["test"] if run.summary.exists() else {}
         scores = MEASURES_OF[config.task].test if test else ()
         measures = {name: float(test[name]) for name in scores}
         signatures = {name: str(test[f"{name}_signature"]) for name in scores if name in _SIGNED}
@@ -202,7 +202,8 @@ def read_result(run: RunFolder) -> RunResult:
         return RunResult(run.path, flatten(config), step, measures, signatures, bool(test), run.is_unfinished)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
-            f"{run.path}: expected the scores and metrics of a run, but they cannot be read: {error!r}"
+            f"{run.summary}: expected the scores of a run, but they cannot be read ({error!r}); copy the file again, "
+            "or remove it and give the command that trained the run, which scores it again"
         ) from error
 
 

@@ -15,22 +15,24 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from s2s.analysis.busy_process import SETTLE_S, busy_process
 from s2s.config.fitting import fitted
 from s2s.config.model import AttentionScore, Cell
 from s2s.config.training import Config, Precision
 from s2s.data.prepare import Prepared, prepare, read_text
 from s2s.data.vocabulary.subwords import PAD
-from s2s.device import autocast, choose_device, choose_precision, matrix_rate
+from s2s.device import MATRIX_SIZE, autocast, choose_device, choose_precision, matrix_rate
 from s2s.errors import ConfigError
 from s2s.models.flops import flops_per_target_token
+from s2s.models.network_size import build_in_memory, training_copies
 from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.folder import RunFolder
 from s2s.text_tables import table
 from s2s.training.loop import Trainer
 from s2s.training.progress import Validation
+from s2s.training.updates import Update
 
 _logger = logging.getLogger(__name__)
-_MATRIX_SIZE = 2048
 _NUM_WARM_UP = 3
 _STATUS = Path("/proc/self/status")  # of Linux
 _COLUMNS = {
@@ -55,11 +57,13 @@ def bench_training(
     *,
     num_steps: int,
     num_rounds: int,
+    is_busy: bool = False,
 ) -> TrainingSpeed:
     """Steps of training at the sizes of the config, for each kind of cell and precision, with input feeding or without.
 
     Each round measures the matrix products and the steps right after one another, so that a change of the machine's
-    speed moves both; the medians of the rounds are shown.
+    speed moves both; the medians of the rounds are shown. If `is_busy`, each round measures the steps once more, beside
+    a busy process.
     """
     device = choose_device(config.device)
     text = read_text(config.data, config.seed)
@@ -72,7 +76,8 @@ def bench_training(
     choices = list(product(cells, input_feeding, precisions))
     for cell, is_fed, precision in tqdm(choices, desc="measuring", unit="row", disable=None):
         model = dataclasses.replace(config.model, cell=cell, input_feeding=is_fed)
-        row = _measure(dataclasses.replace(config, model=model), prepared, device, precision, num_steps, num_rounds)
+        options = dataclasses.replace(config, model=model)
+        row = _measure(options, prepared, device, precision, num_steps, num_rounds, is_busy)
         rows.append({"cell": cell.name, "input_feeding": is_fed, "precision": precision.name, **row})
     machine = {"device": device.type, "threads": torch.get_num_threads(), "torch": torch.__version__}
     _logger.info("%(device)s, %(threads)d threads, torch %(torch)s", machine)
@@ -80,21 +85,30 @@ def bench_training(
         {**row, "padding": max(row["padding_source"], row["padding_target"]), "peak": row["peak_memory_gb"] or 0}
         for row in rows
     ]
-    cells_of_table = [[text.format(**row) for text in _COLUMNS.values()] for row in shown]
-    _logger.info("%s", table([list(_COLUMNS), *cells_of_table], "<<<>"))
+    columns = _COLUMNS | ({"beside busy": "{target_tokens_per_s_beside_busy}"} if is_busy else {})
+    cells_of_table = [[text.format(**row) for text in columns.values()] for row in shown]
+    _logger.info("%s", table([list(columns), *cells_of_table], "<<<>"))
     rates = [statistics.median(row[f"matrix_gflops_per_s_{kind}"] for row in rows) for kind in ("fp32", "bf16")]
-    _logger.info("%d x %d matrix products: %.0f GFLOP/s in fp32, %.0f in bf16", _MATRIX_SIZE, _MATRIX_SIZE, *rates)
+    size = MATRIX_SIZE[device.type]
+    _logger.info("%d x %d matrix products: %.0f GFLOP/s in fp32, %.0f in bf16", size, size, *rates)
     return {**machine, "rows": rows}
 
 
 def _measure(
-    config: Config, prepared: Prepared, device: torch.device, precision: Precision, num_steps: int, num_rounds: int
+    config: Config,
+    prepared: Prepared,
+    device: torch.device,
+    precision: Precision,
+    num_steps: int,
+    num_rounds: int,
+    is_busy: bool,
 ) -> TrainingSpeed:
     """One row of the table: rates of matrix products, of target tokens (never padding), and of the model's products."""
     _forget_peak_memory(device)
     kind = choose_precision(precision, device)
     torch.manual_seed(config.seed)
-    model = build_seq2seq(config.model, len(prepared.source), len(prepared.target)).to(device)
+    build = partial(build_seq2seq, config.model, len(prepared.source), len(prepared.target))
+    model = build_in_memory(build, device, copies=training_copies(config.optim)).to(device)
     stores, run = (prepared.train_source, prepared.train_target), RunFolder(Path(config.run))
     no_validation = partial(Validation, math.nan, {})
     trainer = Trainer(model, *stores, no_validation, run, config, device, partial(autocast, device, kind))
@@ -106,16 +120,19 @@ def _measure(
     for update in updates[:_NUM_WARM_UP]:
         trainer.step(update)  # allocations and the choice of kernels are not measured
     tokens_per_s: list[float] = []
+    busy_tokens_per_s: list[float] = []
     matrix_flops_per_s: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
     for _ in range(num_rounds):
         for each, rates in matrix_flops_per_s.items():
-            rates.append(matrix_rate(each, device, _MATRIX_SIZE))
-        started_s = time.perf_counter()
-        for update in updates:
-            trainer.step(update)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        tokens_per_s.append(num_tokens / (time.perf_counter() - started_s))
+            rates.append(matrix_rate(each, device, MATRIX_SIZE[device.type]))
+        tokens_per_s.append(num_tokens / _seconds(trainer, updates, device))
+        if is_busy:
+            with busy_process():
+                until_s = time.perf_counter() + SETTLE_S
+                while time.perf_counter() < until_s:
+                    trainer.step(updates[0])
+                busy_tokens_per_s.append(num_tokens / _seconds(trainer, updates, device))
+            time.sleep(SETTLE_S)
     shares = {
         each: [speed * flops_per_token / rate for speed, rate in zip(tokens_per_s, rates, strict=True)]
         for each, rates in matrix_flops_per_s.items()
@@ -124,6 +141,8 @@ def _measure(
     return {
         "target_tokens_per_s": round(statistics.median(tokens_per_s)),
         "target_tokens_per_s_by_round": [round(speed) for speed in tokens_per_s],
+        "target_tokens_per_s_beside_busy": round(statistics.median(busy_tokens_per_s)) if is_busy else None,
+        "target_tokens_per_s_beside_busy_by_round": [round(speed) for speed in busy_tokens_per_s],
         "model_mflop_per_target_token": round(flops_per_token / 1e6, 1),
         "matrix_gflops_per_s_fp32": round(statistics.median(matrix_flops_per_s[torch.float32]) / 1e9, 1),
         "matrix_gflops_per_s_bf16": round(statistics.median(matrix_flops_per_s[torch.bfloat16]) / 1e9, 1),
@@ -134,6 +153,16 @@ def _measure(
         "padding_target": round(_padding([batch.target_out_BT for batch in batches]), 4),
         "peak_memory_gb": _peak_memory_gb(device),
     }
+
+
+def _seconds(trainer: Trainer, updates: Sequence[Update], device: torch.device) -> float:
+    """How long some steps take."""
+    started_s = time.perf_counter()
+    for update in updates:
+        trainer.step(update)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started_s
 
 
 def _padding(padded: list[torch.Tensor]) -> float:

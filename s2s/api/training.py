@@ -20,6 +20,8 @@ from s2s.config.training import Config
 from s2s.errors import ConfigError, Interrupted
 from s2s.tasks import train_run
 
+_UP = "\x1b[A"  # moves the cursor of a terminal up a line
+
 
 def train(*files: str | PathLike[str], **options: Any) -> Run:
     """Train a translator (or, with data="labelled", a classifier), or go on with a run that was stopped.
@@ -126,10 +128,14 @@ def _is_notebook() -> bool:
 
 
 class _Shown(TextIOBase):
-    """The output of a cell, as a stream that says that somebody watches it."""
+    """The output of a cell, as a stream that says that somebody watches it.
+
+    A bar inside another one, which moves the cursor down and up again, is left out: a cell knows no way up.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._is_after_bar = self._is_below_bar = False
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # a bar is drawn with blocks, not with #
@@ -142,7 +148,14 @@ class _Shown(TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        return self._stream.write(text)
+        if text == "\n" and self._is_after_bar:
+            self._is_below_bar = True  # to draw a bar there, or to go on with other text
+        elif text.startswith(_UP):
+            self._is_below_bar = False
+        elif text and not (self._is_below_bar and text.startswith("\r")):
+            self._stream.write("\n" * self._is_below_bar + text)
+            self._is_after_bar, self._is_below_bar = text.startswith("\r"), False
+        return len(text)
 
     def flush(self) -> None:
         self._stream.flush()

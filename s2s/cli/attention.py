@@ -149,8 +149,8 @@ def _rows(config: AttentionConfig) -> Iterator[tuple[str, str | None]]:
 def _draw(config: AttentionConfig, sentences: "Sequence[tuple[str, WordAttention]]") -> None:
     """Write the files that were asked for, and their names on stdout."""
     from s2s.analysis.pages.attention_page import attention_page
+    from s2s.analysis.picture_words import translated
     from s2s.analysis.plots.attention_heat_map import plot_attention
-    from s2s.analysis.run_comparison import model_name
     from s2s.files import write_text
     from s2s.runs.folder import RunFolder
     from s2s.runs.saved_config import load_config
@@ -171,7 +171,9 @@ def _draw(config: AttentionConfig, sentences: "Sequence[tuple[str, WordAttention
             write_text(path, attention_page([each for _, each in sentences], title, languages))
             print(path)
         else:
-            title = model_name(options).partition(",")[0] if config.title is None else config.title
+            pattern = translated("{cell}, {score} attention", config.language)
+            title = pattern.format(cell=options.model.cell.name.upper(), score=options.model.attention.name)
+            title = title if config.title is None else config.title
             for name, (_, each) in zip(names, sentences, strict=True):
                 path = folder / f"{name}.{form.name}"
                 plot_attention(each.weights_JI, each.source, each.target, path, title=title, language=config.language)

@@ -30,14 +30,15 @@ def average(config: AverageConfig) -> None:
         RunError: there is no such run, or the output folder is in use.
         CheckpointError: there are fewer checkpoints than asked for, or one is damaged.
     """
-    from s2s.files import write_bytes
+    from s2s.files import new_folder, write_bytes
     from s2s.runs.checkpoint import checkpoints, mean_weights, save_checkpoint, weights_path, with_prefix
+    from s2s.runs.checksums import write_checksums
     from s2s.runs.folder import RunFolder, check_free
     from s2s.runs.saved_config import load_config
     from s2s.tasks.train_run import TASKS
 
-    run, output = RunFolder.existing(config.run), RunFolder(Path(config.output))
-    check_free(output.path)
+    run, output = RunFolder.existing(config.run), Path(config.output)
+    check_free(output)
     options = load_config(run.config)
     found = checkpoints(run)
     if len(found) < config.last:
@@ -47,15 +48,19 @@ def average(config: AverageConfig) -> None:
         )
     weights, steps = mean_weights(found[: config.last])
     state = {"step": steps[0], "averaged_steps": steps}
-    save_checkpoint(weights_path(output), with_prefix("model", weights), state)
     # Metrics, scores and samples are not copied: they are those of other weights.
     task = TASKS[options.task](run, options)
-    copied = {*task.vocabulary_files(), *run.text("dev"), *run.text("test")}
-    for path in [*sorted(copied), run.corpus, run.config]:  # the options last, since they make a folder a run
-        write_bytes(output.path / path.relative_to(run.path), path.read_bytes())
-    _logger.info("%s: the mean of steps %s", output.path, ", ".join(map(str, steps)))
+    unseen = [run.unseen_pieces] if run.unseen_pieces.is_file() else []  # runs of earlier versions have none
+    copied = run.checked(*task.vocabulary_files(), *run.text("dev"), *run.text("test"), *unseen, run.corpus)
+    with new_folder(output) as folder:
+        save_checkpoint(weights_path(RunFolder(folder)), with_prefix("model", weights), state)
+        copies = {folder / path.relative_to(run.path): path for path in (*copied, run.config)}
+        for copy, path in copies.items():
+            write_bytes(copy, path.read_bytes())
+        write_checksums(folder, copies.keys() - {RunFolder(folder).config})
+    _logger.info("%s: the mean of steps %s", output, ", ".join(map(str, steps)))
     command = task.scoring_command
-    _logger.info("\n%s with\n  s2s %s run=%s", command, command, shlex.quote(str(output.path)))
+    _logger.info("\n%s with\n  s2s %s run=%s", command, command, shlex.quote(str(output)))
 
 
 COMMAND = Command(

@@ -31,6 +31,7 @@ class BenchConfig(Config):
     input_feeding: list[bool] = option([False, True], "instead of model.input_feeding")
     steps: int = option(20, "steps or batches measured in each round", low=1, high=1_000_000)
     rounds: int = option(3, "rounds, whose median is printed", low=1, high=1_000_000)
+    busy: bool = option(False, "measure each round once more, beside a process that keeps a core busy")
     untrained: bool = option(False, "decode: random weights instead of run, and translations as long as their sources")
     strategies: list[Strategy] = option([Strategy.greedy, Strategy.beam], "decode: instead of search.strategy")
     batch_sizes: list[int] = option([1, 8, 64, 256], "decode: sentences translated at once", low=1, high=1_000_000)
@@ -64,6 +65,7 @@ def bench(config: BenchConfig) -> None:
                 config.precisions,
                 num_steps=config.steps,
                 num_rounds=config.rounds,
+                is_busy=config.busy,
             )
         case BenchTask.decode:
             result = bench_decoding(
@@ -75,6 +77,7 @@ def bench(config: BenchConfig) -> None:
                 is_untrained=config.untrained,
                 num_lines=config.lines,
                 num_rounds=config.rounds,
+                is_busy=config.busy,
             )
     print(json.dumps(result))
 

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from s2s.errors import ConfigError
 
 if TYPE_CHECKING:
     from s2s.data.text.parallel_text import Files
+    from s2s.decoding.familiarity import Familiarity
     from s2s.decoding.text_classifier import TextClassifier
 
 _logger = logging.getLogger(__name__)
@@ -52,28 +54,54 @@ class ClassifyConfig(Options):
 
 def classify(config: ClassifyConfig) -> None:
     """Label standard input line by line, N lines in, N lines out, in order; or score the labels of given texts."""
+    from s2s.cli.greeting import greeting
+    from s2s.cli.prompt import answer_typed_lines, is_interactive
     from s2s.data.text.parallel_text import paths_of
+    from s2s.decoding.familiarity import Familiarity
     from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
+    from s2s.decoding.streaming.line_bar import line_bar
+    from s2s.decoding.streaming.line_warnings import Doubts, LineWarning
     from s2s.decoding.text_classifier import TextClassifier
+    from s2s.runs.folder import RunFolder
+    from s2s.runs.saved_config import load_config
 
     classifier = TextClassifier.load(config.run, device=config.device, batch_size=config.batch_size)
     if config.data.test:
         output = Path(config.output) if config.output else Path(config.run) / "evaluation"
         _score(classifier, paths_of(config.data.test), output)
         return
-    with open_input(None) as source:
-        for window in read_blocks(source):
-            if window is not None:
-                numbered = enumerate(window.lines, start=window.first_line)
-                lines = [decode(line, number) for number, line in numbered]
-                labels = _labels(classifier, lines, window.first_line)
-                sys.stdout.buffer.write("".join(f"{label}\n" for label in labels).encode())
-                sys.stdout.buffer.flush()
+    run = RunFolder.existing(config.run)
+    familiarity = Familiarity.load(run, classifier.subwords)
+    if is_interactive():
+        print(greeting(run, load_config(run.config)), file=sys.stderr)
+        answer_typed_lines("text> ", partial(_answer, classifier, familiarity), {})
+        return
+    doubts = Doubts()
+    with open_input(None) as source, line_bar("classifying", None, has_output=False) as on_lines:
+        for block in filter(None, read_blocks(source)):
+            lines = [decode(line, number) for number, line in enumerate(block.lines, start=block.first_line)]
+            labels = _labels(classifier, lines, block.first_line)
+            unseen = enumerate(map(familiarity.unseen_words, lines), start=block.first_line)
+            doubts.add(len(lines), [LineWarning(number, doubt) for number, doubt in unseen if doubt is not None])
+            sys.stdout.buffer.write("".join(f"{label}\n" for label in labels).encode())
+            sys.stdout.buffer.flush()
+            on_lines(len(lines))
+
+
+def _answer(classifier: "TextClassifier", familiarity: "Familiarity", number: int, line: bytes) -> None:
+    """Print the label of a line that was typed, and on stderr what there is to warn of."""
+    from s2s.decoding.streaming.input_lines import decode
+
+    text = decode(line, number)
+    print(*_labels(classifier, [text], number), flush=True)
+    if (doubt := familiarity.unseen_words(text)) is not None:
+        _logger.warning("  %s", doubt)
 
 
 def _score(classifier: "TextClassifier", files: "Files", folder: Path) -> None:
     """Score the labels of given texts: one JSON object on stdout, pictures in a folder."""
     import numpy as np
+    from tqdm import tqdm
 
     from s2s.data.text.parallel_text import read_pairs
     from s2s.data.vocabulary.labels import classes_of
@@ -83,7 +111,9 @@ def _score(classifier: "TextClassifier", files: "Files", folder: Path) -> None:
     pairs = list(read_pairs(*files))
     classes, names = classes_of(pairs, classifier.labels, files), classifier.labels.names
     rows = _rows(classifier, [pair.source for pair in pairs], first_line=1)
-    found = classification_scores(classifier.log_probabilities(rows), np.array(classes))
+    with tqdm(total=len(rows), desc="classifying", unit="line", leave=False, dynamic_ncols=True, disable=None) as bar:
+        log_probabilities_NC = classifier.log_probabilities(rows, bar.update)
+    found = classification_scores(log_probabilities_NC, np.array(classes))
     log_scores(found, names)
     print(json.dumps({"lines": len(pairs), **found.as_json(names)}, ensure_ascii=False), flush=True)
     draw_scores(found, names, folder)

@@ -8,9 +8,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from s2s.errors import Interrupted, S2SError
+from s2s.files import NamedFile
 
 SIGNAL = 128  # an exit code is this plus the number of the signal
 _STDOUT = "stdout"
@@ -18,6 +18,8 @@ _OUT_OF_MEMORY = (
     "out of memory; lower batch_size or batch_tokens, whichever this command has, or begin a new run with a "
     "lower training.batch_tokens"
 )
+_NO_MEMORY = ("can't allocate memory", "out of memory")
+"""What torch says of the CPU's memory and of a GPU's, in errors of no type of their own."""
 
 
 def exit_code_of(task: Callable[[], None]) -> int:
@@ -40,6 +42,11 @@ def exit_code_of(task: Callable[[], None]) -> int:
         return report(str(error), error.exit_code)
     except MemoryError:
         return report(_OUT_OF_MEMORY, 1)
+    except RuntimeError as error:
+        if any(words in str(error) for words in _NO_MEMORY):
+            return report(_OUT_OF_MEMORY, 1)
+        traceback.print_exc()
+        return 1
     except OSError as error:  # a full disk, no permission: what was saved before is still there
         return report_file_error(error)
     except Exception:
@@ -69,22 +76,11 @@ def log_to_stderr() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
 
 
-class _NamedFile(io.FileIO):
-    """A file opened by its number whose errors name it, as those of a file opened by its path do."""
-
-    def write(self, content: Any) -> int:
-        try:
-            return super().write(content)
-        except OSError as error:
-            error.filename = _STDOUT
-            raise
-
-
 @contextmanager
 def named_stdout() -> Iterator[None]:
     """A block in which errors of stdout name it; all that was printed has gone out at its end."""
     before = sys.stdout
-    raw = _NamedFile(before.fileno(), "wb", closefd=False)
+    raw = NamedFile(before.fileno(), "wb", name=_STDOUT, closefd=False)
     sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", line_buffering=raw.isatty())
     try:
         yield

@@ -72,17 +72,30 @@ def export(config: ExportConfig) -> None:
 def _write(form: ExportFormat, model: "Seq2Seq", options: Config, run: "RunFolder", folder: Path) -> None:
     """The model in a form, and the subwords of its run."""
     from s2s.data.vocabulary.subwords import BOS, EOS, PAD, UNK
+    from s2s.decoding.familiarity import CONFIDENCE
     from s2s.files import write_bytes, write_json
     from s2s.models.onnx_export import decoder_graph, encoder_graph, memory_names, state_names
-    from s2s.runs.checkpoint import checkpoint_content, model_tensors, weights_path, with_prefix
+    from s2s.runs.checkpoint import (
+        best_path,
+        checkpoint_content,
+        checkpoint_state,
+        model_tensors,
+        weights_path,
+        with_prefix,
+    )
+    from s2s.runs.checksums import write_checksums
     from s2s.runs.folder import RunFolder
 
     source, target = run.subwords(options.subwords.shared)
+    copied = [source, target]
     match form:
         case ExportFormat.s2s:  # a run folder without the state of training, scores or text
-            weights = with_prefix("model", model_tensors(model))
-            write_bytes(weights_path(RunFolder(folder)), checkpoint_content(weights, {}))
+            weights, state = with_prefix("model", model_tensors(model)), checkpoint_state(best_path(run))
+            kept = {name: value for name, value in state.items() if name == CONFIDENCE}
+            write_bytes(weights_path(RunFolder(folder)), checkpoint_content(weights, kept))
             write_bytes(RunFolder(folder).config, run.config.read_bytes())
+            if run.unseen_pieces.is_file():  # runs of earlier versions have none
+                copied.extend(run.checked(run.unseen_pieces))
         case ExportFormat.onnx:
             write_bytes(folder / "encoder.onnx", encoder_graph(model).SerializeToString())
             write_bytes(folder / "decoder.onnx", decoder_graph(model).SerializeToString())
@@ -98,8 +111,11 @@ def _write(form: ExportFormat, model: "Seq2Seq", options: Config, run: "RunFolde
                 "options": flatten(options.model, "model."),
             }
             write_json(folder / "model.json", description)
-    for path in sorted({source, target}):
-        write_bytes(folder / path.name, path.read_bytes())
+    copies = {folder / path.name: path for path in copied}
+    for copy, path in copies.items():
+        write_bytes(copy, path.read_bytes())
+    if form is ExportFormat.s2s:
+        write_checksums(folder, copies)
 
 
 def _size_mb(folder: Path) -> float:

@@ -17,7 +17,7 @@ from s2s.config.search import Strategy
 from s2s.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
-    from s2s.decoding.streaming.parallel_translator import ParallelTranslator
+    from s2s.decoding.streaming.parallel_translator import Load, ParallelTranslator
     from s2s.decoding.streaming.resumable_output import Settings
     from s2s.distributed import Ranks
 
@@ -73,7 +73,9 @@ def translate(config: TranslateConfig) -> None:
     """Translate standard input or a file line by line: N lines in, N lines out, in order."""
     import torch
 
+    from s2s.cli.prompt import is_interactive
     from s2s.decoding.streaming.input_lines import open_input, read_blocks
+    from s2s.decoding.streaming.line_bar import line_bar
     from s2s.decoding.streaming.resumable_output import ResumableOutput, join
     from s2s.device import choose_device
     from s2s.distributed import connected, take_gpu
@@ -82,15 +84,25 @@ def translate(config: TranslateConfig) -> None:
         ranks.from_first(partial(_check_processes, config, ranks))
         if choose_device(config.device).type == "cuda":
             take_gpu()
+        if config.input is None and config.output is None and is_interactive():
+            from s2s.cli.typed_translation import translate_typed_lines
+
+            translate_typed_lines(_loader(config)(), config.run)
+            return
         translator = stack.enter_context(_parallel_translator(config, ranks))
-        blocks = read_blocks(stack.enter_context(open_input(Path(config.input) if config.input else None)))
+        source = Path(config.input) if config.input else None
+        blocks = read_blocks(stack.enter_context(open_input(source)))
         if config.output is None:
+            translator.on_lines = stack.enter_context(line_bar("translating", source, has_output=False))
             for _, content in translator.translate(blocks):
                 sys.stdout.buffer.write(content)
                 sys.stdout.buffer.flush()
             return
         output = Path(config.output)
         shard = stack.enter_context(ResumableOutput.open(output, ranks.rank, ranks.size, _settings(config)))
+        if ranks.size == 1:
+            bar = line_bar("translating", source, has_output=True, num_done=shard.num_done)
+            translator.on_lines = stack.enter_context(bar)
         for block, content in translator.translate(shard.remaining(blocks)):
             shard.add(block, content)
         if len(set(ranks.gather(shard.whole_input))) > 1:
@@ -117,7 +129,6 @@ def _parallel_translator(config: TranslateConfig, ranks: "Ranks") -> "ParallelTr
     which loads the run. A GPU is faster with one process, and so are ranks, which share the cores already.
     """
     from s2s.decoding.streaming.input_lines import BLOCK_BYTES
-    from s2s.decoding.streaming.line_translator import load_line_translator
     from s2s.decoding.streaming.parallel_translator import ParallelTranslator
     from s2s.device import choose_device
     from s2s.workers import all_cores, num_cores
@@ -127,21 +138,28 @@ def _parallel_translator(config: TranslateConfig, ranks: "Ranks") -> "ParallelTr
         is_shared_out = ranks.size > 1 or choose_device(config.device).type == "cuda"
         num_workers = 1 if is_shared_out else num_cores()
     return ParallelTranslator(
-        partial(
-            load_line_translator,
-            config.run,
-            output_format=config.format,
-            columns=config.columns,
-            search=config.search,
-            device=config.device,
-            precision=config.precision,
-            ensemble=config.ensemble,
-            batch_size=config.batch_size,
-            with_alignments=config.alignments,
-        ),
+        _loader(config),
         num_workers,
         num_threads=None if "OMP_NUM_THREADS" in os.environ else max(1, all_cores() // num_workers),
         enough_bytes=BLOCK_BYTES // 2 if config.workers is None else 0,
+    )
+
+
+def _loader(config: TranslateConfig) -> "Load":
+    """What loads the translator, in this process or another."""
+    from s2s.decoding.streaming.line_translator import load_line_translator
+
+    return partial(
+        load_line_translator,
+        config.run,
+        output_format=config.format,
+        columns=config.columns,
+        search=config.search,
+        device=config.device,
+        precision=config.precision,
+        ensemble=config.ensemble,
+        batch_size=config.batch_size,
+        with_alignments=config.alignments,
     )
 
 
@@ -157,7 +175,7 @@ def _settings(config: TranslateConfig) -> "Settings":
     subwords = sorted(set(runs[0].subwords(load_config(runs[0].config).subwords.shared)))
     return {
         "s2s": version("s2s"),
-        "window_bytes": BLOCK_BYTES,
+        "block_bytes": BLOCK_BYTES,
         "weights": [sha256_of(best_path(run)) for run in runs],
         "ensemble": config.ensemble.name,
         "subwords": [sha256_of(path) for path in subwords],

@@ -59,6 +59,7 @@ def prepare(
     max_pieces: int,
     given: Vocabularies | None = None,
     text: CleanText | None = None,
+    is_cache_checked: bool = True,
 ) -> Prepared:
     """Read the pairs, clean and split them, learn subwords, and encode the training text; or find it in the cache.
 
@@ -67,13 +68,14 @@ def prepare(
         max_pieces: training pairs with a longer side are left out; labelled texts are cut.
         given: subwords (and labels) to encode with, instead of learning new ones.
         text: what `read_text` returns for the other arguments, where that has been called already.
+        is_cache_checked: False where another process of this machine has just found the cache undamaged.
 
     Raises:
         DataError: a file is missing, malformed, empty, or cannot be downloaded; nothing is left after cleaning or
             within max_pieces; the text is too small to learn from; a text has a label that the given ones, or those
             of the training text, do not have; or the cache cannot be written.
     """
-    cache = _cache(config)
+    cache = _cache(config, is_checked=is_cache_checked)
     text = text or build_clean_text(config, seed, cache)
     dev, test = text.held_out[Split.dev], text.held_out[Split.test]
     notes: list[str] = []
@@ -117,8 +119,8 @@ def read_text(config: DataConfig, seed: int) -> CleanText:
     return build_clean_text(config, seed, _cache(config))
 
 
-def _cache(config: DataConfig) -> Cache:
-    return Cache(cache_folder(config.cache) / "prepared")
+def _cache(config: DataConfig, *, is_checked: bool = True) -> Cache:
+    return Cache(cache_folder(config.cache) / "prepared", is_checked=is_checked)
 
 
 def build_clean_text(config: DataConfig, seed: int, cache: Cache) -> CleanText:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from s2s.errors import DataError
+from s2s.files import naming
 
 Array = npt.NDArray[np.integer]
 
@@ -66,6 +67,14 @@ class TokenStore:
         position = index - self._starts[number]
         return tokens[offsets[position] : offsets[position + 1]]
 
+    def occurs(self, vocabulary_size: int) -> npt.NDArray[np.bool_]:
+        """Which of so many ids occur (V); a shard after the other is read whole."""
+        occurs_V = np.zeros(vocabulary_size, dtype=np.bool_)
+        for shard in self._shards:
+            occurs_V[shard.tokens] = True
+        self.release()
+        return occurs_V
+
     def release(self) -> None:
         """Let go of what was read from the disk, which the system keeps for the next time while there is room.
 
@@ -101,8 +110,11 @@ def write_shard(path: Path, shard: Shard) -> None:
         OSError: they cannot be written.
     """
     for name, array in shard._asdict().items():
-        with _file(path, name).open("wb") as file:
-            np.save(file, array)
+        file_path = _file(path, name)
+        with naming(file_path), file_path.open("wb") as file:
+            # As np.save does it, whose errors do not tell why.
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+            file.write(array.data)
             file.flush()
             os.fsync(file.fileno())
 

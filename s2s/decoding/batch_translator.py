@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
@@ -28,7 +28,7 @@ from s2s.decoding.search.search import beam_search, sample_search
 from s2s.device import choose_decoding_precision, choose_device
 from s2s.errors import ConfigError, RunError
 from s2s.models.seq2seq import Seq2Seq, build_seq2seq
-from s2s.runs.checkpoint import load_best, load_weights
+from s2s.runs.checkpoint import load_model
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 
@@ -270,8 +270,10 @@ class BatchTranslator:
 
 def _common_subwords(folders: Sequence[RunFolder], configs: Sequence[Config]) -> tuple[Subwords, Subwords]:
     """The source and target subwords of the runs of an ensemble, which must be the same."""
-    paths = [folder.subwords(config.subwords.shared) for folder, config in zip(folders, configs, strict=True)]
-    sides = [(Subwords.load(source), Subwords.load(target)) for source, target in paths]
+    sides = []
+    for folder, config in zip(folders, configs, strict=True):
+        paths = folder.checked(*folder.subwords(config.subwords.shared))
+        sides.append((Subwords.load(paths[0]), Subwords.load(paths[1])))
     for folder, (source, target) in zip(folders, sides, strict=True):
         if (source.model, target.model) != (sides[0][0].model, sides[0][1].model):
             raise RunError(
@@ -297,9 +299,7 @@ def _check_attention(search: SearchConfig, with_alignments: bool, has_attention:
 
 
 def _load_model(folder: RunFolder, config: ModelConfig, source: Subwords, target: Subwords) -> Seq2Seq:
-    weights, _, origin = load_best(folder)
+    model, origin = load_model(folder, partial(build_seq2seq, config, len(source), len(target)))
     if origin.parent == folder.last:
         _logger.warning("%s has no best weights yet; these are the newest", folder.path)
-    model = build_seq2seq(config, len(source), len(target))
-    load_weights(model, weights, origin)
     return model.eval()

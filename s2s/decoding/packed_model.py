@@ -23,16 +23,48 @@ from s2s.models.encoder import Encoder, EncoderLayer, last_states, reorder, reve
 from s2s.models.fused import Layer, weights_of
 from s2s.models.seq2seq import Seq2Seq
 
+_BLOCK_TOKENS = 64  # rows of a table computed at a time: few, and still a fast product
 _LARGEST_TABLE = 2**25
 """Numbers, 128 MiB of them: a vocabulary of 16,000 tokens for an LSTM of 512 units."""
+
+
+class _EmbeddedTable:
+    """A linear layer over the embeddings of all tokens (V, G).
+
+    On a CPU a block of rows is computed when one of its tokens first comes, since the first sentence would wait for all
+    of them. The blocks are always the same ones, so that no rounding depends on which tokens came before.
+    """
+
+    def __init__(self, embedding_VE: Tensor, weight_GE: Tensor, bias_G: Tensor) -> None:
+        self._layer = embedding_VE, weight_GE, bias_G
+        num_tokens = len(embedding_VE)
+        self._table_VG = embedding_VE.new_empty(num_tokens, len(weight_GE))
+        self._is_missing = torch.ones(-(-num_tokens // _BLOCK_TOKENS), dtype=torch.bool)
+        self._num_missing = len(self._is_missing)
+        if embedding_VE.device.type != "cpu":  # the host would wait for the device at every step
+            self._table_VG = nn.functional.linear(*self._layer)
+            self._num_missing = 0
+
+    def __call__(self, token_N: Tensor) -> Tensor:
+        if self._num_missing:
+            block_N = token_N // _BLOCK_TOKENS
+            for block in block_N[self._is_missing[block_N]].unique().tolist():
+                self._fill(block)
+        return self._table_VG.index_select(0, token_N)
+
+    def _fill(self, block: int) -> None:
+        embedding_VE, weight_GE, bias_G = self._layer
+        rows = slice(block * _BLOCK_TOKENS, (block + 1) * _BLOCK_TOKENS)
+        self._table_VG[rows] = nn.functional.linear(embedding_VE[rows], weight_GE, bias_G)
+        self._is_missing[block] = False
+        self._num_missing = int(self._is_missing.sum())
 
 
 def _pack_embedded(embedding_VE: Tensor, weight_GE: Tensor, bias_G: Tensor, dtype: torch.dtype) -> Product:
     """A linear layer over the embeddings of tokens (N,), as a table where that is not too large."""
     embedding_VE, weight_GE, bias_G = embedding_VE.detach(), weight_GE.detach(), bias_G.detach()
     if len(embedding_VE) * len(weight_GE) <= _LARGEST_TABLE:
-        table_VG = nn.functional.linear(embedding_VE, weight_GE, bias_G)
-        return lambda token_N: table_VG.index_select(0, token_N)
+        return _EmbeddedTable(embedding_VE, weight_GE, bias_G)
     # Embeddings have no bound, which int8 would need.
     product = pack_linear(weight_GE, bias_G, torch.float32 if dtype is torch.int8 else dtype, math.inf)
     return lambda token_N: product(embedding_VE.index_select(0, token_N))

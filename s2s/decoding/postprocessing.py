@@ -7,7 +7,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,10 @@ from s2s.config.search import ExpectedUtility, SearchConfig, Strategy
 from s2s.data.vocabulary.subwords import UNK, Subwords
 from s2s.data.vocabulary.words import Words, merge_pieces, word_weights, words_of_pieces
 from s2s.data.word_alignment import Link, links_from_weights
-from s2s.decoding.minimum_bayes_risk import Utility, bleu_utility, chrf_utility, expected_utilities
 from s2s.decoding.search.backpointers import Hypothesis
 
-_UTILITIES = {ExpectedUtility.chrf: chrf_utility, ExpectedUtility.bleu: bleu_utility}
+if TYPE_CHECKING:
+    from s2s.decoding.minimum_bayes_risk import Utility
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Postprocessing:
     target: Subwords
     with_alignments: bool = False
     replace_unknown: bool = False
-    utility: Utility | None = None
+    utility: "Utility | None" = None
     is_sampled: bool = False
 
     def empty_translation(self) -> NBestList:
@@ -93,9 +93,11 @@ class Postprocessing:
         return self.target.join(copy_unknown(pieces, is_unknown_T, weights_TS, source, is_unknown_S))
 
     def _ranked(
-        self, texts: Sequence[str], hypotheses: Sequence[Hypothesis], utility: Utility
+        self, texts: Sequence[str], hypotheses: Sequence[Hypothesis], utility: "Utility"
     ) -> tuple[list[str], list[Hypothesis]]:
         """The same texts and hypotheses, with their expected utility for a score, the best first."""
+        from s2s.decoding.minimum_bayes_risk import expected_utilities
+
         most = max(each.log_probability for each in hypotheses)
         weights = None if self.is_sampled else [math.exp(each.log_probability - most) for each in hypotheses]
         scores = expected_utilities(texts, utility, weights)
@@ -113,9 +115,17 @@ def build_postprocessing(
         target,
         with_alignments,
         search.replace_unknown,
-        utility=_UTILITIES.get(search.mbr),
+        utility=_utility(search.mbr),
         is_sampled=search.strategy is Strategy.sample,
     )
+
+
+def _utility(kind: ExpectedUtility) -> "Utility | None":
+    if kind is ExpectedUtility.none:
+        return None
+    from s2s.decoding.minimum_bayes_risk import bleu_utility, chrf_utility  # with sacrebleu: a first word waits for it
+
+    return {ExpectedUtility.chrf: chrf_utility, ExpectedUtility.bleu: bleu_utility}[kind]
 
 
 def copy_unknown(

@@ -5,6 +5,7 @@ N texts, C classes.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from s2s.data.vocabulary.subwords import Subwords
 from s2s.decoding.search.search import refuse_nan
 from s2s.device import choose_device
 from s2s.models.classifier import Classifier, build_classifier
-from s2s.runs.checkpoint import load_best, load_weights
+from s2s.runs.checkpoint import load_model
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 
@@ -55,10 +56,9 @@ class TextClassifier:
         """
         folder = RunFolder.existing(run)
         config = load_config(folder.config, Task.classify)
+        folder.checked(folder.text_subwords, folder.labels)
         subwords, labels = Subwords.load(folder.text_subwords), Labels.load(folder.labels)
-        weights, _, origin = load_best(folder)
-        model = build_classifier(config.model, len(subwords), len(labels))
-        load_weights(model, weights, origin)
+        model, _ = load_model(folder, partial(build_classifier, config.model, len(subwords), len(labels)))
         chosen = choose_device(Device(device))
         return cls(model.to(chosen), subwords, labels, config.training.max_pieces, chosen, batch_size)
 

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from s2s.config.decoding import SignificanceConfig, TranslatingConfig
 from s2s.decoding.batch_translator import BatchTranslator
+from s2s.decoding.postprocessing import NBestList
 from s2s.evaluation.score_table import ScoredSystem
 from s2s.evaluation.scores import comparable_metrics, corpus_scores, lowercased_metric
 from s2s.evaluation.significance import Resampling, resample
@@ -28,8 +29,13 @@ def load_translator(run: RunFolder, options: TranslatingConfig) -> BatchTranslat
 
 def translate_shown(translator: BatchTranslator, lines: Sequence[str], title: str) -> list[str]:
     """`BatchTranslator.translate`, with a bar of this title where stderr is a terminal."""
+    return [translation.texts[0] for translation in translations_shown(translator, lines, title)]
+
+
+def translations_shown(translator: BatchTranslator, lines: Sequence[str], title: str) -> list[NBestList]:
+    """`BatchTranslator.translations`, with the same bar."""
     with tqdm(desc=title, unit="line", total=len(lines), leave=False, dynamic_ncols=True, disable=None) as bar:
-        return [translation.texts[0] for translation in translator.translations(lines, progress=bar.update)]
+        return translator.translations(lines, progress=bar.update)
 
 
 def score_system(name: str, translator: BatchTranslator, text: ScoredText) -> ScoredSystem:

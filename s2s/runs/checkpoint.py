@@ -1,32 +1,54 @@
 """Checkpoints: one safetensors file each, complete or absent, and loaded without running any code.
 
 A file holds tensors (`model.…`, `optimizer.…`, `average.…`, `random.…`) and, in its metadata, the rest of the state as
-JSON and a SHA-256 of both, so that a flipped bit is detected and not trained on.
+JSON and a SHA-256 of both, so that a flipped bit is detected and not trained on. It begins with the names and sizes of
+the tensors, which are compared with those of the network before that is built.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from s2s.errors import CheckpointError, DamagedCheckpointError
-from s2s.files import write_bytes
+from s2s.errors import CheckpointError, ConfigError, DamagedCheckpointError, ForeignCheckpointError
+from s2s.files import parse_json, write_bytes
+from s2s.models.network_size import build_in_memory, outline
 from s2s.runs.folder import RunFolder
 
-_FORMAT = "s2s-checkpoint-2"
+_FORMAT, _FORMAT_WITHOUT_TYPES = "s2s-checkpoint-3", "s2s-checkpoint-2"
+"""The SHA-256 of the second, which earlier versions wrote, leaves out the types and shapes of the tensors."""
+_FLOAT32 = "F32"  # as safetensors calls it
+_CPU = torch.device("cpu")
+_ADAM = frozenset({"step", "exp_avg", "exp_avg_sq"})
+_STATE_OF = {torch.optim.Adam: _ADAM, torch.optim.AdamW: _ADAM, torch.optim.SGD: frozenset({"momentum_buffer"})}
+"""What each optimizer keeps for a weight, after its first step."""
+M = TypeVar("M", bound=nn.Module)
+T = TypeVar("T")
 Tensors = dict[str, Tensor]
 
 
-def _digest(tensors: Tensors, state: str) -> str:
+class Size(NamedTuple):
+    """The type and shape of a tensor; the type by safetensors' name."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.shape}" if self.dtype == _FLOAT32 else f"{self.shape} of {self.dtype}"
+
+
+def _digest(tensors: Tensors, state: str, format: str = _FORMAT) -> str:
     digest = hashlib.sha256(state.encode())
     for name in sorted(tensors):
-        digest.update(name.encode())
+        kind = f" {tensors[name].dtype} {tuple(tensors[name].shape)}" if format == _FORMAT else ""
+        digest.update(f"{name}{kind}".encode())
         digest.update(tensors[name].contiguous().cpu().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
@@ -53,6 +75,23 @@ def save_checkpoint(path: Path, tensors: Tensors, state: dict[str, Any]) -> None
         raise CheckpointError(f"{what}; the one before is still there: make room and give the same command") from error
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A safetensors file, of which nothing but the names and sizes is read yet.
+
+    Raises:
+        DamagedCheckpointError: the content is no such file, or a part of one.
+        CheckpointError: the file is missing, or cannot be read now.
+    """
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            yield file
+    except (OSError, SafetensorError) as error:
+        # With a number it is an error of the disk, perhaps a passing one; bad content gives an error without.
+        kind = CheckpointError if getattr(error, "errno", None) else DamagedCheckpointError
+        raise kind(f"{path}: expected a checkpoint of s2s, but it cannot be read ({error})") from error
+
+
 def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
     """Read tensors and state.
 
@@ -60,22 +99,38 @@ def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
         DamagedCheckpointError: the file is truncated, changed since it was written, or not one of ours.
         CheckpointError: the file is missing, or cannot be read now.
     """
+    with _opened(path) as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    form = metadata.get("format", "a file of another program")
+    if form not in (_FORMAT, _FORMAT_WITHOUT_TYPES):
+        raise DamagedCheckpointError(f"{path}: expected a checkpoint of format {_FORMAT}, but it is {form}")
+    text = metadata.get("state", "")
+    if metadata.get("sha256") != _digest(tensors, text, form):
+        raise DamagedCheckpointError(f"{path}: the checkpoint was damaged after it was written (its SHA-256 differs)")
+    try:
+        state = parse_json(text)
+    except ValueError as error:
+        raise DamagedCheckpointError(f"{path}: expected state as JSON, but it cannot be read ({error})") from error
+    if not isinstance(state, dict):
+        raise DamagedCheckpointError(f"{path}: expected state as a JSON object, found {type(state).__name__}")
+    return tensors, state
+
+
+def checkpoint_state(path: Path) -> dict[str, Any]:
+    """The state alone; the tensors are neither read nor checked.
+
+    Raises:
+        DamagedCheckpointError: the file is not one of ours, or is damaged where its state is.
+    """
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, SafetensorError) as error:
-        # With a number it is an error of the disk, perhaps a passing one; bad content gives an error without.
-        kind = CheckpointError if getattr(error, "errno", None) else DamagedCheckpointError
-        raise kind(f"{path}: expected a checkpoint of s2s, but it cannot be read ({error})") from error
-    if metadata.get("format") != _FORMAT:
-        came = metadata.get("format", "a file of another program")
-        raise DamagedCheckpointError(f"{path}: expected a checkpoint of format {_FORMAT}, but it is {came}")
-    text = metadata.get("state", "")
-    if metadata.get("sha256") != _digest(tensors, text):
-        raise DamagedCheckpointError(f"{path}: the checkpoint was damaged after it was written (its SHA-256 differs)")
-    state: dict[str, Any] = json.loads(text)
-    return tensors, state
+            state: dict[str, Any] = json.loads((file.metadata() or {})["state"])
+            return state
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise DamagedCheckpointError(
+            f"{path}: expected a checkpoint of s2s, but it cannot be read ({error})"
+        ) from error
 
 
 def with_prefix(prefix: str, tensors: Tensors) -> Tensors:
@@ -83,8 +138,8 @@ def with_prefix(prefix: str, tensors: Tensors) -> Tensors:
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
 
 
-def without_prefix(prefix: str, tensors: Tensors) -> Tensors:
-    """The tensors named `prefix.name`, under the names `name`."""
+def without_prefix(prefix: str, tensors: Mapping[str, T]) -> dict[str, T]:
+    """The tensors (or their sizes) named `prefix.name`, under the names `name`."""
     start = f"{prefix}."
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
@@ -98,19 +153,85 @@ def load_weights(model: nn.Module, tensors: Tensors, origin: Path) -> None:
     """Copy weights into a model that was built with the same options.
 
     Raises:
-        CheckpointError: names or shapes differ; the message lists the first three.
+        ForeignCheckpointError: names, types or shapes differ; the message lists the first three.
     """
-    parameters = model_tensors(model)
-    wrong = sorted(parameters.keys() ^ tensors.keys()) or [
-        f"{name} {tuple(tensors[name].shape)}, not {tuple(parameters[name].shape)}"
-        for name in parameters
-        if tensors[name].shape != parameters[name].shape
+    check_weights(model, tensors, origin)
+    with torch.no_grad():
+        for name, parameter in model_tensors(model).items():
+            parameter.copy_(tensors[name])
+
+
+def check_weights(model: nn.Module, tensors: Tensors, origin: Path) -> None:
+    """Ensure that `load_weights` can copy them; errors as there."""
+    _check_sizes(_sizes(tensors), _sizes(model_tensors(model)), origin)
+
+
+def check_network(model: nn.Module, tensors: Tensors, origin: Path) -> None:
+    """Ensure that weights are those of such a network, whatever its vocabularies: rows are not counted.
+
+    Raises:
+        ForeignCheckpointError: they are of another one.
+    """
+    found, expected = (
+        {name: Size(size.dtype, size.shape[1:]) for name, size in _sizes(each).items()}
+        for each in (tensors, model_tensors(model))
+    )
+    _check_sizes(found, expected, origin)
+
+
+def _sizes(tensors: Tensors) -> dict[str, Size]:
+    return {
+        name: Size(_FLOAT32 if tensor.dtype is torch.float32 else str(tensor.dtype), tuple(tensor.shape))
+        for name, tensor in tensors.items()
+    }
+
+
+def _check_sizes(found: dict[str, Size], expected: dict[str, Size], origin: Path) -> None:
+    """Ensure that these are the weights of a network.
+
+    Raises:
+        ForeignCheckpointError: they are of another one.
+    """
+    wrong = sorted(expected.keys() ^ found.keys()) or [
+        f"{name} {found[name]}, not {size}" for name, size in expected.items() if found[name] != size
     ]
     if wrong:
-        raise CheckpointError(f"{origin}: the weights are of another model ({', '.join(wrong[:3])}); see config.yaml")
-    with torch.no_grad():
-        for name, parameter in parameters.items():
-            parameter.copy_(tensors[name])
+        raise ForeignCheckpointError(
+            f"{origin}: the weights are of another model ({', '.join(wrong[:3])}); see config.yaml"
+        )
+
+
+def load_model(run: RunFolder, build: Callable[[], M]) -> tuple[M, Path]:
+    """A model with the best weights of a run, on the CPU; and the file that they come from.
+
+    Args:
+        build: makes the model that the options of the run ask for. It is called when the sizes are known to be those
+            of the weights.
+
+    Raises:
+        CheckpointError: there are no weights; or they are damaged, of another model, or larger than memory.
+    """
+    path = best_path(run)
+    try:
+        _check_sizes(_best_sizes(path), _sizes(model_tensors(outline(build))), path)
+        weights, _, _ = load_best(run)
+        model = build_in_memory(build, _CPU)
+    except ConfigError as error:
+        raise CheckpointError(f"{run.config}: {error}") from error
+    load_weights(model, weights, path)
+    return model, path
+
+
+def _best_sizes(path: Path) -> dict[str, Size]:
+    """The sizes of the weights that `load_best` reads, without reading them.
+
+    Raises:
+        CheckpointError, DamagedCheckpointError: as in `load_checkpoint`.
+    """
+    with _opened(path) as file:
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        sizes = {name: Size(part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
+    return without_prefix("average", sizes) or without_prefix("model", sizes)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
@@ -127,18 +248,38 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
     }
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Restore the state that `optimizer_tensors` gave."""
+def optimizer_state(optimizer: torch.optim.Optimizer, tensors: Tensors) -> dict[int, Tensors]:
+    """The state of each weight, by its index, in what `optimizer_tensors` gave.
+
+    Raises:
+        ValueError: it is not the state of such an optimizer of these weights; the message says why.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, Tensors] = {}
     for key, tensor in tensors.items():
-        index, name = key.split(".", 1)
+        index, _, name = key.partition(".")
+        if not index.isdecimal() or int(index) >= len(weights):
+            raise ValueError(f"optimizer.{key} belongs to none of {len(weights)} weights")
+        shape = tuple(tensor.shape)
+        if tensor.dtype is not torch.float32 or shape != (() if name == "step" else tuple(weights[int(index)].shape)):
+            raise ValueError(f"optimizer.{key} has the wrong size: {tensor.dtype} {shape}")
         state.setdefault(int(index), {})[name] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    names = {frozenset(entry) for entry in state.values()}
+    if state and (len(state) < len(weights) or names != {_STATE_OF[type(optimizer)]}):
+        raise ValueError(f"the optimizer's state is incomplete: {len(tensors)} tensors for {len(weights)} weights")
+    return state
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
+    """Restore the state that `optimizer_tensors` gave; errors as of `optimizer_state`."""
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": optimizer_state(optimizer, tensors), "param_groups": groups})
 
 
 def checkpoints(run: RunFolder) -> list[Path]:
     """The checkpoints that training can resume from, newest first."""
-    return sorted(run.last.glob("step-*.safetensors"), reverse=True)
+    found = (path for path in run.last.glob("step-*.safetensors") if path.stem.removeprefix("step-").isdecimal())
+    return sorted(found, reverse=True)
 
 
 def checkpoint_path(run: RunFolder, step: int) -> Path:
@@ -166,15 +307,17 @@ def mean_weights(paths: Sequence[Path]) -> tuple[Tensors, list[int]]:
         CheckpointError: a file is damaged, or holds weights of another model.
     """
     sums: Tensors = {}
+    sizes: dict[str, Size] = {}
     steps: list[int] = []
     for path in paths:
-        tensors, state = load_checkpoint(path)
+        tensors, _ = load_checkpoint(path)
         weights = without_prefix("model", tensors)
-        if not weights or (sums and weights.keys() != sums.keys()):
+        sizes = sizes or _sizes(weights)
+        if not weights or _sizes(weights) != sizes:
             raise CheckpointError(f"{path}: expected the weights of one and the same model in all checkpoints")
         for name, tensor in weights.items():
             sums[name] = tensor.double() + sums.get(name, 0)
-        steps.append(state["progress"]["step"])
+        steps.append(step_of(path))
     return {name: (total / len(steps)).float() for name, total in sums.items()}, steps
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from s2s.errors import RunError
 from s2s.files import PART_SUFFIX, lock
+from s2s.runs.checksums import check_files
 
 _logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class RunFolder:
         last: folder of the newest checkpoints, from which training resumes.
         text_subwords: subword model of a classifier's texts.
         labels: the names of a classifier's labels, one per line.
+        unseen_pieces: ids of those source pieces that do not occur in the training text, as JSON.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,6 +43,7 @@ class RunFolder:
         self.last = path / "last"
         self.text_subwords = path / "subwords.model"
         self.labels = path / "labels.txt"
+        self.unseen_pieces = path / "unseen_pieces.json"
 
     @classmethod
     def existing(cls, path: str | Path, option: str = "run") -> "RunFolder":
@@ -75,11 +78,7 @@ class RunFolder:
         handle = os.open(self.path, os.O_RDONLY)
         try:
             _lock(handle, self.path)
-            if self.config.is_file():  # a folder that is no run may hold other programs' unfinished files
-                for folder in (self.path, self.best, self.last, self.path / "text"):
-                    for part in folder.glob("*.part"):
-                        if re.search(f"{PART_SUFFIX}$", part.name):
-                            part.unlink()
+            self._remove_parts()
             was_empty = not any(self.path.iterdir())
             try:
                 yield
@@ -91,6 +90,19 @@ class RunFolder:
                 raise
         finally:
             os.close(handle)
+
+    def _remove_parts(self) -> None:
+        """Remove what killed processes have left half written.
+
+        A folder without options may be anything, and hold other programs' unfinished files: there only unfinished
+        options are removed, which are the first that a new run writes.
+        """
+        is_run = self.config.is_file()
+        for folder in (self.path, self.best, self.last, self.path / "text") if is_run else (self.path,):
+            name = ".+" if is_run else re.escape(self.config.name)
+            for part in folder.glob("*.part"):
+                if re.fullmatch(f"{name}{PART_SUFFIX}", part.name):
+                    part.unlink()
 
     def _remove_content(self) -> None:
         for path in self.path.iterdir():
@@ -128,6 +140,15 @@ class RunFolder:
             return self.path / "subwords.model", self.path / "subwords.model"
         return self.path / "subwords.source.model", self.path / "subwords.target.model"
 
+    def checked(self, *paths: Path) -> tuple[Path, ...]:
+        """Files of this folder, to be read: vocabularies, kept text, or `corpus`.
+
+        Raises:
+            RunError: one is not what it was when the run was made.
+        """
+        check_files(self.path, paths)
+        return paths
+
     def text(self, split: str) -> tuple[Path, Path]:
         """Source and target lines of the dev or test set, kept so that the run can be scored on any machine."""
         return self.path / "text" / f"{split}.source", self.path / "text" / f"{split}.target"
@@ -140,7 +161,7 @@ class RunFolder:
             advice: what to do if it is missing, for the message; by default to give files with `data.SPLIT`.
 
         Raises:
-            RunError: it is missing.
+            RunError: it is missing, or is not what it was when the run was made.
         """
         paths = self.text(split)
         if not all(path.is_file() for path in paths):
@@ -148,6 +169,7 @@ class RunFolder:
                 f"run={self.path} holds no {split} set, as is usual for an exported model: "
                 f"{advice or f'give data.{split}=SOURCE_FILE,TARGET_FILE'}"
             )
+        check_files(self.path, paths)
         return paths
 
 

@@ -1,19 +1,29 @@
-"""The options saved in a run folder: writing, reading, and comparing them with those of a command."""
+"""The options saved in a run folder: writing, reading, and comparing them with those of a command.
+
+The file begins with a comment that holds the SHA-256 of all that follows. So a cut file does not pass for one of an
+earlier version, in which options are missing, nor a damaged number for another choice.
+"""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
 from omegaconf import OmegaConf, SCMode
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from s2s.config.data import portable
 from s2s.config.options import check_options, flatten, reset_without_effect
 from s2s.config.training import Config, Task
 from s2s.errors import ConfigError, RunError
-from s2s.files import write_text
+from s2s.files import read_bounded, write_text
 
+_CHECKSUM = "# sha256 of the lines below; remove this line if you change them: "
+_MARK = "# sha256"
+"""What the first line of a file with a checksum begins with."""
+_MAX_BYTES = 100_000  # what is saved takes some 4,000, and the time of reading grows with it
+_MAX_DEPTH = 8  # groups, options, lists
 _COMMANDS_OF = {Task.translate: "s2s translate and s2s evaluate", Task.classify: "s2s classify"}
 _RETIRED = (
     "resume",  # reset_optimizer, now under training
@@ -46,7 +56,8 @@ def save_config(config: Config, path: Path) -> None:
     """Write every option, defaults included, as YAML; paths lose their folders."""
     init_from = config.init_from and Path(config.init_from).name
     kept = dataclasses.replace(config, run="", data=portable(config.data), init_from=init_from)
-    write_text(path, OmegaConf.to_yaml(OmegaConf.structured(kept)))
+    text = OmegaConf.to_yaml(OmegaConf.structured(kept))
+    write_text(path, f"{_CHECKSUM}{_sha256_of(text)}\n{text}")
 
 
 def load_config(path: Path, task: Task | None = None) -> Config:
@@ -57,21 +68,25 @@ def load_config(path: Path, task: Task | None = None) -> Config:
         task: for which the run must have been trained; None: any.
 
     Raises:
-        RunError: the file is missing, is not YAML, holds unknown options or wrong types, or is of another task.
+        RunError: the file is missing, was changed since it was written, is not YAML, holds unknown options or wrong
+            types, or is of another task.
     """
     try:
+        text = read_bounded(path, _MAX_BYTES).decode()
+        _check_unchanged(text, path)
+        _check_structure(text)
         # A stranger's file must not make us look anything up: `${...}` stays text.
-        saved = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+        saved = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
         _drop_retired(saved)
         merged = OmegaConf.merge(OmegaConf.structured(Config), saved)
         config = OmegaConf.to_container(merged, resolve=False, structured_config_mode=SCMode.INSTANTIATE)
-    except (OSError, ValueError, OmegaConfBaseException, YAMLError) as error:
+    except (OSError, ValueError, OverflowError, OmegaConfBaseException, yaml.YAMLError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise RunError(f"{path}: expected the options of an s2s run, but they cannot be read: {first_line}") from error
     assert isinstance(config, Config)
     try:
         check_options(config, is_saved=True)
-    except ConfigError as error:
+    except (ConfigError, OverflowError) as error:  # a number that no float holds
         raise RunError(f"{path}: {error}; the file was changed since the run was made") from error
     reset_without_effect(config)  # as commands have them by now, which would refuse others
     if task is not None and config.task is not task:
@@ -80,6 +95,42 @@ def load_config(path: Path, task: Task | None = None) -> Config:
             f"give it to {_COMMANDS_OF[config.task]}"
         )
     return config
+
+
+def _sha256_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_unchanged(text: str, path: Path) -> None:
+    """Compare the text with its checksum, where it has one.
+
+    Raises:
+        RunError: it has another.
+    """
+    first, _, rest = text.partition("\n")
+    if first.startswith(_MARK) and first != _CHECKSUM + _sha256_of(rest):
+        raise RunError(
+            f"{path}: changed since the run was made, as its SHA-256 shows: copy it again from where the run was made; "
+            "if you changed it yourself, remove its first line, which holds the SHA-256"
+        )
+
+
+def _check_structure(text: str) -> None:
+    """Refuse YAML that takes long to read, or more memory than its length: nested deeply, or with aliases.
+
+    Raises:
+        ValueError: saying which.
+    """
+    depth = num_values = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise ValueError(f"line {event.start_mark.line + 1} has an alias or anchor, which s2s never writes")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"line {event.start_mark.line + 1} is nested deeper than any option")
+        num_values += isinstance(event, yaml.ScalarEvent)
+    if not num_values:
+        raise ValueError("it holds none")
 
 
 def _drop_retired(saved: Any) -> None:

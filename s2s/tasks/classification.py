@@ -6,6 +6,7 @@ N texts, C classes.
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from s2s.errors import MissingExtraError
 from s2s.evaluation.classification import ClassificationScores, classification_scores
 from s2s.models.classifier import build_classifier
 from s2s.models.model import Model
+from s2s.models.network_size import build_in_memory, training_copies
 from s2s.tasks.task import TrainingTask
 from s2s.text_tables import table
 from s2s.training.progress import Validation
@@ -51,7 +53,8 @@ class ClassificationTask(TrainingTask):
     ) -> tuple[Model, Callable[[], Validation]]:
         subwords, labels = vocabularies
         assert isinstance(labels, Labels)
-        model = build_classifier(self.config.model, len(subwords), len(labels)).to(device)
+        build = partial(build_classifier, self.config.model, len(subwords), len(labels))
+        model = build_in_memory(build, device, copies=training_copies(self.config.optim)).to(device)
         classifier = TextClassifier(model, subwords, labels, self.config.training.max_pieces, device)
         rows = classifier.encode([pair.source for pair in dev])
         classes = np.array(classes_of(dev, labels, self.run.text("dev")))

@@ -2,18 +2,26 @@
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
 import torch
 
-from s2s.config.fitting import as_begun
+from s2s.config.fitting import as_begun, fitted
 from s2s.config.model import same_network
 from s2s.config.optim import Schedule
 from s2s.config.options import check_options
-from s2s.config.training import Config, InitSubwords, Precision
+from s2s.config.training import Config, InitSubwords, Precision, Task
+from s2s.data.vocabulary.subwords import EOS
 from s2s.device import choose_precision
 from s2s.errors import ConfigError, RunError
-from s2s.runs.checkpoint import load_best
+from s2s.models.classifier import build_classifier
+from s2s.models.model import Model
+from s2s.models.network_size import check_memory, outline, training_copies
+from s2s.models.seq2seq import build_seq2seq
+from s2s.runs.checkpoint import check_network, load_best
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import differences, load_config, save_config
 
@@ -31,7 +39,7 @@ def open_run(run: RunFolder, config: Config, device: torch.device, stack: ExitSt
         RunError: the folder holds something else, or a run with other options, all of which are named.
     """
     stack.enter_context(run.locked())
-    if not run.config.is_file() and any(run.path.iterdir()):
+    if not run.config.is_file() and any(run.path.iterdir()):  # what a killed start has left is gone by now
         raise RunError(
             f"run={run.path} exists and is not a run: expected a new or empty folder; choose another run=DIR"
         )
@@ -46,6 +54,7 @@ def open_run(run: RunFolder, config: Config, device: torch.device, stack: ExitSt
     config = _complete(config, before, device)
     if before is not None:
         _check_differences(run, before, config)
+    _check_memory(config, device)
     try:
         if before is None:
             run.corpus.unlink(missing_ok=True)  # of a start that trained nothing, perhaps with other options
@@ -55,6 +64,25 @@ def open_run(run: RunFolder, config: Config, device: torch.device, stack: ExitSt
             f"run={run.path} cannot be written: {error.strerror or error}; choose another run=DIR"
         ) from error
     return config
+
+
+def _check_memory(config: Config, device: torch.device) -> None:
+    """Refuse a network that memory cannot hold whatever its vocabulary, before text is prepared for it.
+
+    Raises:
+        ConfigError: it is too large.
+    """
+    check_memory(_smallest(config), device, copies=training_copies(config.optim))
+
+
+def _smallest(config: Config) -> Callable[[], Model]:
+    """Builds the network with the smallest vocabularies that there are, and sizes, where these are left to the text."""
+    config, _ = fitted(config, 1)
+    match config.task:
+        case Task.translate:
+            return partial(build_seq2seq, config.model, EOS + 1, EOS + 1)
+        case Task.classify:
+            return partial(build_classifier, config.model, EOS + 1, 2)
 
 
 def _check_differences(run: RunFolder, before: Config, config: Config) -> None:
@@ -120,11 +148,13 @@ def _with_old_network(config: Config, before: Config | None, init_from: str) -> 
             raise RunError(
                 f"init_from={init_from} was trained with task={origin.task.name}, which is not task={config.task.name}"
             )
-        load_best(run)  # ensures, before this run is begun, that there are undamaged weights
     subwords = origin.subwords if config.init_subwords is InitSubwords.old else config.subwords
     completed = dataclasses.replace(config, model=same_network(origin.model, config.model), subwords=subwords)
     changed = differences(config, completed).refused
     if changed and before is None:
         _logger.info("taken over from init_from=%s: %s", init_from, "; ".join(changed))
     check_options(completed)
+    if before is None:  # ensure, before this run is begun, that there are undamaged weights, and of this network
+        weights, _, path = load_best(RunFolder(Path(init_from)))
+        check_network(outline(_smallest(origin)), weights, path)
     return completed

@@ -1,6 +1,7 @@
 """The command that repeats a run: with what was measured on its machine, or came to be by the clock, as options."""
 
 import dataclasses
+import re
 import shlex
 from importlib import resources
 from typing import Any
@@ -37,7 +38,15 @@ def repeating_command(config: Config, step: int) -> str:
 
 
 def _value(value: Any) -> str:
-    return ",".join(map(as_argument, value)) if isinstance(value, list) and value else as_argument(value)
+    if isinstance(value, list) and value:
+        return ",".join(map(_entry, value))
+    return as_argument(value)
+
+
+def _entry(value: Any) -> str:
+    """An entry of a list, in quotation marks where it would not be read as one."""
+    text = as_argument(value)
+    return '"' + re.sub(r'([\\"])', r"\\\1", text) + '"' if re.search(r"""[][,"'\\]|^\s|\s$""", text) else text
 
 
 def _choice(corpus: str) -> dict[str, Any]:

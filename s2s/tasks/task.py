@@ -56,7 +56,7 @@ class TrainingTask(ABC):
         Raises:
             RunError: a file is missing or damaged.
         """
-        source, target = self.vocabulary_files()
+        source, target = self.run.checked(*self.vocabulary_files())
         return Subwords.load(source), self.target_vocabulary.load(target)
 
     @abstractmethod

@@ -1,7 +1,6 @@
 """A training run, from options to summary."""
 
 import dataclasses
-import json
 import logging
 import shlex
 from contextlib import ExitStack
@@ -16,12 +15,15 @@ from s2s.config.training import Config, InitSubwords, Task
 from s2s.data.prepare import Prepared, prepare, read_text
 from s2s.data.text.clean_text import CleanText
 from s2s.data.vocabulary.learn import Vocabularies
+from s2s.decoding.familiarity import load_unseen, save_unseen, unseen_pieces
 from s2s.device import autocast, choose_device, choose_precision
 from s2s.distributed import Ranks, connected
 from s2s.errors import RunError
-from s2s.files import write_bytes, write_json, write_lines
+from s2s.files import write_bytes, write_lines
 from s2s.models.model import Model
 from s2s.runs.checkpoint import checkpoints, load_best
+from s2s.runs.checksums import write_checksums
+from s2s.runs.corpus_facts import CorpusFacts, read_corpus_facts, write_corpus_facts
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config, save_config
 from s2s.tasks.classification import ClassificationTask
@@ -181,7 +183,13 @@ def _prepare_on_all_ranks(run: RunFolder, config: Config, ranks: Ranks) -> tuple
 
     config, sha256 = ranks.from_first(first)
     task = TASKS[config.task](run, config)
-    prepared = made[0] if ranks.is_first else _encode(config, None, task.load_vocabularies())
+
+    def once_more(is_cache_checked: bool) -> Prepared:
+        if made:
+            return made[0]
+        return _encode(config, None, task.load_vocabularies(), is_cache_checked=is_cache_checked)
+
+    prepared = ranks.once_a_machine(once_more)
     if prepared.sha256 != sha256:
         raise RunError("this machine reads other text than the first rank: give all of them the same files")
     return task, prepared
@@ -206,27 +214,54 @@ def _prepare_run_folder(run: RunFolder, config: Config) -> tuple[TrainingTask, P
     prepared = _encode(config, text, given)
     for note in prepared.notes:
         _logger.info(note)
-    facts: dict[str, str | int] = {"sha256": prepared.sha256, "num_train": prepared.num_train}
+    facts = CorpusFacts(prepared.sha256, prepared.num_train)
     if run.corpus.is_file():
-        before = json.loads(run.corpus.read_text(encoding="utf-8"))
+        before = read_corpus_facts(run)
         if before != facts:
             raise RunError(
-                f"run={run.path} was begun with other text ({before['num_train']:,} training {task.unit}s then, "
-                f"{facts['num_train']:,} now): give it the same files to go on, or choose another run=DIR"
+                f"run={run.path} was begun with other text ({before.num_train:,} training {task.unit}s then, "
+                f"{facts.num_train:,} now): give it the same files to go on, or choose another run=DIR"
             )
         # Where the run came from stays what it was, whatever that folder is called by now.
         save_config(dataclasses.replace(config, init_from=load_config(run.config).init_from), run.config)
         return task, prepared
     save_config(config, run.config)
-    for path, side in zip(task.vocabulary_files(), (prepared.source, prepared.target), strict=True):
+    vocabularies = task.vocabulary_files()
+    for path, side in zip(vocabularies, (prepared.source, prepared.target), strict=True):
         write_bytes(path, side.model)
     for split, pairs in (("dev", prepared.dev), ("test", prepared.test)):
         for path, lines in zip(run.text(split), zip(*pairs, strict=True), strict=True):
             write_lines(path, lines)
-    write_json(run.corpus, facts)  # last: if it is there, so are all the others
+    unseen = _save_unseen_pieces(task, prepared)
+    write_corpus_facts(run, facts)
+    write_checksums(run.path, [run.corpus, *vocabularies, *run.text("dev"), *run.text("test"), *unseen])
     return task, prepared
 
 
-def _encode(config: Config, text: CleanText | None, given: Vocabularies | None) -> Prepared:
-    limit = config.training.max_pieces
-    return prepare(config.data, config.subwords, seed=config.seed, max_pieces=limit, given=given, text=text)
+def _save_unseen_pieces(task: TrainingTask, prepared: Prepared) -> list[Path]:
+    """Save which source pieces the training text lacks, and that of the run to start from, if it has the same pieces.
+
+    Returns the file; or nothing, and saves nothing, where that run is of an earlier version, which does not tell.
+    """
+    is_unseen_V = unseen_pieces(prepared.train_source, len(prepared.source))
+    if task.config.init_from is not None and task.config.init_subwords is InitSubwords.old:
+        before_V = load_unseen(_origin(task).run, len(prepared.source))
+        if before_V is None:
+            return []
+        is_unseen_V &= before_V
+    save_unseen(task.run, is_unseen_V)
+    return [task.run.unseen_pieces]
+
+
+def _encode(
+    config: Config, text: CleanText | None, given: Vocabularies | None, *, is_cache_checked: bool = True
+) -> Prepared:
+    return prepare(
+        config.data,
+        config.subwords,
+        seed=config.seed,
+        max_pieces=config.training.max_pieces,
+        given=given,
+        text=text,
+        is_cache_checked=is_cache_checked,
+    )

@@ -1,8 +1,10 @@
 """Training a translator: what it is validated on, and how a run is summarized."""
 
+import dataclasses
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,10 +18,12 @@ from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.learn import Vocabularies
 from s2s.data.vocabulary.subwords import Subwords
 from s2s.decoding.batch_translator import BatchTranslator
+from s2s.decoding.familiarity import CONFIDENCE, Confidence
 from s2s.errors import MissingExtraError
 from s2s.evaluation.scores import bleu, corpus_scores, mean_loss_nats
-from s2s.evaluation.systems import translate_shown
+from s2s.evaluation.systems import translate_shown, translations_shown
 from s2s.models.model import Model
+from s2s.models.network_size import build_in_memory, training_copies
 from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.folder import RunFolder
 from s2s.tasks.task import TrainingTask
@@ -48,15 +52,21 @@ class TranslationTask(TrainingTask):
     ) -> tuple[Model, Callable[[], Validation]]:
         source, target = vocabularies
         assert isinstance(target, Subwords)
-        model = build_seq2seq(self.config.model, len(source), len(target)).to(device)
+        build = partial(build_seq2seq, self.config.model, len(source), len(target))
+        model = build_in_memory(build, device, copies=training_copies(self.config.optim)).to(device)
         batches = all_batches(*encode_pairs(dev, source, target), self.config.training.batch_tokens)
         search = SearchConfig(strategy=Strategy.greedy)
         sources, references = [pair.source for pair in dev], [pair.target for pair in dev]
 
         def validate() -> Validation:
             translator = BatchTranslator([model], source, target, search, device, precision)
-            hypotheses = translate_shown(translator, sources, "validating")
-            result = Validation(mean_loss_nats(model, batches, device), {"bleu": bleu(hypotheses, references)})
+            found = translations_shown(translator, sources, "validating")
+            hypotheses = [translation.texts[0] for translation in found]
+            result = Validation(
+                mean_loss_nats(model, batches, device),
+                {"bleu": bleu(hypotheses, references)},
+                {CONFIDENCE: dataclasses.asdict(Confidence.of(found))},
+            )
             if not sys.stderr.isatty():
                 _logger.info("validated: loss %.3f nats, BLEU %.2f", result.loss_nats, result.scores["bleu"])
             return result

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ from s2s.training.optim import WeightAverage, build_optimizer, clipped_step, lea
 from s2s.training.parallel_loss import ParallelLoss
 from s2s.training.progress import Progress, Validation
 from s2s.training.random_state import random_state, seed_rank
-from s2s.training.resuming import load_training, newest_checkpoint, save_training
+from s2s.training.resuming import load_newest, load_training, save_training
 from s2s.training.signals import deferred_signals
 from s2s.training.tensorboard import EventWriter
 from s2s.training.updates import Resample, ToBatch, Update, Updates
@@ -247,7 +248,7 @@ class Trainer:
             progress.best_score, progress.best_step, progress.num_waited = score, progress.step, 0
             if self.ranks.is_first:
                 scores = {f"dev_{name}": value for name, value in result.scores.items()}
-                state = {"step": progress.step, "dev_loss_nats": result.loss_nats, **scores}
+                state = {"step": progress.step, "dev_loss_nats": result.loss_nats, **scores, **result.kept}
                 save_checkpoint(weights_path(self.run_folder), with_prefix("model", model_tensors(self.model)), state)
         if self.average is not None:
             self.average.swap()
@@ -319,10 +320,10 @@ class Trainer:
             CheckpointError: all checkpoints are damaged, or of another model.
         """
         config, ranks, run = self.config, self.ranks, self.run_folder
-        newest = ranks.from_first(partial(newest_checkpoint, run))
+        newest = ranks.from_first(partial(load_newest, run, self._load))
         if newest is not None:
-            path = run.last / newest.name  # the folder may have another path on another machine
-            self.progress = load_training(path, self.model, self.optimizer, self.average, config, ranks)
+            if not ranks.is_first:
+                self._load(run.last / newest.name)  # the folder may have another path on another machine
             window = [self.progress.window_nats, self.progress.window_tokens] if ranks.is_first else [0, 0]
             self._window.copy_(torch.tensor(window, dtype=torch.float64))
             self._bad.copy_(torch.tensor([self.progress.num_bad_steps, self.progress.num_skipped_steps]))
@@ -331,6 +332,9 @@ class Trainer:
         if ranks.is_first:
             truncate_metrics(run.metrics, self.progress.step)
         return newest is not None
+
+    def _load(self, path: Path) -> None:
+        self.progress = load_training(path, self.model, self.optimizer, self.average, self.config, self.ranks)
 
     def _shown(self) -> TrainingDisplay:
         max_epochs, steps_of_epochs = self.config.training.max_epochs, None

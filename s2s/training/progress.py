@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
 
 from s2s.config.training import StopMetric
 from s2s.models.model import perplexity
 from s2s.training.optim import Plateau
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -47,9 +49,23 @@ class Progress:
     plateau: Plateau = field(default_factory=Plateau)
 
     @classmethod
-    def from_json(cls, state: dict[str, Any]) -> "Progress":
-        """The progress whose `dataclasses.asdict` this is."""
-        return cls(**{**state, "plateau": Plateau(**state["plateau"])})
+    def from_json(cls, state: Any) -> "Progress":
+        """The progress whose `dataclasses.asdict` this is.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none; a value is missing, or of another type, or below its range.
+        """
+        return _from_json(cls, {**state, "plateau": _from_json(Plateau, state["plateau"])})
+
+
+def _from_json(kind: type[T], state: Any) -> T:
+    for item in fields(kind):  # type: ignore[arg-type]  # a dataclass
+        value = state[item.name]
+        if type(value) is not item.type and not (item.type is float and type(value) is int):
+            raise TypeError(f"{item.name} is {value!r}")
+        if item.type is int and value < -1:
+            raise ValueError(f"{item.name} is {value}")
+    return kind(**state)
 
 
 @dataclass(frozen=True)
@@ -60,10 +76,12 @@ class Validation:
         loss_nats: cross-entropy per target token, or per text.
         scores: by the name of their stop metric, 0 to 100: `bleu` of greedy translations, or `accuracy` and `f1` of
             labels.
+        kept: what else to save beside the weights if they are the best, as JSON.
     """
 
     loss_nats: float
     scores: Mapping[str, float]
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
     def score(self, metric: StopMetric) -> float:
         """The value of a stop metric, negated where lower is better."""

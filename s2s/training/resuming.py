@@ -5,7 +5,7 @@ continues with the same losses as if it had not been.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,16 @@ from s2s.config.optim import OptimConfig
 from s2s.config.options import flatten
 from s2s.config.training import Config
 from s2s.distributed import Ranks
-from s2s.errors import CheckpointError, DamagedCheckpointError
+from s2s.errors import CheckpointError, DamagedCheckpointError, ForeignCheckpointError
 from s2s.models.model import Model
 from s2s.runs.checkpoint import (
+    check_weights,
     checkpoints,
     load_checkpoint,
     load_optimizer,
     load_weights,
     model_tensors,
+    optimizer_state,
     optimizer_tensors,
     save_checkpoint,
     with_prefix,
@@ -33,7 +35,7 @@ from s2s.runs.checkpoint import (
 from s2s.runs.folder import RunFolder
 from s2s.training.optim import Plateau, WeightAverage
 from s2s.training.progress import Progress
-from s2s.training.random_state import seed_rank, set_random_state
+from s2s.training.random_state import check_random_state, seed_rank, set_random_state
 
 _logger = logging.getLogger(__name__)
 
@@ -62,26 +64,44 @@ def save_training(
     save_checkpoint(path, tensors, {"progress": asdict(progress), "optim": flatten(optim), "random": others})
 
 
-def newest_checkpoint(run: RunFolder) -> Path | None:
-    """The newest checkpoint that is undamaged, or None if there are no checkpoints; damaged ones are set aside.
+def load_newest(run: RunFolder, load: Callable[[Path], None]) -> Path | None:
+    """Load the newest checkpoint that can be used, and set newer ones aside, with a warning.
+
+    Args:
+        load: restores the state in a file, or raises CheckpointError and changes nothing.
+
+    Returns:
+        Its path; None if there are no checkpoints.
 
     Raises:
-        CheckpointError: all of them are damaged, or one cannot be read now.
+        CheckpointError: all of them are damaged (and set aside) or of another model; or one cannot be read now.
     """
     found = checkpoints(run)
+    errors: list[DamagedCheckpointError | ForeignCheckpointError] = []
     for path in found:
         try:
-            load_checkpoint(path)
-            return path
-        except DamagedCheckpointError as error:
-            path.rename(path.with_suffix(".damaged"))  # kept for inspection, and out of the way of later ones
-            _logger.warning("warning: %s; set aside as %s.damaged, trying the one before", error, path.stem)
+            load(path)
+        except (DamagedCheckpointError, ForeignCheckpointError) as error:
+            errors.append(error)
+            continue
+        _set_aside(found[: len(errors)], errors)
+        return path
+    for foreign in errors:
+        if isinstance(foreign, ForeignCheckpointError):  # it may be the options that are wrong
+            raise foreign
+    _set_aside(found, errors)
     if found:
         raise CheckpointError(
             f"{run.last}: none of the {len(found)} checkpoints can be read (they are set aside as *.damaged): restore "
             "one from a copy, or give the same command again to start from the beginning"
         )
     return None
+
+
+def _set_aside(paths: Sequence[Path], errors: Sequence[CheckpointError]) -> None:
+    for path, error in zip(paths, errors, strict=True):
+        path.rename(path.with_suffix(".damaged"))  # kept for inspection, and out of the way of later ones
+        _logger.warning("warning: %s; set aside as %s.damaged, trying the one before", error, path.stem)
 
 
 def load_training(
@@ -93,22 +113,41 @@ def load_training(
     before gets a new random state.
 
     Raises:
-        CheckpointError: the file is damaged, or of another model.
+        ForeignCheckpointError: the weights are of another model.
+        DamagedCheckpointError: the file is damaged, or what else it holds is no state of this training.
     """
     tensors, state = load_checkpoint(path)
-    load_weights(model, without_prefix("model", tensors), path)
-    progress, weights = Progress.from_json(state["progress"]), model_tensors(model)
-    device = next(iter(weights.values())).device
+    weights = model_tensors(model)
+    of_model = without_prefix("model", tensors)
+    averages = without_prefix("average", tensors) or of_model
+    for found in (of_model, averages):
+        check_weights(model, found, path)
+    of_optimizer = without_prefix("optimizer", tensors)
+    try:  # all of it is looked at before any of it is taken
+        progress = Progress.from_json(state["progress"])
+        has_same_optim = {**flatten(OptimConfig()), **state["optim"]} == flatten(config.optim)
+        if has_same_optim:
+            optimizer_state(optimizer, of_optimizer)
+        first, *others = state["random"]
+        of_python = dict(enumerate([first, *others])).get(ranks.rank)
+        of_torch = without_prefix(f"random.{ranks.rank}", tensors)
+        if of_python is not None:
+            check_random_state(of_torch, of_python)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DamagedCheckpointError(
+            f"{path}: expected the state of a training, but it cannot be used ({type(error).__name__}: {error})"
+        ) from error
+    load_weights(model, averages, path)
     if average is not None:
-        averages = without_prefix("average", tensors) or weights
-        average.averages = [averages[name].detach().clone().to(device) for name in weights]
-    if {**flatten(OptimConfig()), **state["optim"]} == flatten(config.optim):  # newer options had their defaults
-        load_optimizer(optimizer, without_prefix("optimizer", tensors))
+        average.averages = [weight.detach().clone() for weight in weights.values()]
+    load_weights(model, of_model, path)
+    if has_same_optim:
+        load_optimizer(optimizer, of_optimizer)
     else:
         progress.schedule_start, progress.plateau = progress.step, Plateau()
         _logger.info("the optimizer and its schedule begin anew at step %d", progress.step)
-    if ranks.rank < len(state["random"]):
-        set_random_state(without_prefix(f"random.{ranks.rank}", tensors), state["random"][ranks.rank], device)
+    if of_python is not None:
+        set_random_state(of_torch, of_python, next(iter(weights.values())).device)
     else:
         seed_rank(config.seed, ranks.rank, progress.step)
     return progress

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s.errors import MissingExtraError
+from s2s.files import naming
 
 _NO_MEASURES = ("step", "epoch", "elapsed_s")
 
@@ -28,18 +29,22 @@ class EventWriter:
             raise MissingExtraError(
                 'training.tensorboard=true needs tensorboard: pip install "s2s[tensorboard]", or leave the option out'
             ) from error
-        self._writer = SummaryWriter(str(folder), purge_step=next_step)
+        self._folder = folder
+        with naming(folder):
+            self._writer = SummaryWriter(str(folder), purge_step=next_step)
 
     def write(self, record: dict[str, Any]) -> None:
         """Write every number of a metrics record at its step, under its kind; None is left out.
 
         The events are flushed, so that a killed run lacks no step before its checkpoint.
         """
-        for name, value in record.items():
-            if isinstance(value, int | float) and name not in _NO_MEASURES:
-                self._writer.add_scalar(f"{record['kind']}/{name}", value, record["step"])
-        self._writer.flush()
+        with naming(self._folder):
+            for name, value in record.items():
+                if isinstance(value, int | float) and name not in _NO_MEASURES:
+                    self._writer.add_scalar(f"{record['kind']}/{name}", value, record["step"])
+            self._writer.flush()
 
     def close(self) -> None:
         """Close the file."""
-        self._writer.close()
+        with naming(self._folder):
+            self._writer.close()

@@ -4,6 +4,8 @@ import doctest
 import importlib
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +74,12 @@ def test_the_public_names() -> None:
     assert all(hasattr(s2s, name) for name in PUBLIC)
     assert set(PUBLIC) <= set(dir(s2s))
     assert re.match(r"\d+\.\d+", s2s.__version__)
+
+
+@pytest.mark.slow
+def test_importing_s2s_imports_next_to_nothing() -> None:
+    code = "import sys, s2s; sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'hydra', 'jinja2')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("name", PUBLIC)

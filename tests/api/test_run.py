@@ -1,5 +1,6 @@
 """Runs as Python sees them, and training from Python."""
 
+import io
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 import s2s
 from s2s.api import training as api_training
@@ -105,7 +107,7 @@ def test_options_are_those_of_the_command(monkeypatch: pytest.MonkeyPatch, corpu
         ({"training__max_step": 3}, r"^training\.max_step: no such keyword; did you mean training\.max_steps\?"),
         ({"model": "grue"}, "^model must be one of 'gru', 'lstm', 'rnn', but is 'grue'"),
         ({"training__max_steps": 0}, "^training.max_steps must be "),
-        ({"training__max_steps": "many"}, r"^training\.max_steps must be a whole number, but is 'many'"),
+        ({"training__max_steps": "many"}, r"^training\.max_steps must be a whole number.*, but is 'many'"),
         ({"device": "gpu"}, "^device must be one of 'auto', 'cpu', 'cuda'"),
     ],
 )
@@ -116,6 +118,24 @@ def test_errors_speak_of_keywords(
     with pytest.raises(s2s.ConfigError, match=message):
         s2s.train(**options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cell_shows_one_bar_and_the_lines_above_it() -> None:
+    cell = io.StringIO()
+    stream = api_training._Shown(cell)
+    with tqdm(total=2, file=stream, desc="outer", mininterval=0) as outer:
+        for _ in range(2):
+            for _ in tqdm(range(3), file=stream, desc="inner", leave=False, mininterval=0):
+                pass
+            tqdm.write("a line", file=stream)
+            outer.update()
+    stream.write("the end\n")
+    shown = cell.getvalue()
+    assert "inner" not in shown
+    assert "\x1b" not in shown
+    lines = [line.rpartition("\r")[2] for line in shown.split("\n")]
+    assert [line for line in lines if "outer" not in line] == ["a line", "a line", "the end", ""]
+    assert "2/2" in lines[-3]
 
 
 @pytest.mark.slow

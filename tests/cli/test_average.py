@@ -68,7 +68,7 @@ def test_the_output_is_a_run_that_translates_with_the_mean(
     ended = call_command("evaluate", f"run={moved}")
     assert json.loads(ended.out)["lines"] == 15
     assert {path.name for path in moved.iterdir()} == {
-        "config.yaml", "corpus.json", "subwords.model", "text", "best", "evaluation"
+        "SHA256SUMS", "config.yaml", "corpus.json", "subwords.model", "unseen_pieces.json", "text", "best", "evaluation"
     }  # fmt: skip
 
 

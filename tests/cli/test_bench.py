@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from s2s.analysis import decoding_speed, training_speed
 from s2s.cli.arguments import overrides_of
 from s2s.cli.bench import bench
 from s2s.cli.commands import command_of
@@ -13,14 +14,18 @@ from tiny_runs import TINY, compose, file_options
 
 
 @pytest.mark.slow
-def test_bench_prints_shares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = "precisions=[fp32]", "cells=[gru,lstm]", "input_feeding=[true]", "steps=2", "rounds=1"
+def test_bench_prints_shares(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_speed, "SETTLE_S", 0.1)
+    options = "precisions=[fp32]", "cells=[gru,lstm]", "input_feeding=[true]", "steps=2", "rounds=1", "busy=true"
     bench(compose("bench", *file_options(tmp_path), *TINY, *options))
     result = json.loads(capsys.readouterr().out)
     assert [(row["cell"], row["input_feeding"]) for row in result["rows"]] == [("gru", True), ("lstm", True)]
     for row in result["rows"]:
         assert 0 <= row["share_of_rate"] == row["share_of_fp32_rate"] < 2
         assert 0 <= row["padding_target"] < 0.2
+        assert row["target_tokens_per_s_beside_busy"] > 0
         assert 0.1 < row["peak_memory_gb"] < 20
 
 
@@ -35,14 +40,18 @@ def test_the_task_of_bench_and_the_run_may_come_bare() -> None:
 
 
 @pytest.mark.slow
-def test_bench_of_decoding_prints_shares(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = "batch_sizes=[3]", "decoding_precisions=[fp32]", "processes=[1,2]", "lines=7", "rounds=1"
+def test_bench_of_decoding_prints_shares(
+    tiny_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding_speed, "SETTLE_S", 0.1)
+    options = "batch_sizes=[3]", "decoding_precisions=[fp32]", "processes=[1,2]", "lines=7", "rounds=1", "busy=true"
     bench(compose("bench", "measure=decode", f"run={tiny_run}", *options))
     result = json.loads(capsys.readouterr().out)
     found = [(row["strategy"], row["processes"], row["batch_size"], row["lines"]) for row in result["rows"]]
     assert found == [(name, num, 3, 7) for name in ("greedy", "beam") for num in (1, 2)]
     for row in result["rows"]:
         assert row["lines_per_s"] > 0
+        assert row["seconds_beside_busy"] > 0
         assert 0 <= row["share_of_rate"] < 1
 
 

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processes import ROOT, Caller, environment, run_command
+from processes import ROOT, Caller, Terminal, environment, run_command
 from s2s.decoding.text_classifier import TextClassifier
 from s2s.runs.checkpoint import load_checkpoint, save_checkpoint, weights_path
 from s2s.runs.folder import RunFolder
@@ -36,6 +36,27 @@ def test_every_line_is_labelled_once_and_in_order(labelled: Path) -> None:
         assert 0.5 <= float(probability) <= 1
     assert "line 8: 400 pieces are more than this run's training.max_pieces=256; cut" in ended.err
     assert "line 9: not valid UTF-8" in ended.err
+
+
+@pytest.mark.slow
+def test_a_terminal_has_a_prompt(labelled: Path) -> None:
+    with Terminal(sys.executable, str(ROOT / "scripts/classify.py"), f"run={labelled}") as terminal:
+        assert "run: labels text, LSTM, accuracy " in terminal.wait_for("text> ")
+        terminal.type("하나 둘\n")
+        assert "\t0." in terminal.wait_for("text> ")
+        terminal.type("A man\n")
+        assert "2 of 2 words were never seen in training: A, man" in terminal.wait_for("text> ")
+        terminal.type(":quit\n")
+        assert terminal.exit_code() == 0
+
+
+def test_text_unlike_that_of_training_is_told_of_once(labelled: Path) -> None:
+    ended = run_command("classify", f"run={labelled}", stdin="하나\n".encode() + b"a\n" * 9)
+    assert ended.out.count(b"\n") == 10
+    assert ended.err == (
+        "9 of the first 10 lines are unlike the text of training, such as line 2: 1 of 1 words was never seen in "
+        "training: a\n"
+    )
 
 
 @pytest.mark.slow

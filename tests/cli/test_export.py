@@ -13,6 +13,7 @@ import pytest
 from processes import ROOT, Caller, environment, run_command
 from s2s.config.search import SearchConfig, Strategy
 from s2s.decoding.batch_translator import BatchTranslator
+from s2s.decoding.familiarity import CONFIDENCE
 from s2s.runs.checkpoint import load_best, load_checkpoint, weights_path
 from s2s.runs.folder import RunFolder
 from s2s.tasks.train_run import train
@@ -58,9 +59,11 @@ def test_a_model_is_a_run_without_its_training(tiny_run: Path, tmp_path: Path) -
     )
     assert sizes_mb[0] < sizes_mb[1] / 2
     model = (tmp_path / "model").rename(tmp_path / "moved")
-    assert contents(model).keys() == {"config.yaml", "subwords.model", "best/weights.safetensors"}
+    assert contents(model).keys() == {
+        "SHA256SUMS", "config.yaml", "subwords.model", "unseen_pieces.json", "best/weights.safetensors"
+    }  # fmt: skip
     tensors, state = load_checkpoint(weights_path(RunFolder(model)))
-    assert state == {}
+    assert state == {CONFIDENCE: load_checkpoint(weights_path(RunFolder(tiny_run)))[1][CONFIDENCE]}
     assert tensors.keys() == {f"model.{name}" for name in load_best(RunFolder(tiny_run))[0]}
     run, shipped = BatchTranslator.load(tiny_run, device="cpu"), BatchTranslator.load(model, device="cpu")
     assert shipped.translations(LINES) == run.translations(LINES)

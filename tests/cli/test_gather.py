@@ -60,7 +60,7 @@ def test_runs_are_found_once(tmp_path: Path) -> None:
 def test_a_damaged_run_is_named(tmp_path: Path) -> None:
     write_run(tmp_path / "run", 1, seed=1, hidden=24)
     (tmp_path / "run" / "summary.json").write_text("{}")
-    with pytest.raises(RunError, match="run: expected the scores"):
+    with pytest.raises(RunError, match=r"run/summary\.json: expected the scores"):
         read_result(RunFolder(tmp_path / "run"))
 
 
@@ -119,7 +119,7 @@ def test_weights_alone_are_not_unfinished(
         )
     (tmp_path / "exported" / "corpus.json").unlink()
     write_run(tmp_path / "begun", None, seed=1, hidden=24)
-    ended = call_command("gather", f"runs={tmp_path}")
+    ended = call_command("gather", f"run={tmp_path}")
     assert ended.code == 0, ended.err
     unfinished = [text for text in caplog.messages if text.startswith("unfinished")]
     assert unfinished == [f"unfinished: {tmp_path / 'begun'}, at step 8"]

@@ -32,6 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path, blind_run: Pa
     train(compose("train", *file_options(folder / "corpus"), *TINY, f"run='{other}'", "seed=2", "training.max_steps=2"))
     for path in (other / "text").glob("test.*"):
         path.write_text(f"하나 {MARKUP}\n" * 4, encoding="utf-8")
+    (other / "SHA256SUMS").unlink()
     return {"tiny": tiny_run, "blind": blind_run, "begun": begun, "other": other}
 
 

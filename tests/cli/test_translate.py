@@ -107,7 +107,7 @@ def test_a_file_is_translated_to_a_file(
     assert list(output.parent.iterdir()) == [output]
     ended = call_command("translate", *options)
     assert ended.code == 1
-    assert ended.err == f"error: output={output} is there already: remove it, or choose another\n"
+    assert ended.err == f"error: output={output} exists already: remove it, or choose another name\n"
     assert output.read_bytes() == expected
 
 
@@ -200,7 +200,7 @@ def test_other_options_do_not_go_on(tiny_run: Path, text: Path, tmp_path: Path, 
 @pytest.mark.parametrize(
     ("name", "key", "value"),
     [
-        ("s2s.decoding.streaming.input_lines.BLOCK_BYTES", "window_bytes", 999),
+        ("s2s.decoding.streaming.input_lines.BLOCK_BYTES", "block_bytes", 999),
         ("s2s.cli.translate.version", "s2s", "7.0"),
     ],
 )
@@ -222,7 +222,7 @@ def test_what_another_s2s_began_does_not_go_on(
 
     with monkeypatch.context() as patch:
         patch.setattr("s2s.decoding.streaming.resumable_output.join", fail)
-        patch.setattr(name, value if key == "window_bytes" else lambda package: value)
+        patch.setattr(name, value if key == "block_bytes" else lambda package: value)
         assert "stopped before the end" in call_command("translate", *options).err
     ended = call_command("translate", *options)
     assert ended.code == 1
@@ -505,10 +505,7 @@ def test_a_model_without_attention_has_no_links(
 def test_a_missing_input_is_told(tiny_run: Path, call_command: Caller) -> None:
     ended = call_command("translate", f"run={tiny_run}", "input=nothing.txt")
     assert ended.code == 1
-    assert (
-        ended.err
-        == "error: nothing.txt: expected a readable text file, got: No such file or directory; check the path\n"
-    )
+    assert ended.err == "error: there is no file nothing.txt: check its name and folder\n"
 
 
 @pytest.mark.slow

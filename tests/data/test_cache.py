@@ -57,26 +57,102 @@ def test_another_key_is_another_entry(tmp_path: Path) -> None:
     assert len(entries) == len(keys) + 1
 
 
-@pytest.mark.parametrize("name", ["a", "sub/b", "manifest.json"])
-@pytest.mark.parametrize("damage", ["missing", "cut"])
-def test_a_damaged_entry_is_built_again(tmp_path: Path, name: str, damage: str) -> None:
-    cache = Cache(tmp_path)
-    path = cache.entry("text", KEY, writing()).path / name
-    content = path.read_bytes()
-    path.unlink()
-    if damage == "cut":
-        path.write_bytes(content[:-3])
+FILES = ["a", "sub/b", "manifest.json"]
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "missing": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-3]),
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"}"),
+    "of the same size": lambda path: path.write_bytes(b"?" * path.stat().st_size),
+    "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+}
+
+
+def assert_made_anew(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
+    """The entry is built again, once, with a warning of one line."""
+    caplog.clear()
     again = cache.entry("text", KEY, writing("new one"))
     assert again.facts == {"said": "new one"}
     assert (again.path / "a").read_text() == "new one"
     assert (again.path / "sub" / "b").read_text() == "more"
-    assert names(tmp_path) == [again.path.name]
+    assert names(cache.root) == [again.path.name]
+    (message,) = caplog.messages
+    assert message.startswith(f"warning: {again.path}: damaged in the cache (")
+    assert "\n" not in message
+    assert cache.entry("text", KEY, never) == again
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_entry_is_built_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, damage: str
+) -> None:
+    cache = Cache(tmp_path)
+    DAMAGES[damage](cache.entry("text", KEY, writing()).path / name)
+    assert_made_anew(cache, caplog)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_flipped_bit_is_found_wherever_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
+    """But for white space of the manifest, which means nothing."""
+    cache = Cache(tmp_path)
+    path = cache.entry("text", KEY, writing()).path / name
+    whole = path.read_bytes()
+    meaning = json.loads(whole) if name == "manifest.json" else None
+    for place in range(0, 8 * len(whole), 7):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            is_same = meaning is not None and json.loads(flipped) == meaning
+        except ValueError:
+            is_same = False
+        if is_same:
+            assert cache.entry("text", KEY, never).facts == {"said": "content"}
+        else:
+            assert cache.entry("text", KEY, writing()).facts == {"said": "content"}
+            assert "damaged in the cache" in caplog.text
+            caplog.clear()
+            assert path.read_bytes() == whole
+
+
+def test_a_file_that_does_not_belong_there_is_damage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A chunk more would be read as text."""
+    cache = Cache(tmp_path)
+    (cache.entry("text", KEY, writing()).path / "train.00002").write_text("of another corpus")
+    assert_made_anew(cache, caplog)
+
+
+def test_another_entry_under_its_name_is_damage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache = Cache(tmp_path)
+    path, other = cache.entry("text", KEY, writing()).path, cache.entry("text", {"seed": 2}, writing("other")).path
+    shutil.rmtree(path)
+    other.rename(path)
+    assert_made_anew(cache, caplog)
+
+
+def test_a_file_under_its_name_is_damage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache = Cache(tmp_path)
+    path = cache.entry("text", KEY, writing()).path
+    shutil.rmtree(path)
+    path.write_text("not a folder")
+    assert_made_anew(cache, caplog)
+
+
+def test_what_another_process_has_just_checked_is_not_read_again(tmp_path: Path) -> None:
+    path = Cache(tmp_path).entry("text", KEY, writing()).path
+    DAMAGES["zeros"](path / "a")
+    assert Cache(tmp_path, is_checked=False).entry("text", KEY, never).path == path
+    DAMAGES["cut"](path / "a")
+    assert Cache(tmp_path, is_checked=False).entry("text", KEY, writing("again")).facts == {"said": "again"}
 
 
 def test_a_manifest_of_another_kind_is_no_manifest(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     path = cache.entry("text", KEY, writing()).path / "manifest.json"
-    for content in ("[]", "{}", '{"sizes": 3, "facts": {}}', '{"sizes": {"a": "7"}, "facts": {}}'):
+    contents = ("[]", "{}", "3", '{"sizes": 3, "facts": {}}', '{"sizes": {"a": "7"}, "facts": {}}', "[" * 100_000)
+    for content in contents:
         path.write_text(content)
         assert cache.entry("text", KEY, writing("again")).facts == {"said": "again"}
 

@@ -278,6 +278,20 @@ def test_text_that_vanishes_from_the_cache_is_an_error(config: DataConfig, monke
         prepared(config)
 
 
+def test_what_is_damaged_in_the_cache_is_never_trained_on(config: DataConfig, caplog: pytest.LogCaptureFixture) -> None:
+    """A bit of every file of the cache is flipped: the next run has the same pairs, pieces and ids."""
+    expected = prepared(config)
+    paths = [path for path in Path(str(config.cache)).rglob("*") if path.is_file() and path.stat().st_size]
+    assert {path.name for path in paths} >= {"dev", "train.00000", "source", "target", "source.00000.tokens.npy"}
+    for number, path in enumerate(sorted(paths)):
+        content = bytearray(path.read_bytes())
+        content[(7919 * number) % len(content)] ^= 1 << number % 7
+        path.write_bytes(content)
+        caplog.clear()
+        assert prepared(config) == expected
+        assert [str(path.parent) in text for text in caplog.messages if "damaged in the cache" in text] == [True]
+
+
 COUNTING = """
 import os, sys
 opened = []
@@ -296,11 +310,14 @@ for _ in range(2):
 """
 
 
-@pytest.mark.parametrize(("is_cut", "expected"), [(False, b"2 2 2 2\n1 1 1 0\n"), (True, b"2 2 2 3\n1 1 1 0\n")])
+@pytest.mark.parametrize(("is_cut", "expected"), [(False, b"2 2 2 3\n1 1 1 1\n"), (True, b"2 2 2 4\n1 1 1 1\n")])
 def test_a_text_is_read_no_more_often_than_it_must_be(
     config: DataConfig, tmp_path: Path, is_cut: bool, expected: bytes
 ) -> None:
-    """A file: to look for it in the cache, and to clean it; what was cleaned: to cut from it, to learn, to encode."""
+    """A file: to look for it in the cache, and to clean it.
+
+    What was cleaned: to cut from it, for its checksum, to learn, to encode; and whenever it is found in the cache.
+    """
     names = [*config.train, *written(tmp_path, "dev", PAIRS[:3]), *written(tmp_path, "test", PAIRS[:3])]
     command = [sys.executable, "-c", COUNTING, str(config.cache), *(names[:4] if is_cut else names)]
     assert subprocess.run(command, check=True, cwd=ROOT, env=environment(), capture_output=True).stdout == expected

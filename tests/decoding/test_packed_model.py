@@ -120,6 +120,27 @@ def test_rounded_weights_give_nearly_the_same(network: dict[str, object], dtype:
         assert 0 < (found_BKV - scores_BKV).abs().max() < 0.1
 
 
+def test_a_table_does_not_depend_on_which_tokens_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """V = 150 tokens in three blocks, of which the last one is short; the first sentence needs one of them."""
+    torch.manual_seed(3)
+    embedding_VE, weight_GE, bias_G = torch.randn(150, E), torch.randn(4 * H, E), torch.randn(4 * H)
+    layer = torch.nn.functional.linear(embedding_VE, weight_GE, bias_G)
+    filled: list[int] = []
+    fill = packed_model._EmbeddedTable._fill
+    monkeypatch.setattr(
+        packed_model._EmbeddedTable, "_fill", lambda table, block: (filled.append(block), fill(table, block))
+    )
+    found = []
+    for order in ([torch.tensor([149, 130]), torch.arange(150)], [torch.arange(150)]):
+        product = packed_model._pack_embedded(embedding_VE, weight_GE, bias_G, torch.float32)
+        assert torch.equal(product(torch.empty(0, dtype=torch.long)), layer[:0])
+        outputs = [product(token_N) for token_N in order]
+        torch.testing.assert_close(outputs[0], layer[order[0]])
+        found.append(outputs[-1])
+    assert torch.equal(found[0], found[1])
+    assert filled == [2, 0, 1, 0, 1, 2]
+
+
 def test_banned_tokens_have_no_score() -> None:
     scores_BKV, _ = by_ensemble(Ensemble([built()], banned=BANNED), 1)[0]
     assert torch.isneginf(scores_BKV[:, :, BANNED]).all()

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from s2s.decoding.translator import Translator
 
 from processes import ROOT, Caller, environment, losses
 from s2s.config.decoding import DecodingPrecision
@@ -21,6 +20,7 @@ from s2s.config.model import Cell, ModelConfig
 from s2s.config.search import SearchConfig, Strategy
 from s2s.config.training import Device
 from s2s.data.text.parallel_text import Pair
+from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.forced_decoding import ForcedDecoder
 from s2s.decoding.line_constraints import LineConstraints
 from s2s.decoding.text_classifier import TextClassifier
@@ -172,7 +172,7 @@ SEARCHES = {
 
 def translations(run: Path, device: str, search: SearchConfig, **options: str) -> list[list[tuple[str, float]]]:
     """Text and score of each hypothesis of each line."""
-    translator = Translator.load(run, search=search, device=device, **options)  # type: ignore[arg-type]
+    translator = BatchTranslator.load(run, search=search, device=device, **options)  # type: ignore[arg-type]
     constraints = [LineConstraints(prefix="one" if number == 1 else "") for number in range(len(LINES))]
     torch.set_float32_matmul_precision("highest")  # `load` chose TF32
     return [
@@ -207,7 +207,7 @@ def test_given_translations_have_the_same_scores_and_attention(tiny_run: Path) -
     pairs = [Pair(source, "one two six") for source in LINES if source]
     scores, weights = [], []
     for device in (GPU, "cpu"):
-        decoder = ForcedDecoder(Translator.load(tiny_run, device=device))
+        decoder = ForcedDecoder(BatchTranslator.load(tiny_run, device=device))
         torch.set_float32_matmul_precision("highest")
         scores.append([score.token_log_probabilities for score in decoder.scores(pairs)])
         weights.append(dict(decoder.attention([[4, 5, 6], [7]], [[8], [9, 4]])))
@@ -243,10 +243,10 @@ def test_the_command_translates(tiny_run: Path, tmp_path: Path, call_command: Ca
 def test_a_run_of_a_gpu_is_exported_and_read_on_a_cpu(corpus: list[str], tmp_path: Path, call_command: Caller) -> None:
     run = tmp_path / "run"
     trained(run, *corpus, *TINY, *NO_DROPOUT, f"device={GPU}")
-    expected = Translator.load(run, device="cpu").translate(LINES)
+    expected = BatchTranslator.load(run, device="cpu").translate(LINES)
     ended = call_command("export", f"run={run}", f"output={tmp_path / 'model'}")
     assert ended.code == 0, ended.err
-    assert Translator.load(tmp_path / "model", device="cpu").translate(LINES) == expected
+    assert BatchTranslator.load(tmp_path / "model", device="cpu").translate(LINES) == expected
     assert len(checkpoints(RunFolder(run))) >= 1
     ended = call_command("export", f"run={run}", f"output={tmp_path / 'graphs'}", "format=onnx")
     assert ended.code == 0, ended.err

@@ -56,7 +56,7 @@ def test_training_says_what_came_of_it(unbroken: tuple[list[str], Path]) -> None
     _, run = unbroken
     names = {path.name for path in run.iterdir()}
     files = {"config.yaml", "corpus.json", "subwords.model", "metrics.jsonl", "samples.txt", "summary.json"}
-    assert names == files | {"attention.png", "best", "last", "text"}
+    assert names == files | {"SHA256SUMS", "attention.png", "best", "last", "text", "unseen_pieces.json"}
     summary = json.loads((run / "summary.json").read_text())
     assert len(summary["samples"]) == 5
     assert summary["test"]["bleu_signature"].startswith("nrefs:1|case:mixed")

@@ -1,5 +1,6 @@
 """A training process that is killed at any moment, or whose disk is full, loses nothing."""
 
+import json
 import random
 import resource
 import signal
@@ -133,6 +134,24 @@ def test_a_run_that_is_killed_again_and_again_is_the_unbroken_run(
     assert code == 0, err
     assert "going on at step" in err
     assert_same_run(run, reference)
+
+
+def test_a_run_killed_at_any_moment_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    """At each flush, rename and removal, from the first file of the run to its last."""
+    limits = ["training.max_steps=4", "training.log_every=1", "training.validate_every=3", "training.save_every=2"]
+    options = [*file_options(tmp_path / "corpus"), *TINY, *limits]
+    (tmp_path / "runs").mkdir()
+    command = [sys.executable, str(ROOT / "tests/killing.py"), str(tmp_path / "runs"), *options]
+    ended = subprocess.run(command, capture_output=True, cwd=ROOT, env=environment(), timeout=3600)
+    log = (tmp_path / "runs" / "log").read_text()
+    assert ended.returncode == 0, ended.stderr.decode() + log
+    whole, *others = (json.loads(line) for line in ended.stdout.splitlines())
+    assert whole["outcome"] is not None, log
+    assert len(others) >= 60
+    only_parts = [each["left"] for each in others if each["left"] and all(".part" in name for name in each["left"])]
+    assert only_parts, "no kill fell into the writing of the first file"
+    differing = [(each["moment"], each["left"], each["code"]) for each in others if each["outcome"] != whole["outcome"]]
+    assert differing == [], log
 
 
 def test_a_full_disk_is_told_of_and_the_run_goes_on(unbroken: tuple[list[str], Path], tmp_path: Path) -> None:

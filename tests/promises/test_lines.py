@@ -131,7 +131,7 @@ def test_endless_input_without_line_ends_needs_no_memory() -> None:
 
 def test_a_wrong_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "cut.gz").write_bytes(gzip.compress(b"a\nb\n")[:-9])
-    for name, message in (("none", "No such file"), ("", "Is a directory"), ("cut.gz", "expected a whole gzip file")):
+    for name, message in (("none", "there is no file"), ("", "is a folder"), ("cut.gz", "expected a whole gzip file")):
         with pytest.raises(DataError, match=message), open_input(tmp_path / name) as source:
             list(read_blocks(source))
 

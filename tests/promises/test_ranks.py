@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,37 @@ def test_a_killed_rank_takes_the_others_along(options: list[str], alone: Path, t
     _, err = process.communicate(timeout=90)
     assert process.returncode != 0, err.decode()
     assert_gone(process)
+    finish(torchrun(2, *options, f"run={run}"))
+    found, expected = losses_by_line(run), losses_by_line(alone)
+    assert {key: found[key] for key in expected if key in found} == pytest.approx(expected, abs=1e-5)
+
+
+def wait_until_gone(process: "subprocess.Popen[bytes]", timeout_s: float) -> None:
+    """Wait until no process of the session is left, but for those that have ended and that nobody has asked about."""
+    until_s = time.monotonic() + timeout_s
+    while time.monotonic() < until_s:
+        left = subprocess.run(["ps", "-o", "stat=", "-s", str(process.pid)], capture_output=True, text=True)
+        if all(state.startswith("Z") for state in left.stdout.split()):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"still there: {left.stdout}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [0, 10], ids=["while it starts", "while it trains"])
+def test_ranks_end_with_a_launcher_that_is_killed(options: list[str], alone: Path, tmp_path: Path, step: int) -> None:
+    """And the run goes on afterwards: nobody holds its lock."""
+    run = tmp_path / "run"
+    process = torchrun(2, *options, f"run={run}", "training.max_steps=100000")
+    if step:
+        wait_for_step(run, step)
+    else:
+        while len(subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True).stdout.split()) < 2:
+            time.sleep(0.05)
+        time.sleep(0.5)
+    process.kill()
+    wait_until_gone(process, timeout_s=60)
+    process.communicate()
     finish(torchrun(2, *options, f"run={run}"))
     found, expected = losses_by_line(run), losses_by_line(alone)
     assert {key: found[key] for key in expected if key in found} == pytest.approx(expected, abs=1e-5)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import pickletools
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from s2s.config.optim import OptimConfig, Optimizer
-from s2s.errors import CheckpointError
+from s2s.errors import CheckpointError, DamagedCheckpointError
 from s2s.runs.checkpoint import (
     checkpoint_path,
     checkpoints,
@@ -126,6 +127,47 @@ def test_a_flipped_bit_among_the_numbers_says_so(path: Path) -> None:
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize("other", ["I32", "U32"])
+def test_numbers_of_another_type_are_refused(path: Path, other: str) -> None:
+    """The header alone is changed: every number would be read, and be wrong."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["model.weight"]["dtype"] = other
+    text = json.dumps(header, separators=(",", ":")).encode().ljust(length)
+    path.write_bytes(content[:8] + text + content[8 + length :])
+    with pytest.raises(CheckpointError, match="damaged after it was written"):
+        load_checkpoint(path)
+
+
+def test_swapped_sizes_are_refused(path: Path) -> None:
+    content = path.read_bytes()
+    assert content.count(b"[3,5]") == 1
+    path.write_bytes(content.replace(b"[3,5]", b"[5,3]"))
+    with pytest.raises(CheckpointError, match="damaged after it was written"):
+        load_checkpoint(path)
+
+
+def test_a_file_of_the_version_before_is_read(tmp_path: Path) -> None:
+    """Its SHA-256 leaves out types and shapes."""
+    tensors, text = {"model.weight": torch.arange(6.0)}, json.dumps(STATE)
+    digest = hashlib.sha256(text.encode() + b"model.weight" + tensors["model.weight"].numpy().tobytes()).hexdigest()
+    metadata = {"format": "s2s-checkpoint-2", "state": text, "sha256": digest}
+    safetensors.torch.save_file(tensors, tmp_path / "old", metadata)
+    found, state = load_checkpoint(tmp_path / "old")
+    assert_same(found, tensors)
+    assert state == STATE
+
+
+@pytest.mark.parametrize("text", ["", "3", "[]", "{", "[" * 100_000])
+def test_state_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    metadata = {"format": "s2s-checkpoint-3", "state": text, "sha256": digest}
+    safetensors.torch.save_file({}, tmp_path / "foreign", metadata)
+    with pytest.raises(DamagedCheckpointError, match="expected state as"):
+        load_checkpoint(tmp_path / "foreign")
+
+
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04K\x01.", b"\xff" * 100, b"PK\x03\x04" + b"\0" * 60])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "foreign").write_bytes(content)
@@ -142,7 +184,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}, {"format": "s2s-checkpoint-1"}])
 def test_safetensors_of_another_program_are_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
     safetensors.torch.save_file({"weight": torch.zeros(3)}, tmp_path / "foreign", metadata)
-    with pytest.raises(CheckpointError, match="expected a checkpoint of format s2s-checkpoint-2, but it is"):
+    with pytest.raises(CheckpointError, match="expected a checkpoint of format s2s-checkpoint-3, but it is"):
         load_checkpoint(tmp_path / "foreign")
 
 
@@ -153,7 +195,7 @@ FULL_DISK = """
 import resource, signal, sys
 import torch
 from pathlib import Path
-from s2s.errors import CheckpointError
+from s2s.errors import CheckpointError, DamagedCheckpointError
 from s2s.runs.checkpoint import save_checkpoint
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing beyond the limit is then an error, as on a full disk

@@ -1,5 +1,6 @@
 import dataclasses
 import enum
+import time
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,85 @@ def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
         load_config(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+LAUGHTER = "a: &a [x, x]\n" + "".join(
+    f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefghijklm", "bcdefghijklmn", strict=True)
+)
+FLOODS = {
+    "aliases within aliases": LAUGHTER,
+    "an anchor": "seed: &here 1\n",
+    "an alias": "model:\n  layers: &here 2\ndata: *here\n",
+    "flow nested deeply": "seed: " + "[" * 50_000,
+    "blocks nested deeply": "".join(f"{' ' * depth}a:\n" for depth in range(200)),
+    "mappings nested deeply": "{a: " * 20_000,
+    "a long file": "# " + "x" * 200_000 + "\nseed: 1\n",
+    "many digits": f"seed: {'9' * 5000}\n",
+    "more digits than a float has": f"seed: {'9' * 400}\n",
+    "a size of many digits": f"model:\n  hidden_size: {'9' * 400}\n",
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_file_made_to_hang_or_flood_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(FLOODS[name], encoding="utf-8")
+    started_s = time.process_time()
+    with pytest.raises(RunError) as caught:
+        load_config(path)
+    assert time.process_time() - started_s < 2
+    assert str(caught.value).startswith(f"{path}: ")
+    assert len(str(caught.value)) < 1000
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cut_file_passes_for_none_with_fewer_options(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    save_config(UNUSUAL, path)
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(RunError):
+            load_config(path)
+
+
+def test_a_flipped_bit_changes_no_option(tmp_path: Path) -> None:
+    """It is refused, or, in the words of the first line, changes nothing."""
+    path = tmp_path / "config.yaml"
+    save_config(UNUSUAL, path)
+    whole = path.read_bytes()
+    num_refused = 0
+    places = range(0, 8 * len(whole), 37)
+    for place in places:
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            assert load_config(path) == portable_config(UNUSUAL)
+        except RunError:
+            num_refused += 1
+    assert num_refused >= 0.99 * len(places)
+
+
+def portable_config(config: Config) -> Config:
+    """As it comes back."""
+    return dataclasses.replace(config, run="", data=portable(config.data))
+
+
+def test_a_file_changed_by_hand_is_told_of_with_the_way_to_accept_it(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    save_config(Config(), path)
+    text = path.read_text().replace("\nseed: 1\n", "\nseed: 2\n")
+    path.write_text(text)
+    with pytest.raises(
+        RunError, match=r"changed since the run was made.*copy it again.*remove its first line"
+    ) as caught:
+        load_config(path)
+    assert "\n" not in str(caught.value)
+    first, _, rest = text.partition("\n")
+    assert "remove this line if you change them" in first
+    path.write_text(rest)
+    assert load_config(path) == Config(seed=2)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

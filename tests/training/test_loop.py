@@ -23,7 +23,7 @@ from s2s.data.token_store import TokenStore
 from s2s.errors import CheckpointError, Interrupted, TrainingError
 from s2s.models.model import Loss
 from s2s.models.seq2seq import build_seq2seq
-from s2s.runs.checkpoint import checkpoints, load_checkpoint, weights_path, without_prefix
+from s2s.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint, weights_path, without_prefix
 from s2s.runs.folder import RunFolder
 from s2s.training.loop import Trainer
 from s2s.training.progress import Progress, Validation
@@ -413,6 +413,93 @@ def test_a_damaged_checkpoint_falls_back_on_the_one_before(
     assert str(newest) in caplog.text
     assert "trying the one before" in caplog.text
     assert newest.with_suffix(".damaged").exists()
+    again.run()
+    assert_as_unbroken(again, tmp_path, unbroken)
+
+
+def drop(*names: str) -> Callable[[Any, Any], object]:
+    """Take a key out of the state, or a key of a group of it, or a tensor."""
+    *groups, last = names
+
+    def change(tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> object:
+        for group in groups:
+            state = state[group]
+        return tensors.pop(last) if last in tensors else state.pop(last)
+
+    return change
+
+
+def put(value: Any, *names: str) -> Callable[[Any, Any], object]:
+    """Give a value of the state another one."""
+    *groups, last = names
+
+    def change(tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
+        for group in groups:
+            state = state[group]
+        assert last in state
+        state[last] = value
+
+    return change
+
+
+def resize(name: str, *shape: int, dtype: torch.dtype = torch.float32) -> Callable[[Any, Any], object]:
+    """Give a tensor another shape or type."""
+
+    def change(tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
+        assert name in tensors
+        tensors[name] = torch.zeros(shape, dtype=dtype)
+
+    return change
+
+
+FOREIGN_STATE = {
+    "no progress": drop("progress"),
+    "no step": drop("progress", "step"),
+    "no plateau": drop("progress", "plateau"),
+    "no scale": drop("progress", "plateau", "scale"),
+    "no optim": drop("optim"),
+    "no random state": drop("random"),
+    "no random state of this rank": put([], "random"),
+    "no state of Python": put([{}], "random"),
+    "a step that is text": put("12", "progress", "step"),
+    "a step below zero": put(-5, "progress", "step"),
+    "a step that is a list": put([12], "progress", "step"),
+    "a score that is text": put("high", "progress", "best_score"),
+    "progress that is a list": put([1, 2], "progress"),
+    "a plateau that is a number": put(3, "progress", "plateau"),
+    "optim that is a number": put(3, "optim"),
+    "random states that are a number": put(3, "random"),
+    "a weight is missing": drop("model.output.bias"),
+    "a weight of another shape": resize("model.output.bias", VOCABULARY + 1),
+    "a weight of another type": resize("model.output.bias", VOCABULARY, dtype=torch.int32),
+    "an average is missing": drop("average.output.bias"),
+    "an average of another shape": resize("average.output.bias", 1),
+    "a moment is missing": drop("optimizer.0.exp_avg"),
+    "a moment of another shape": resize("optimizer.0.exp_avg", 2),
+    "a moment of another type": resize("optimizer.0.exp_avg", VOCABULARY, 6, dtype=torch.float64),
+    "a torch state is missing": drop("random.0.cpu"),
+    "a torch state of another size": resize("random.0.cpu", 7, dtype=torch.uint8),
+    "a torch state of another type": resize("random.0.cpu", 5056),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN_STATE)
+def test_state_that_is_not_of_this_training_falls_back_on_the_one_before(
+    tmp_path: Path, unbroken: tuple[Trainer, Path], caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """Though its checksum is right: another program, or somebody, wrote it."""
+    with pytest.raises(Interrupted):
+        trainer(tmp_path, before_step=send(signal.SIGTERM, 12)).run()
+    newest, _ = checkpoints(RunFolder(tmp_path))
+    tensors, state = load_checkpoint(newest)
+    FOREIGN_STATE[name](tensors, state)
+    save_checkpoint(newest, tensors, state)
+    again = trainer(tmp_path)
+    assert again.resume()
+    assert again.progress.step == 10
+    (warning,) = [text for text in caplog.messages if "set aside" in text]
+    assert str(newest) in warning
+    assert "\n" not in warning
     again.run()
     assert_as_unbroken(again, tmp_path, unbroken)
 

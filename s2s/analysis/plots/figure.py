@@ -20,6 +20,7 @@ import numpy as np
 from wcwidth import wcwidth
 
 from s2s.errors import ConfigError, MissingExtraError
+from s2s.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,13 +73,12 @@ def save_figure(figure: "Figure", path: Path, *, has_few_colours: bool = False) 
         ConfigError: the file's suffix names another format.
     """
     check_drawable(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(figure, path, path.suffix[1:].lower())
-    if has_few_colours and path.suffix.lower() == ".png":
-        _reduce_colours(path)
+    form, content = path.suffix[1:].lower(), BytesIO()
+    _write(figure, content, form)
+    write_bytes(path, _with_few_colours(content) if has_few_colours and form == "png" else content.getvalue())
 
 
-def _write(figure: "Figure", file: Path | BytesIO, form: str) -> None:
+def _write(figure: "Figure", file: BytesIO, form: str) -> None:
     from matplotlib import rc_context
 
     # A file holds neither the time nor random names, so that it changes only when the picture does.
@@ -147,13 +147,14 @@ def require_matplotlib() -> None:
         raise MissingExtraError(f'plots need matplotlib, the extra "plots" of s2s: {_INSTALL}') from error
 
 
-def _reduce_colours(path: Path) -> None:
-    """Write a PNG again with a table of 256 colours: enough for some hues and the soft edges of lines and letters."""
+def _with_few_colours(content: BytesIO) -> bytes:
+    """A PNG with a table of 256 colours: enough for some hues and the soft edges of lines and letters."""
     from PIL import Image
 
-    with Image.open(path) as image:
-        reduced = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    reduced.save(path, optimize=True)
+    reduced = BytesIO()
+    with Image.open(content) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(reduced, "png", optimize=True)
+    return reduced.getvalue()
 
 
 def font_families(text: str) -> list[str]:

@@ -123,8 +123,12 @@ def reading_errors(path: Path) -> Iterator[None]:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path}: expected a whole gzip file, found a damaged one ({error}); fetch it again") from error
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}: check its name and folder") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path} is a folder: give the name of a text file in it") from error
     except OSError as error:
-        raise DataError(f"{path}: expected a readable text file, got: {error.strerror}; check the path") from error
+        raise DataError(f"{path} cannot be read ({error.strerror}): give a text file that you may read") from error
 
 
 def decode_line(line: bytes, path: Path, number: int) -> str:

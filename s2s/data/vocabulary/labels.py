@@ -7,7 +7,9 @@ from textwrap import shorten
 from s2s.data.text.cleaning import normalize_spaces
 from s2s.data.text.parallel_text import Files, Pair
 from s2s.errors import DataError, RunError
+from s2s.files import read_bounded
 
+_MAX_BYTES = 10_000_000
 _MAX_LABELS = 1000
 """More of them are no labels: most likely the two files, or columns, were given the wrong way round."""
 
@@ -49,8 +51,8 @@ class Labels:
             RunError: the file is missing or damaged.
         """
         try:
-            labels = cls(path.read_bytes())
-        except (OSError, UnicodeDecodeError) as error:
+            labels = cls(read_bounded(path, _MAX_BYTES))
+        except (OSError, ValueError) as error:
             raise RunError(f"{path}: expected the labels of a run, but they cannot be read ({error})") from error
         if len(labels) < 2:
             raise RunError(f"{path}: expected the labels of a run, one a line, found {len(labels)}")

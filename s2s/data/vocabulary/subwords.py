@@ -13,6 +13,7 @@ import sentencepiece
 from s2s.config.data import SubwordKind
 from s2s.data.vocabulary.subword_regularization import BPESegmenter, UnigramSegmenter
 from s2s.errors import DataError, RunError
+from s2s.files import read_bounded
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """Ids that every vocabulary begins with: padding, unknown, start of a target (`<s>`), end of a sentence (`</s>`)."""
@@ -24,6 +25,8 @@ _TOO_MANY_PIECES = re.compile(r"Please set it to a value <= (\d+)")
 _TOO_FEW_PIECES = re.compile(r"required_chars\. \d+ vs (\d+)")
 _WORD = re.compile("▁?[^▁]+|▁")
 _MAX_TRAINING_LINES = 1_000_000
+_MAX_BYTES = 100_000_000  # of a model, which takes some 25 bytes a piece and has 250,000 for its rules of spelling
+_SPECIAL_PIECES = ["<pad>", "<unk>", "<s>", "</s>"]
 
 
 class Subwords:
@@ -43,12 +46,12 @@ class Subwords:
         """Read a model file.
 
         Raises:
-            RunError: the file is missing or is not a sentencepiece model.
+            RunError: the file is missing, or is not a sentencepiece model such as s2s learns.
         """
         try:
-            subwords = cls(path.read_bytes())
-            if len(subwords) == 0:
-                raise ValueError("it has no pieces")
+            subwords = cls(read_bounded(path, _MAX_BYTES))
+            if subwords.all_pieces()[: EOS + 1] != _SPECIAL_PIECES:  # and so that each of them is text
+                raise ValueError(f"it does not begin with the pieces {' '.join(_SPECIAL_PIECES)}")
             return subwords
         except (OSError, RuntimeError, ValueError) as error:
             raise RunError(f"{path}: expected a sentencepiece model, but it cannot be read ({error})") from error

@@ -2,14 +2,20 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from s2s.config.decoding import Column, OutputFormat
+from s2s.config.search import Strategy
 from s2s.decoding.batch_translator import BatchTranslator
+from s2s.decoding.familiarity import Familiarity
 from s2s.decoding.line_constraints import LineConstraints
+from s2s.decoding.postprocessing import NBestList
 from s2s.decoding.streaming.input_lines import Bucket, decode
+from s2s.decoding.streaming.line_warnings import LineWarning, collected_warnings
 from s2s.decoding.streaming.output_formats import format_translation
+from s2s.runs.folder import RunFolder
 
 _logger = logging.getLogger(__name__)
 _WORD_SEPARATOR = "|"
@@ -43,17 +49,47 @@ def split_fields(line: str, columns: Sequence[Column], number: int) -> tuple[str
     return source, LineConstraints(given.get(Column.prefix, ""), must, avoid)
 
 
+class BucketOutput(NamedTuple):
+    """What becomes of a bucket.
+
+    Attributes:
+        lines: the output for each of its lines, in their order, line ends included.
+        warnings: about single lines, in any order.
+        doubts: the lines whose translation is doubtful, and why.
+    """
+
+    lines: list[bytes]
+    warnings: list[LineWarning]
+    doubts: list[LineWarning]
+
+
+class TranslatedLine(NamedTuple):
+    """A line of the input and its translation.
+
+    Attributes:
+        number: of the line, counted from 1.
+        source: its text.
+        translation: of the text.
+    """
+
+    number: int
+    source: str
+    translation: NBestList
+
+
 @dataclass(frozen=True)
 class LineTranslator:
     """Translates lines of bytes.
 
     Attributes:
         translator: of the sentences.
+        familiarity: of the run with a text.
         output_format: how translations are written.
         columns: what the tab-separated fields after the source are.
     """
 
     translator: BatchTranslator
+    familiarity: Familiarity
     output_format: OutputFormat = OutputFormat.text
     columns: Sequence[Column] = ()
 
@@ -62,17 +98,29 @@ class LineTranslator:
         """The most lines of a bucket."""
         return _BUCKET_BATCHES * self.translator.batch_size
 
-    def __call__(self, bucket: Bucket) -> list[bytes]:
-        """The output for each line of a bucket, line ends included."""
+    def __call__(self, bucket: Bucket) -> BucketOutput:
+        """The output for each line of a bucket, with what there is to warn of."""
+        with collected_warnings() as warnings:
+            lines = self.translate(bucket)
+        outputs = ["".join(f"{text}\n" for text in self.formatted(line)).encode() for line in lines]
+        doubts = [LineWarning(line.number, doubt) for line in lines if (doubt := self.doubt(line)) is not None]
+        return BucketOutput(outputs, warnings, doubts)
+
+    def translate(self, bucket: Bucket) -> list[TranslatedLine]:
+        """The lines of a bucket, translated; warnings are logged."""
         numbered = zip(bucket.numbers, bucket.lines, strict=True)
         split = [split_fields(decode(line, number), self.columns, number) for number, line in numbered]
         sources, constraints = [source for source, _ in split], [each for _, each in split]
         translations = self.translator.translations(sources, numbers=bucket.numbers, constraints=constraints)
-        outputs = (
-            format_translation(translation, number, source, self.output_format)
-            for translation, number, source in zip(translations, bucket.numbers, sources, strict=True)
-        )
-        return ["".join(f"{line}\n" for line in lines).encode() for lines in outputs]
+        return list(map(TranslatedLine, bucket.numbers, sources, translations))
+
+    def formatted(self, line: TranslatedLine) -> list[str]:
+        """The lines to write for a line."""
+        return format_translation(line.translation, line.number, line.source, self.output_format)
+
+    def doubt(self, line: TranslatedLine) -> str | None:
+        """Why the translation of a line is probably of little use; None where nothing speaks against it."""
+        return self.familiarity.doubt(line.source, line.translation)
 
 
 def load_line_translator(
@@ -83,4 +131,9 @@ def load_line_translator(
     **options: Any,
 ) -> LineTranslator:
     """Load a translator of lines; see `BatchTranslator.load` for the other options."""
-    return LineTranslator(BatchTranslator.load(runs, **options), output_format, columns)
+    translator = BatchTranslator.load(runs, **options)
+    first = RunFolder.existing(runs if isinstance(runs, str | Path) else runs[0])
+    familiarity = Familiarity.load(first, translator.source)
+    if columns or translator.search.strategy is Strategy.sample:  # what is forced or drawn is less probable
+        familiarity = replace(familiarity, confidence=None)
+    return LineTranslator(translator, familiarity, output_format, columns)

@@ -10,9 +10,11 @@ from types import TracebackType
 import torch
 
 from s2s.decoding.streaming.input_lines import Bucket, LineBlock, split_into_buckets
-from s2s.decoding.streaming.line_translator import LineTranslator
+from s2s.decoding.streaming.line_translator import BucketOutput, LineTranslator
+from s2s.decoding.streaming.line_warnings import Doubts, LineWarning
 from s2s.workers import Workers, in_turn
 
+_logger = logging.getLogger(__name__)
 Load = Callable[[], LineTranslator]
 """Loads a run; a function that can be sent to other processes, each of which calls it once."""
 
@@ -24,7 +26,14 @@ class ParallelTranslator:
     processes.
     """
 
-    def __init__(self, load: Load, num_workers: int, *, num_threads: int | None = None, enough_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        load: Load,
+        num_workers: int,
+        *,
+        num_threads: int | None = None,
+        enough_bytes: int = 0,
+    ) -> None:
         """Load the run in this process.
 
         Args:
@@ -34,6 +43,9 @@ class ParallelTranslator:
             enough_bytes: size of a block for which the workers are started, if it has more than one bucket.
         """
         self._translate = load()
+        self._doubts = Doubts()
+        self.on_lines: Callable[[int], object] = lambda num_lines: None
+        """Called with the number of lines whenever some more have been translated."""
         self._num_workers, self._enough_bytes = num_workers, enough_bytes
         self._has_started = False
         begin = partial(_begin, load, num_threads)
@@ -49,7 +61,7 @@ class ParallelTranslator:
         self._workers.__exit__(kind, error, trace)
 
     def translate(self, blocks: Iterable[LineBlock | None]) -> Iterator[tuple[LineBlock, bytes]]:
-        """Each block with the output for it, in order.
+        """Each block with the output for it, in order; warnings about lines come before it, in the order of the lines.
 
         Args:
             blocks: any number. They are read ahead a little, but not where None announces a wait for the next one. If
@@ -59,7 +71,7 @@ class ParallelTranslator:
         try:
             for block, error in in_turn(blocks):
                 while waiting and (block is None or self._has_enough_to_do(waiting)):
-                    yield _finished(waiting.popleft())
+                    yield self._finished(waiting.popleft())
                 if error is not None:
                     raise error
                 if block is None:
@@ -70,33 +82,40 @@ class ParallelTranslator:
                     self._has_started = True
                     waiting.append((block, buckets, [self._workers.submit(_translate, each) for each in buckets]))
                 else:
-                    yield block, _in_order(buckets, map(self._translate, buckets))
+                    yield block, self._in_order(buckets, map(self._translate, buckets))
             while waiting:
-                yield _finished(waiting.popleft())
+                yield self._finished(waiting.popleft())
         finally:
             for _, _, futures in waiting:
                 for future in futures:
                     future.cancel()
+
+    def _finished(self, pending: "_Pending") -> tuple[LineBlock, bytes]:
+        block, buckets, futures = pending
+        return block, self._in_order(buckets, (future.result() for future in futures))
+
+    def _in_order(self, buckets: Iterable[Bucket], outputs: Iterable[BucketOutput]) -> bytes:
+        """The output for a block, whose warnings are given."""
+        output_of: dict[int, bytes] = {}
+        warnings: list[LineWarning] = []
+        doubts: list[LineWarning] = []
+        for bucket, output in zip(buckets, outputs, strict=True):
+            output_of |= zip(bucket.numbers, output.lines, strict=True)
+            warnings += output.warnings
+            doubts += output.doubts
+            self.on_lines(len(bucket.lines))
+        for warning in sorted(warnings, key=lambda warning: warning.line):
+            _logger.warning("line %d: %s", *warning)
+        self._doubts.add(len(output_of), doubts)
+        return b"".join(output_of[number] for number in sorted(output_of))
 
     def _has_enough_to_do(self, waiting: "deque[_Pending]") -> bool:
         """Whether enough buckets are left for all workers when the first block is done; then the input waits."""
         return len(waiting) > 1 and sum(len(buckets) for _, buckets, _ in waiting) >= 2 * self._num_workers
 
 
-_Pending = tuple[LineBlock, list[Bucket], "list[Future[list[bytes]]]"]
+_Pending = tuple[LineBlock, list[Bucket], "list[Future[BucketOutput]]"]
 """A block, its buckets, and their outputs to come."""
-
-
-def _finished(pending: _Pending) -> tuple[LineBlock, bytes]:
-    block, buckets, futures = pending
-    return block, _in_order(buckets, (future.result() for future in futures))
-
-
-def _in_order(buckets: Iterable[Bucket], outputs: Iterable[list[bytes]]) -> bytes:
-    output_of: dict[int, bytes] = {}
-    for bucket, output in zip(buckets, outputs, strict=True):
-        output_of |= zip(bucket.numbers, output, strict=True)
-    return b"".join(output_of[number] for number in sorted(output_of))
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -123,5 +142,5 @@ def _own_translator() -> LineTranslator:
         logging.disable(logging.NOTSET)
 
 
-def _translate(bucket: Bucket) -> list[bytes]:
+def _translate(bucket: Bucket) -> BucketOutput:
     return _own_translator()(bucket)

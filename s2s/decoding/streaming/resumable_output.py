@@ -82,6 +82,11 @@ class ResumableOutput:
                     _logger.info("%s: done up to line %d; the same command goes on", path, shard._done.last_line)
                 raise
 
+    @property
+    def num_done(self) -> int:
+        """Lines of the input up to which this rank is done."""
+        return self._done.last_line
+
     def remaining(self, blocks: Iterable[LineBlock | None]) -> Iterator[LineBlock | None]:
         """The blocks that are left for this rank; those before are read again, to check that they are the same.
 
@@ -185,7 +190,7 @@ def _lock(file: FileIO, output: Path) -> None:
 
 def _check_new(output: Path, size: int) -> None:
     if output.exists():
-        raise OutputError(f"output={output} is there already: remove it, or choose another")
+        raise OutputError(f"output={output} exists already: remove it, or choose another name")
     for path, match in _beside(output, _SHARD):
         num = match[2]
         if int(num) != size:

@@ -220,8 +220,15 @@ def test_a_damaged_end_is_found_after_the_chunks_before_it(tmp_path: Path) -> No
 
 def test_sha256_of_a_file(tmp_path: Path) -> None:
     assert sha256_of(written(tmp_path / "a", b"abc")) == hashlib.sha256(b"abc").hexdigest()
-    with pytest.raises(DataError, match=r"nowhere: expected a readable text file, got: No such file"):
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no file .*nowhere: check its name and folder"):
         sha256_of(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="is a folder: give the name of a text file in it"):
+        sha256_of(tmp_path)
+    with pytest.raises(DataError, match=r"a/b cannot be read \(Not a directory\): give a text file that you may read"):
+        sha256_of(written(tmp_path / "a", b"") / "b")
 
 
 @pytest.mark.parametrize("is_gzip", [False, True])

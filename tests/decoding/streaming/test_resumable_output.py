@@ -156,7 +156,7 @@ def test_what_differs_is_refused(tmp_path: Path, changes: dict[str, Any], messag
 def test_an_output_that_is_there_is_left_alone(tmp_path: Path) -> None:
     output = tmp_path / "out.txt"
     output.write_text("mine")
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="exists already"):
         work(output)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
@@ -225,7 +225,7 @@ def test_an_output_made_while_the_lock_was_waited_for_is_left_alone(
         return True
 
     monkeypatch.setattr("s2s.decoding.streaming.resumable_output.lock", lock_late)
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="exists already"):
         work(output)
     assert output.read_bytes() == WHOLE
     assert list(tmp_path.iterdir()) == [output]
