@@ -1,7 +1,7 @@
 """Every error that s2s raises for its users, on one page.
 
 Each message says what was expected, what came and what to do. The command line prints it in one or two lines and ends
-with the class's exit code; a traceback appears only with HYDRA_FULL_ERROR=1.
+with the class's exit code; a traceback appears only with S2S_TRACEBACK=1.
 """
 
 

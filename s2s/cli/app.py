@@ -34,6 +34,18 @@ def interrupted_in_a_line() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """A block, within one of imports, in which Ctrl-C raises KeyboardInterrupt again: what has begun can be ended."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is _interrupted:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
     os.write(sys.stderr.fileno(), b"interrupted\n")
     os._exit(128 + number)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from s2s.cli.app import interrupted_in_a_line
 from s2s.cli.arguments import check_given, overrides_of
 from s2s.cli.commands import LINE_OF, command_of
 from s2s.cli.exit_codes import exit_code_of, named_stdout, report_file_error
@@ -60,6 +61,7 @@ def _run_command(name: str, arguments: Sequence[str]) -> None:
     overrides = overrides_of(rest, name, command, is_sweep=is_sweep, config_dir=flags.config_dir)
     if flags.cfg is None and flags.info is None:
         check_given(overrides, name, command)
-    from s2s.cli.hydra_main import compose_and_run  # with Hydra: mistakes on the command line are told by now
+    with interrupted_in_a_line():
+        from s2s.cli.hydra_main import compose_and_run  # with Hydra: mistakes on the command line are told by now
 
-    compose_and_run(name, command, flags, overrides, is_sweep=is_sweep)
+        compose_and_run(name, command, flags, overrides, is_sweep=is_sweep)

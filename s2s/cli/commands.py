@@ -58,6 +58,7 @@ class Command:
         implied: from the texts given for options, and whether they are a sweep's, the options that follow from them
             where they are not given themselves.
         examples: what may be typed after `s2s NAME`, the most frequent use first.
+        imports: what takes long to import when it runs; Ctrl-C ends that at once, in a line.
         common: options of groups that --help lists among the first, besides those that belong to no group.
     """
 
@@ -67,6 +68,7 @@ class Command:
     bare: tuple[str, ...] = ()
     implied: Callable[[Mapping[str, list[str]], bool], dict[str, str]] | None = None
     examples: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ("torch",)
     common: tuple[str, ...] = ()
 
 

@@ -25,8 +25,8 @@ _NO_MEMORY = ("can't allocate memory", "out of memory")
 def exit_code_of(task: Callable[[], None]) -> int:
     """Run a task and report what goes wrong.
 
-    0: done. 1: an error. 2: a usage or config error. 130 and 143: SIGINT and SIGTERM. With HYDRA_FULL_ERROR=1 errors
-    come with their traceback, as mistakes of the program always do.
+    0: done. 1: an error. 2: a usage or config error. 130 and 143: SIGINT and SIGTERM. With S2S_TRACEBACK=1, or
+    HYDRA_FULL_ERROR=1, errors come with their traceback, as mistakes of the program always do.
     """
     try:
         task()
@@ -56,7 +56,7 @@ def exit_code_of(task: Callable[[], None]) -> int:
 
 def report(message: str, code: int) -> int:
     """Report the error that is being handled, with its traceback where that was asked for."""
-    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+    if "1" in (os.environ.get("S2S_TRACEBACK"), os.environ.get("HYDRA_FULL_ERROR")):
         traceback.print_exc()
     print(f"error: {message}", file=sys.stderr)
     return code

@@ -5,6 +5,7 @@ This calls the parts of Hydra 1.3 that `@hydra.main` puts together, without its 
 """
 
 import argparse
+import importlib
 import os
 import re
 import signal
@@ -27,6 +28,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from s2s.cli.app import interrupted_in_a_line, interruptible
 from s2s.cli.commands import Command
 from s2s.cli.composition import register, typed
 from s2s.cli.exit_codes import SIGNAL, exit_code_of, log_to_stderr
@@ -151,8 +153,13 @@ def _run_job(command: Command, swept: set[str], launcher: int, codes: list[int],
 
 def _run(command: Command, options: DictConfig) -> None:
     signal.signal(signal.SIGTERM, _terminate)
+    config = typed(options)
+    with interrupted_in_a_line():
+        for module in command.imports:
+            importlib.import_module(module)
     try:
-        command.run(typed(options))
+        with interruptible():
+            command.run(config)
     except RuntimeError as error:
         import torch
 

@@ -33,6 +33,7 @@ def phrasebook(config: PhrasebookConfig) -> None:
 COMMAND = Command(
     phrasebook,
     PhrasebookConfig,
+    imports=(),
     examples=(
         "output=phrasebook",
         "output=phrasebook/test split=test pairs=1000",

@@ -53,6 +53,7 @@ COMMAND = Command(
     makes_runs=True,
     bare=("data.train",),
     implied=_of_own_files,
+    imports=("s2s.tasks.train_run",),
     examples=(
         "",
         "corpus.ko corpus.en",

@@ -191,6 +191,7 @@ COMMAND = Command(
     translate,
     TranslateConfig,
     bare=("run",),
+    imports=("s2s.decoding.streaming.line_translator",),
     examples=(
         "runs/demo < korean.txt > english.txt",
         "runs/demo input=korean.txt output=english.txt search.beam_size=10",

@@ -19,9 +19,6 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from sacrebleu import extract_char_ngrams, extract_word_ngrams
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
 
 T = TypeVar("T")
 Utilities = npt.NDArray[np.float64]
@@ -60,6 +57,9 @@ def expected_utilities(
 
 def chrf_utility(texts: Sequence[str]) -> Utilities:
     """Sentence chrF (Popović 2015): what sacrebleu's `CHRF().sentence_score` gives; that of an empty text is 0."""
+    from sacrebleu import extract_char_ngrams  # a tenth of a second that other searches have no use for
+    from sacrebleu.metrics.chrf import CHRF
+
     metric = CHRF()
     matches_ONN, totals_ON = _count_all(texts, extract_char_ngrams, metric.char_order)
     # An order counts where both texts are long enough for it; no n-grams mean no matches either, so 1 divides as well.
@@ -76,6 +76,9 @@ def chrf_utility(texts: Sequence[str]) -> Utilities:
 
 def bleu_utility(texts: Sequence[str]) -> Utilities:
     """Sentence BLEU: what sacrebleu's `BLEU(effective_order=True).sentence_score` gives; that of an empty text is 0."""
+    from sacrebleu import extract_word_ngrams
+    from sacrebleu.metrics.bleu import BLEU
+
     metric = BLEU(effective_order=True)
     words = [metric.tokenizer(text.rstrip()).split() for text in texts]
     matches_ONN, totals_ON = _count_all(words, extract_word_ngrams, metric.max_ngram_order)

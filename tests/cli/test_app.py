@@ -3,8 +3,10 @@
 import argparse
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -325,3 +327,32 @@ def test_a_command_is_documented(name: str) -> None:
     command = command_of(name)
     assert command.run.__name__ == name
     assert command.run.__doc__
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Ctrl-C
+
+WHILE_IMPORTING = """
+import sys
+import time
+from s2s.cli.app import main
+sys.argv = ["s2s", "translate", sys.argv[1]]
+print("begun", flush=True)
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment_s", [0.05, 0.1, 0.15, 0.2, 0.25, 0.35, 0.6, 0.9, 1.3, 1.8, 2.5])
+def test_ctrl_c_while_modules_are_imported(tiny_run: Path, moment_s: float) -> None:
+    """Before that, Python itself begins, and says what it likes."""
+    command = [sys.executable, "-c", WHILE_IMPORTING, str(tiny_run)]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(moment_s)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (130, "interrupted\n")

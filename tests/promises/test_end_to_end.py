@@ -220,8 +220,11 @@ def test_a_blank_test_line_is_no_trouble(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "summary.json").exists()
 
 
-def test_a_full_error_comes_with_its_traceback(call_command: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+@pytest.mark.parametrize("name", ["S2S_TRACEBACK", "HYDRA_FULL_ERROR"])
+def test_a_full_error_comes_with_its_traceback(
+    call_command: Caller, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
     ended = call_command("train", "model.dropout=7")
     assert ended.code == 2
     assert "Traceback" in ended.err
