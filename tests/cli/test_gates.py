@@ -145,7 +145,7 @@ def _pieces_of(run: Path, text: str) -> list[str]:
 
 def test_a_blank_text_is_refused() -> None:
     with pytest.raises(ConfigError, match="text must be a sentence"):
-        compose("gates", "run=x", "text=' '")
+        compose("gates", "run=x", "text= ")
 
 
 def test_by_default_the_picture_is_in_the_run_and_named_after_the_sentence(
