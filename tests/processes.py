@@ -5,6 +5,7 @@ import pty
 import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ class Terminal:
 
     def __init__(self, *command: str) -> None:
         self._master, slave = pty.openpty()
-        env = {**environment(), "TERM": "xterm", "LC_ALL": "C.UTF-8", "COLUMNS": "80"}
+        env = {**environment(), "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+        termios.tcsetwinsize(slave, (40, 100))
         self._process = subprocess.Popen(
             command, env=env, cwd=ROOT, pass_fds=[slave], preexec_fn=lambda: os.login_tty(slave)
         )

@@ -167,10 +167,7 @@ class Run:
         Raises:
             RunError: the file is damaged.
         """
-        try:
-            rows = read_metrics(self._folder.metrics)
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self._folder.metrics}: expected a JSON object a line: {error}") from error
+        rows = read_metrics(self._folder.metrics)
         return Metrics(_columns(rows, "train"), _columns(rows, "dev"), tuple(rows))
 
     @property

@@ -27,6 +27,7 @@ _UNSEEN_SHARE = 0.5
 _LOW_SHARE = 0.005
 """Of the dev set, whose translations are no surer than one that is called unsure. Of everyday sentences a model of
 image captions is so unsure of more than half; standard deviations below the mean tell them less well apart."""
+_LOW_FACTOR = 1.5  # of the mean: a model that has learnt nothing is as unsure of everything
 _SHOWN_WORDS = 5
 
 
@@ -36,7 +37,7 @@ class Confidence:
 
     Attributes:
         mean: over the dev set, in nats.
-        low: of one in 200 it is lower than this.
+        low: of one in 200 it is lower than this; at least half as low again as the mean.
     """
 
     mean: float
@@ -46,7 +47,8 @@ class Confidence:
     def of(cls, translations: Iterable[NBestList]) -> Self:
         """Of the best translations of a dev set, at least one."""
         means = [_mean_log_probability(each) for each in translations]
-        return cls(float(np.mean(means)), float(np.quantile(means, _LOW_SHARE)))
+        mean = float(np.mean(means))
+        return cls(mean, min(float(np.quantile(means, _LOW_SHARE)), _LOW_FACTOR * mean))
 
 
 @dataclass(frozen=True)

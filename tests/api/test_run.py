@@ -62,7 +62,7 @@ def test_what_is_missing_is_nan_and_an_unfinished_run_has_no_scores(tiny_run: Pa
     assert np.isnan(opened.metrics.dev["bleu"][-1])
     assert "unfinished at step 13" in repr(opened)
     (run / "metrics.jsonl").write_text("nonsense\n")
-    with pytest.raises(s2s.RunError, match=r"metrics\.jsonl: expected a JSON object a line"):
+    with pytest.raises(s2s.RunError, match=r"metrics\.jsonl, line 1: expected a record"):
         _ = opened.metrics
 
 

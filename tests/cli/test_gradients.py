@@ -93,7 +93,6 @@ def test_trained_runs_are_measured_on_their_own_text(tiny_run: Path, tmp_path: P
         "lengths=[]",
         "lengths=[1,10]",
         "lengths=[501]",
-        "run=[]",
         "scale=5",
         "batches=0",
     ],

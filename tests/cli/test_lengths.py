@@ -94,8 +94,8 @@ def test_a_classifier_is_refused_before_anything_is_translated(
     tiny_run: Path, labelled_run: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BatchTranslator, "load", None)
-    for command, option in (("lengths", "runs"), ("gradients", "runs"), ("evaluate", "run")):
-        ended = call_command(command, f"{option}=[{tiny_run},{labelled_run}]", "output=null")
+    for command in ("lengths", "gradients", "evaluate"):
+        ended = call_command(command, f"run={tiny_run},{labelled_run}", "output=null")
         assert ended.code == 1
         assert ended.out == b""
         assert ended.err.splitlines() == [

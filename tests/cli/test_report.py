@@ -139,7 +139,7 @@ def test_without_scores_only_the_folders_are_read(runs: dict[str, Path], tmp_pat
     [
         (["run={tiny}", "output=null"], 2, ["output"]),
         (["run={tiny}", "scores=false", "data.test=[a,b]"], 2, ["scores=false"]),
-        (["run=[]"], 2, ["run must be a folder"]),
+        (["run=[]"], 2, ["run is empty"]),
         (["run=/nowhere"], 1, ["does not exist"]),
         (["run={tiny}", "data.test=[/nowhere,/nowhere]"], 1, ["/nowhere"]),
         (["run={tiny}", "samples=-1"], 2, ["samples"]),

@@ -172,10 +172,10 @@ def test_a_closed_pipe_ends_quietly(tiny_run: Path) -> None:
     [
         ([], 2, ["run"]),
         (["run={tmp}/none"], 1, ["does not exist"]),
-        (["run={run}", "data.test=[one]"], 2, ["data.test", "1 entries"]),
+        (["run={run}", "data.test=[one]"], 2, ["data.test", "1 file"]),
         (["run={run}", "data.test=[{tmp}/no.ko,{tmp}/no.en]"], 1, ["no.ko"]),
         (["run={run}", "format=moses"], 2, ["format"]),
-        (["run={run}", "max_pieces=0"], 2, ["max_pieces", "at least 1"]),
+        (["run={run}", "max_pieces=0"], 2, ["max_pieces must be between 1 and"]),
     ],
 )
 def test_mistakes_end_with_a_code_and_a_short_message(

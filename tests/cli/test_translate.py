@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from processes import ROOT, Caller, environment, run_command
+from processes import ROOT, Caller, Terminal, environment, run_command
 from s2s.config.search import SearchConfig, Strategy
 from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.streaming.input_lines import BLOCK_BYTES
@@ -294,6 +294,33 @@ def test_a_typed_line_is_answered_at_once_with_workers_on(tiny_run: Path, text: 
 
 
 @pytest.mark.slow
+def test_a_terminal_has_a_prompt_and_a_bar(tiny_run: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts/translate.py"), f"run={tiny_run}", "search=greedy"]
+    [text] = BatchTranslator.load(tiny_run, search=SearchConfig(strategy=Strategy.greedy)).translate(["하나 둘"])
+    with Terminal(*command) as terminal:
+        assert "run: source → target, LSTM with dot attention, BLEU " in terminal.wait_for("source> ")
+        terminal.type("하나 셋\x7f둘\n")
+        assert f"\n{text}\n" in terminal.wait_for("source> ")
+        terminal.type(":attention\n")
+        assert "░ from 0.05" in terminal.wait_for("source> ")
+        terminal.type("\x04")
+        assert terminal.exit_code() == 0
+    (tmp_path / "in.txt").write_text("하나 둘\n" * 30, encoding="utf-8")
+    with Terminal(*command, f"input={tmp_path}/in.txt", f"output={tmp_path}/out.txt") as terminal:
+        assert "translating:" in terminal.wait_for("30/30")
+        assert terminal.exit_code() == 0
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == f"{text}\n" * 30
+
+
+def test_what_is_piped_is_text_and_answered_without_a_prompt(tiny_run: Path) -> None:
+    lines = ["하나 둘", ":quit", "", ":attention", *["하나 둘"] * 30]
+    ended = run_command("translate", f"run={tiny_run}", "search=greedy", stdin="\n".join(lines).encode())
+    assert (ended.code, ended.err) == (0, "")
+    translator = BatchTranslator.load(tiny_run, search=SearchConfig(strategy=Strategy.greedy))
+    assert ended.out == "".join(f"{text}\n" for text in translator.translate(lines)).encode()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_endless_input_needs_bounded_memory(tiny_run: Path, workers: int) -> None:
     """Some hundred MB go through; more than one in ten of them held back would be seen."""
@@ -466,7 +493,7 @@ def test_columns_ask_for_more(tiny_run: Path) -> None:
         (["columns=[postfix]"], ["postfix"]),
         (["search=greedy", "columns=[must]"], ["search=beam"]),
         (["search.diverse_groups=5", "columns=[must]"], ["search=beam"]),
-        (["workers=0"], ["workers", "at least 1"]),
+        (["workers=0"], ["workers", "between 1 and"]),
         (["format=xml"], ["xml"]),
         (["output=out.gz"], ["out.gz", "without .gz"]),
     ],

@@ -26,9 +26,10 @@ def subwords(tiny_run: Path) -> Subwords:
 
 
 def test_the_confidence_of_a_dev_set() -> None:
-    """The means of the pieces are -2 and -4, and 1/200 of the way from the lower one to the other is -3.99."""
-    found = Confidence.of([translation(-1, -3), translation(-4)])
-    assert (found.mean, found.low) == (-3, pytest.approx(-3.99))
+    """1/200 of the way from the lowest of three means to the next is 1/100 of the way between two of them."""
+    found = Confidence.of([translation(-8, -10), translation(-1, 1), translation()])
+    assert (found.mean, found.low) == (-3, pytest.approx(-8.91))
+    assert Confidence.of([translation(-1, -3), translation(-4)]) == Confidence(mean=-3, low=-4.5)
     assert Confidence.of([translation()]) == Confidence(mean=0, low=0)
 
 

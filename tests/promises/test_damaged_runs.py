@@ -73,8 +73,7 @@ def call(tmp_path: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch) 
 
     def run(name: str, folder: Path) -> Ended:
         shutil.rmtree(output, ignore_errors=True)
-        which = f"runs={folder}" if name == "gather" else f"run={folder}"
-        return call_command(name, which, *words.get(name, []))
+        return call_command(name, f"run={folder}", *words.get(name, []))
 
     return run
 

@@ -79,7 +79,10 @@ def test_epochs_are_a_limit_too(tmp_path: Path, stderr: Terminal) -> None:
 
 
 def test_a_run_that_goes_on_remembers_its_learning_curve(tmp_path: Path, stderr: Terminal) -> None:
-    rows = [{"step": 100 * n, "kind": "dev", "loss_nats": 1.0, "bleu": bleu} for n, bleu in enumerate([8, 24, 28], 1)]
+    rows = [
+        {"step": 100 * n, "kind": "dev", "loss_nats": 1.0, "bleu": bleu, "elapsed_s": n}
+        for n, bleu in enumerate([8, 24, 28], 1)
+    ]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     progress = Progress(step=300, best_score=28, best_step=300, elapsed_s=30)
     with display(tmp_path, progress) as shown:
