@@ -19,8 +19,8 @@ _logger = logging.getLogger(__name__)
 class GradientsConfig(Options):
     """Options of `gradients`."""
 
-    run: list[str] = option(
-        [],
+    run: list[str] | None = option(
+        None,
         "a run, or RUN,RUN, or folders of runs: their encoders are measured; left out: small new models",
         takes=Takes.run,
     )
@@ -48,6 +48,8 @@ class GradientsConfig(Options):
 
     def check(self) -> None:
         check_ascending("lengths", self.lengths)
+        if self.run == []:
+            raise ConfigError("run is empty: name a run, or leave it out for small new models")
         if self.labels and not self.run:
             raise ConfigError("labels names runs, and there are none: add run=FOLDER, or leave labels out")
 
@@ -62,7 +64,7 @@ def gradients(config: GradientsConfig) -> None:
 
     names: list[str] | None = None
     default = Path("gradients.png")
-    if config.run:
+    if config.run is not None:
         runs = find_translation_runs(config.run)
         default = path_for_runs([run.path for run in runs], "gradients", ".png", folder="plots")
         check_labels(config.labels, len(runs), "runs")

@@ -84,7 +84,7 @@ def value_of(option: str, text: str, kind: Kind, names: Mapping[str, Any], *, is
     if is_sweep and SWEEP.fullmatch(text):
         return text
     if kind.takes is Takes.sentence and not kind.is_list:
-        return _quoted(text, names)
+        return _quoted(text, None)
     parts = list(parts_of(text))
     if kind.is_list:
         if kind.has_null and text == "null":
@@ -156,15 +156,16 @@ def _text(text: str, kind: Kind, names: Mapping[str, Any]) -> str:
     if kind.takes.is_path and text.startswith("~"):
         text = str(Path(text).expanduser()) if text[1:2] in ("", "/") else text
     is_plain = _PLAIN.fullmatch(text) and text.lower() not in _NO_TEXT
-    return text if is_plain else _quoted(text, names)
+    return text if is_plain else _quoted(text, None if kind.takes is Takes.sentence else names)
 
 
-def _quoted(text: str, names: Mapping[str, Any]) -> str:
-    """A text in quotation marks for Hydra, in which `${...}` is looked up only where it names an option."""
+def _quoted(text: str, names: Mapping[str, Any] | None) -> str:
+    """A text in quotation marks for Hydra, in which `${...}` is looked up only where it names one of these options."""
     kept = re.split(r"(\\*\$\{)", text)
     for index in range(1, len(kept), 2):
         following = _INTERPOLATION.match("${" + kept[index + 1])
-        if not (kept[index] == "${" and following and (":" in following[1] or following[1] in names)):
+        is_known = names is not None and following and (":" in following[1] or following[1] in names)
+        if kept[index] != "${" or not is_known:
             kept[index] = re.sub(r"(\\*)\$\{", r"\1\1\\${", kept[index])
     text = re.sub(r'(\\+)(?="|\Z)', r"\1\1", "".join(kept))  # a backslash would take its meaning
     return '"' + text.replace('"', '\\"') + '"'

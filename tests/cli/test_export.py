@@ -232,8 +232,8 @@ def test_a_run_that_is_none_or_damaged(tiny_run: Path, tmp_path: Path, call_comm
 
 def test_options_that_are_none(call_command: Caller) -> None:
     for options, message in (
-        ([], "output must be given"),
-        (["run=a"], "output must be given"),
+        ([], "run is missing"),
+        (["run=a"], "output is missing"),
         (["run=a", "output=b", "format=torch"], "expected one of s2s, onnx, got torch"),
         (["run=a", "output=b", "last=5"], "last"),
     ):
