@@ -70,6 +70,6 @@ def test_a_run_keeps_checksums_of_all_that_training_writes_once(tiny_run: Path, 
     text = {f"text/{split}.{side}" for split in ("dev", "test") for side in ("source", "target")}
     for path, own in ((tiny_run, {"subwords.model"}), (labelled_run, {"subwords.model", "labels.txt"})):
         lines = (path / NAME).read_text().splitlines()
-        assert {line.split("  ")[1] for line in lines} == {*text, "corpus.json", *own}
+        assert {line.split("  ")[1] for line in lines} == {*text, "corpus.json", "unseen_pieces.json", *own}
         run = RunFolder(path)
         run.checked(run.corpus)
