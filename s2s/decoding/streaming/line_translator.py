@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from s2s.config.decoding import Column, OutputFormat
-from s2s.config.search import Strategy
 from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.familiarity import Familiarity
 from s2s.decoding.line_constraints import LineConstraints
@@ -134,6 +133,6 @@ def load_line_translator(
     translator = BatchTranslator.load(runs, **options)
     first = RunFolder.existing(runs if isinstance(runs, str | Path) else runs[0])
     familiarity = Familiarity.load(first, translator.source)
-    if columns or translator.search.strategy is Strategy.sample:  # what is forced or drawn is less probable
+    if columns or not translator.search.is_free:  # columns force words too, which are less probable
         familiarity = replace(familiarity, confidence=None)
     return LineTranslator(translator, familiarity, output_format, columns)
