@@ -19,6 +19,7 @@ from s2s.data.batching import source_batch
 from s2s.data.vocabulary.subwords import NO_TEXT, UNK, Subwords
 from s2s.decoding.ensemble import Ensemble
 from s2s.decoding.line_constraints import ConstraintCompiler, LineConstraints, TokenConstraints
+from s2s.decoding.line_warnings import warn_of_line
 from s2s.decoding.postprocessing import NBestList, build_postprocessing
 from s2s.decoding.search.backpointers import Backpointers, Hypothesis
 from s2s.decoding.search.hypothesis_score import HypothesisScore
@@ -173,10 +174,10 @@ class BatchTranslator:
                 if hypotheses:
                     results[row] = postprocessing(lines[row], sources[row], hypotheses)
                 else:
-                    _logger.warning(
-                        "line %d: the translation is empty, since the rules forbid every piece before it can end: "
-                        "loosen search.no_repeat_ngram, search.min_length or what is to be avoided",
+                    warn_of_line(
                         numbers[row],
+                        "the translation is empty, since the rules forbid every piece before it can end: "
+                        "loosen search.no_repeat_ngram, search.min_length or what is to be avoided",
                     )
         return results
 
@@ -207,7 +208,7 @@ class BatchTranslator:
     def _cut(self, ids: list[int], line: int) -> list[int]:
         most = self.search.max_source_pieces
         if len(ids) > most:
-            _logger.warning("line %d: %d pieces are more than search.max_source_pieces=%d; cut", line, len(ids), most)
+            warn_of_line(line, "%d pieces are more than search.max_source_pieces=%d; cut", len(ids), most)
         return ids[:most]
 
     @torch.inference_mode()

@@ -1,6 +1,5 @@
 """From input lines, as bytes, to output lines."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +9,12 @@ from s2s.config.decoding import Column, OutputFormat
 from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.familiarity import Familiarity
 from s2s.decoding.line_constraints import LineConstraints
+from s2s.decoding.line_warnings import LineWarning, collected_warnings, warn_of_line
 from s2s.decoding.postprocessing import NBestList
 from s2s.decoding.streaming.input_lines import Bucket, decode
-from s2s.decoding.streaming.line_warnings import LineWarning, collected_warnings
 from s2s.decoding.streaming.output_formats import format_translation
 from s2s.runs.folder import RunFolder
 
-_logger = logging.getLogger(__name__)
 _WORD_SEPARATOR = "|"
 _BUCKET_BATCHES = 4  # batches of a bucket: fewer buckets to hand out, and batches of more equal length
 
@@ -32,9 +30,9 @@ def split_fields(line: str, columns: Sequence[Column], number: int) -> tuple[str
     source, *fields = line.split("\t")
     if len(fields) != len(columns):
         names = ", ".join(["source", *(column.name for column in columns)])
-        _logger.warning(
-            "line %d: expected %d fields between tabs (%s), got %d; %s",
+        warn_of_line(
             number,
+            "expected %d fields between tabs (%s), got %d; %s",
             len(columns) + 1,
             names,
             len(fields) + 1,
