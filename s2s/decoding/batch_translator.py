@@ -20,7 +20,7 @@ from s2s.data.vocabulary.subwords import NO_TEXT, UNK, Subwords
 from s2s.decoding.ensemble import Ensemble
 from s2s.decoding.line_constraints import ConstraintCompiler, LineConstraints, TokenConstraints
 from s2s.decoding.line_warnings import warn_of_line
-from s2s.decoding.postprocessing import NBestList, build_postprocessing
+from s2s.decoding.postprocessing import NBestList, Postprocessing, build_postprocessing
 from s2s.decoding.search.backpointers import Backpointers, Hypothesis
 from s2s.decoding.search.hypothesis_score import HypothesisScore
 from s2s.decoding.search.rules import build_rules
@@ -161,10 +161,7 @@ class BatchTranslator:
             compiled.append(self._compiler.compile(each, number))
             sources.append(self._cut(ids, number))
         order = sorted((row for row, ids in enumerate(sources) if ids), key=lambda row: len(sources[row]))
-        postprocessing = build_postprocessing(
-            self.source, self.target, self.search, with_alignments=self.with_alignments
-        )
-        results = [postprocessing.empty_translation()] * len(lines)
+        results = [self._postprocessing.empty_translation()] * len(lines)
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
             found = self._search([sources[row] for row in batch], [compiled[row] for row in batch], keep_attention)
@@ -172,7 +169,7 @@ class BatchTranslator:
                 progress(len(batch))
             for row, hypotheses in zip(batch, found, strict=True):
                 if hypotheses:
-                    results[row] = postprocessing(lines[row], sources[row], hypotheses)
+                    results[row] = self._postprocessing(lines[row], sources[row], hypotheses)
                 else:
                     warn_of_line(
                         numbers[row],
@@ -181,8 +178,10 @@ class BatchTranslator:
                     )
         return results
 
-    def beam_steps(self, line: str) -> list[Backpointers]:
-        """What beam search chose for one line at each of its steps; nothing for a blank line.
+    def beam_steps(self, line: str) -> tuple[list[Backpointers], NBestList]:
+        """What beam search chose for one line at each of its steps, and what it found.
+
+        No steps for a blank line; where the rules of the search leave no translation, an empty one.
 
         Raises:
             ConfigError: the search is not a beam search, or does not go with this model.
@@ -190,10 +189,13 @@ class BatchTranslator:
         if self.search.strategy is not Strategy.beam:
             raise ConfigError(f"search={self.search.strategy.name} has no beam to show: expected search=beam")
         steps: list[Backpointers] = []
-        [ids] = self.source.encode([line])
-        if ids:
-            self._search([self._cut(ids, 1)], [self._compiler.compile(LineConstraints(), 1)], False, steps)
-        return steps
+        source = self._cut(self.source.encode([line])[0], 1)
+        hypotheses: list[Hypothesis] = []
+        if source:
+            [hypotheses] = self._search([source], [self._compiler.compile(LineConstraints(), 1)], False, steps)
+        if not hypotheses:
+            return steps, self._postprocessing.empty_translation()
+        return steps, self._postprocessing(line, source, hypotheses)
 
     @cached_property
     def packed(self) -> Ensemble:
@@ -204,6 +206,10 @@ class BatchTranslator:
     @cached_property
     def _compiler(self) -> ConstraintCompiler:
         return ConstraintCompiler(self.target, self.search, self.device)
+
+    @cached_property
+    def _postprocessing(self) -> Postprocessing:
+        return build_postprocessing(self.source, self.target, self.search, with_alignments=self.with_alignments)
 
     def _cut(self, ids: list[int], line: int) -> list[int]:
         most = self.search.max_source_pieces
