@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from s2s.errors import CheckpointError, ConfigError, DamagedCheckpointError, ForeignCheckpointError
 from s2s.files import parse_json, write_bytes
-from s2s.models.network_size import build_in_memory, outline
+from s2s.models.network_size import check_memory, outline
 from s2s.runs.folder import RunFolder
 
 _FORMAT, _FORMAT_WITHOUT_TYPES = "s2s-checkpoint-3", "s2s-checkpoint-2"
@@ -161,6 +161,15 @@ def load_weights(model: nn.Module, tensors: Tensors, origin: Path) -> None:
             parameter.copy_(tensors[name])
 
 
+def _with_weights(outlined: M, tensors: Tensors) -> M:
+    """A network that `outline` made with these weights in it, as `load_weights` would leave it; no number is drawn."""
+    weight_of = {id(weight): nn.Parameter(tensors[name].clone()) for name, weight in outlined.named_parameters()}
+    for module in outlined.modules():
+        for name, weight in list(module.named_parameters(recurse=False, remove_duplicate=False)):
+            setattr(module, name, weight_of[id(weight)])  # a tied matrix stays one
+    return outlined
+
+
 def check_weights(model: nn.Module, tensors: Tensors, origin: Path) -> None:
     """Ensure that `load_weights` can copy them; errors as there."""
     _check_sizes(_sizes(tensors), _sizes(model_tensors(model)), origin)
@@ -205,21 +214,21 @@ def load_model(run: RunFolder, build: Callable[[], M]) -> tuple[M, Path]:
     """A model with the best weights of a run, on the CPU; and the file that they come from.
 
     Args:
-        build: makes the model that the options of the run ask for. It is called when the sizes are known to be those
-            of the weights.
+        build: makes the model that the options of the run ask for; it is called for an outline only.
 
     Raises:
         CheckpointError: there are no weights; or they are damaged, of another model, or larger than memory.
     """
     path = best_path(run)
     try:
-        _check_sizes(_best_sizes(path), _sizes(model_tensors(outline(build))), path)
+        model = outline(build)
+        _check_sizes(_best_sizes(path), _sizes(model_tensors(model)), path)
         weights, _, _ = load_best(run)
-        model = build_in_memory(build, _CPU)
+        check_memory(build, _CPU)
     except ConfigError as error:
         raise CheckpointError(f"{run.config}: {error}") from error
-    load_weights(model, weights, path)
-    return model, path
+    check_weights(model, weights, path)
+    return _with_weights(model, weights), path
 
 
 def _best_sizes(path: Path) -> dict[str, Size]:

@@ -74,10 +74,3 @@ def test_a_run_without_attention_has_none_to_draw(blind_run: Path, capsys: pytes
     session.answer(1, "하나 둘".encode())
     session.show_attention()
     assert "this run has no attention" in capsys.readouterr().err
-
-
-def test_samples_are_never_called_unsure(tiny_run: Path) -> None:
-    """They are less probable than what search finds."""
-    for strategy, has_confidence in ((Strategy.greedy, True), (Strategy.beam, True), (Strategy.sample, False)):
-        translator = load_line_translator(str(tiny_run), search=SearchConfig(strategy=strategy), device="cpu")
-        assert (translator.familiarity.confidence is not None) == has_confidence
