@@ -84,7 +84,7 @@ def find_runs(folders: Sequence[str | Path]) -> list[RunFolder]:
         configs = sorted(folder.rglob("config.yaml"))
         if not configs:
             what = "holds no run" if folder.is_dir() else "does not exist"
-            raise RunError(f"runs={folder} {what}: expected a folder with runs (config.yaml) in it or below it")
+            raise RunError(f"run={folder} {what}: expected a folder with runs (config.yaml) in it or below it")
         found |= {config.resolve(): RunFolder(config.parent) for config in configs}
     return list(found.values())
 
@@ -110,7 +110,7 @@ def find_translation_runs(folders: Sequence[str | Path]) -> list[RunFolder]:
             continue
         found.append(run)
     if not found:
-        raise RunError(f"runs={','.join(map(str, folders))} holds no run that can translate: train one first")
+        raise RunError(f"run={','.join(map(str, folders))} holds no run that can translate: train one first")
     return found
 
 
