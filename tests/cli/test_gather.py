@@ -51,9 +51,9 @@ def test_runs_are_found_once(tmp_path: Path) -> None:
     assert sorted(paths) == [tmp_path / "a", tmp_path / "b/1", tmp_path / "b/2"]
     assert [run.path for run in find_runs([tmp_path / "a"])] == [tmp_path / "a"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match="^run=.*empty holds no run"):
+    with pytest.raises(RunError, match=r"^run=.*empty holds no run"):
         find_runs([tmp_path / "empty"])
-    with pytest.raises(RunError, match="^run=.*nowhere does not exist"):
+    with pytest.raises(RunError, match=r"^run=.*nowhere does not exist"):
         find_runs([tmp_path / "nowhere"])
 
 
