@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from s2s.cli.app import interrupted_in_a_line
 from s2s.cli.arguments import check_given, overrides_of
 from s2s.cli.commands import LINE_OF, command_of
 from s2s.cli.exit_codes import exit_code_of, named_stdout, report_file_error
 from s2s.cli.flags import flag_parser
 from s2s.cli.help import help_text, list_of_commands
+from s2s.cli.interrupts import interrupted_in_a_line
 from s2s.errors import ConfigError
 
 

@@ -298,7 +298,9 @@ def test_a_terminal_has_a_prompt_and_a_bar(tiny_run: Path, tmp_path: Path) -> No
     command = [sys.executable, str(ROOT / "scripts/translate.py"), f"run={tiny_run}", "search=greedy"]
     [text] = BatchTranslator.load(tiny_run, search=SearchConfig(strategy=Strategy.greedy)).translate(["하나 둘"])
     with Terminal(*command) as terminal:
-        assert "run: source → target, LSTM with dot attention, BLEU " in terminal.wait_for("source> ")
+        assert "run: source → target, LSTM with dot attention, 1 layer of 24 units, BLEU " in terminal.wait_for(
+            "source> "
+        )
         terminal.type("하나 셋\x7f둘\n")
         assert f"\n{text}\n" in terminal.wait_for("source> ")
         terminal.type(":attention\n")

@@ -23,6 +23,7 @@ from s2s.models.classifier import build_classifier
 from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.checkpoint import (
     checkpoint_path,
+    checkpoint_state,
     checkpoints,
     load_best,
     load_checkpoint,
@@ -66,6 +67,10 @@ def test_tensors_and_state_come_back(path: Path) -> None:
     tensors, state = load_checkpoint(path)
     assert_same(tensors, TENSORS)
     assert state == STATE  # digit for digit
+
+
+def test_the_state_alone_is_the_same(path: Path) -> None:
+    assert checkpoint_state(path) == STATE
 
 
 def test_a_view_and_a_parameter_are_saved_as_what_they_show(tmp_path: Path) -> None:
@@ -170,28 +175,33 @@ def test_state_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
     digest = hashlib.sha256(text.encode()).hexdigest()
     metadata = {"format": "s2s-checkpoint-3", "state": text, "sha256": digest}
     safetensors.torch.save_file({}, tmp_path / "foreign", metadata)
-    with pytest.raises(DamagedCheckpointError, match="expected state as"):
-        load_checkpoint(tmp_path / "foreign")
+    for load in (load_checkpoint, checkpoint_state):
+        with pytest.raises(DamagedCheckpointError, match="expected state as"):
+            load(tmp_path / "foreign")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04K\x01.", b"\xff" * 100, b"PK\x03\x04" + b"\0" * 60])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "foreign").write_bytes(content)
-    with pytest.raises(CheckpointError, match="expected a checkpoint of s2s, but it cannot be read"):
-        load_checkpoint(tmp_path / "foreign")
+    for load in (load_checkpoint, checkpoint_state):
+        with pytest.raises(DamagedCheckpointError, match="expected a checkpoint of s2s, but it cannot be read"):
+            load(tmp_path / "foreign")
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "absent", tmp_path):
-        with pytest.raises(CheckpointError, match="cannot be read"):
-            load_checkpoint(path)
+        for load in (load_checkpoint, checkpoint_state):
+            with pytest.raises(CheckpointError, match="cannot be read") as caught:
+                load(path)
+            assert type(caught.value) is CheckpointError  # nothing is damaged
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}, {"format": "s2s-checkpoint-1"}])
 def test_safetensors_of_another_program_are_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
     safetensors.torch.save_file({"weight": torch.zeros(3)}, tmp_path / "foreign", metadata)
-    with pytest.raises(CheckpointError, match="expected a checkpoint of format s2s-checkpoint-3, but it is"):
-        load_checkpoint(tmp_path / "foreign")
+    for load in (load_checkpoint, checkpoint_state):
+        with pytest.raises(DamagedCheckpointError, match="expected a checkpoint of format s2s-checkpoint-3, but it is"):
+            load(tmp_path / "foreign")
 
 
 # ----------------------------------------------------------------------------------------------------------------------
