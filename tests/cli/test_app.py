@@ -124,7 +124,7 @@ def test_help_says_range_default_and_choices(call_command: Caller) -> None:
         "model=lstm The LSTM (Hochreiter and Schmidhuber 1997): a cell state, guarded by gates, carries what is to be",
         "data=phrasebook The built-in Korean-English corpus, learnt well within four minutes on two cores; sets",
         "experiment=multi30k Multi30k English-German within ten minutes on two cores experiment=sentiment",
-        "model.dropout share of embeddings, layer outputs and attentional states dropped; null: fits the text (0 to 0.95",
+        "model.dropout share of embeddings, layer outputs and attentional states dropped; null: fits the text (0 to",
         "data.clean drop bad training pairs; dev and test are never filtered (default true)",
         "(dot, general, additive, none; default dot)",
         "options of optim: how weights move: optim.optimizer",
