@@ -222,6 +222,10 @@ MISTAKES = {
     "report runs/x output=null": "output: expected a text, got null",
     # the grammar of values
     "train model=[": "model=[: expected one of gru, lstm, rnn",
+    "train -m model=[rnn,lstm]": "model=[rnn,lstm]: expected one of gru, lstm, rnn",
+    "train a b c": "data.train takes SOURCE_FILE,TARGET_FILE, or one file with a tab between the two, but got 3 files",
+    "train run=": "run= is empty: expected the name of a run",
+    "tr": "tr: did you mean train?",
     "train seed=f(3)": "seed: expected a whole number, got f(3)",
     "train seed=1,2": "seed=1,2 has several values, but takes one: add -m to run a job for each",
     "train model=gru,rnn": "model=gru,rnn has several values, but takes one: add -m to run a job for each",
