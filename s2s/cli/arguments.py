@@ -144,7 +144,7 @@ def _check_sweep(given: Mapping[str, str], fields: Mapping[str, Any]) -> None:
     lists: list[tuple[str, list[str]]] = []
     for option, text in given.items():
         parts = list(parts_of(text))
-        is_list = option in fields and Kind.of(fields[option].type, Takes.name).is_list
+        is_list = option in fields and Kind.of(fields[option].type, Takes.text).is_list
         if len(parts) > 1 and is_list and not all(is_bracketed for is_bracketed, _ in parts):
             lists.append((option, [part for _, part in parts]))
         elif len(parts) > 1 or SWEEP.fullmatch(text):

@@ -27,9 +27,12 @@ Once the text is read they hold numbers, which is what type checkers are told.
 
 
 class Takes(enum.Enum):
-    """What the text of an option is; this decides how a command line is read, and what Tab completes."""
+    """What the text of an option is; this decides how a command line is read, and what Tab completes.
 
-    name = "name"
+    A sentence, or a list of words or names for a reader, is taken as it stands; in all else `${OPTION}` is looked up.
+    """
+
+    text = "text"
     sentence = "sentence"
     file = "file"
     folder = "folder"
@@ -61,7 +64,7 @@ def option(
     high: float | None = None,
     only: Sequence[enum.Enum] = (),
     needs: str = "",
-    takes: Takes = Takes.name,
+    takes: Takes = Takes.text,
 ) -> Any:
     """A documented dataclass field.
 
