@@ -1,7 +1,6 @@
 """The command that repeats a run: with what was measured on its machine, or came to be by the clock, as options."""
 
 import dataclasses
-import re
 import shlex
 from importlib import resources
 from typing import Any
@@ -27,7 +26,7 @@ def repeating_command(config: Config, step: int) -> str:
     defaults = flatten(Config()) | _choice(config.data.corpus.name)
     words = [f"data={config.data.corpus.name}"]
     words += [
-        f"{name}={_value(value)}"
+        f"{name}={as_argument(value)}"
         for name, value in options.items()
         if name not in (*_NEVER, *_ALWAYS) and value != defaults[name]
     ]
@@ -35,18 +34,6 @@ def repeating_command(config: Config, step: int) -> str:
         words.append(f"optim.decay_steps={config.optim.decay_steps}")
     words += [f"{name}={as_argument(options[name])}" for name in _ALWAYS]
     return shlex.join(["s2s", "train", *words, f"run={config.run}-again"])
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list) and value:
-        return ",".join(map(_entry, value))
-    return as_argument(value)
-
-
-def _entry(value: Any) -> str:
-    """An entry of a list, in quotation marks where it would not be read as one."""
-    text = as_argument(value)
-    return '"' + re.sub(r'([\\"])', r"\\\1", text) + '"' if re.search(r"""[][,"'\\]|^\s|\s$""", text) else text
 
 
 def _choice(corpus: str) -> dict[str, Any]:

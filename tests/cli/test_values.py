@@ -15,7 +15,7 @@ from s2s.cli.commands import LINE_OF, command_of
 from s2s.cli.option_table import option_fields
 from s2s.cli.values import Kind, choice_of, parts_of, value_of
 from s2s.config.model import Cell
-from s2s.config.options import Takes
+from s2s.config.options import Takes, as_argument
 from s2s.errors import ConfigError
 
 TEXT, PATH = Kind.of(str, Takes.text), Kind.of(str | None, Takes.file)
@@ -58,6 +58,12 @@ def test_a_list_needs_no_brackets(entries: list[str]) -> None:
     if entries != [""]:
         assert read(",".join(entries), PATHS) == entries
     assert read(f"[{','.join(entries)}]", PATHS) == entries if not {"[", "]"} & {*"".join(entries)} else True
+
+
+@given(st.lists(texts.filter(lambda text: text[:1] != "~"), max_size=4))
+def test_a_list_is_read_as_it_is_written(entries: list[str]) -> None:
+    assert read(as_argument(entries), PATHS) == entries
+    assert read(as_argument(entries), PATHS, is_sweep=True) == entries
 
 
 @pytest.mark.parametrize(
