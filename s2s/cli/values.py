@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s.cli.nearest import one_of
-from s2s.config.options import Takes
+from s2s.config.options import Takes, as_argument
 from s2s.errors import ConfigError
 
 _LONGEST_SHOWN = 60  # characters of a value in a message
@@ -89,7 +89,7 @@ def value_of(option: str, text: str, kind: Kind, names: Mapping[str, Any], *, is
         if kind.has_null and text == "null":
             return text
         if kind.takes.is_path and len(parts) > 1 and Path(text).exists():  # a comma in its name
-            parts = [(False, as_one(text))]
+            parts = [(False, as_argument([text]))]
         lists = [part for is_bracketed, part in parts if is_bracketed]
         if len(lists) < len(parts):  # no brackets, or some in the name of a file
             return _list(option, [part for _, part in parts if len(parts) > 1 or part], kind, names)
@@ -140,11 +140,6 @@ def _read(text: str, kind: Any) -> str | None:
     except ValueError:  # so are more digits than Python reads
         return None
     return text if re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e-?[0-9]+)?", text) else repr(number)
-
-
-def as_one(text: str) -> str:
-    """A text of which no part is taken for another, in a list."""
-    return '"' + re.sub(r'([\\"])', r"\\\1", text) + '"'
 
 
 def unquoted(text: str) -> str:
