@@ -31,6 +31,11 @@ class Ranks:
     size: int = 1
 
     @property
+    def size_here(self) -> int:
+        """Number of ranks on this machine."""
+        return int(os.environ["LOCAL_WORLD_SIZE"]) if self.size > 1 else 1
+
+    @property
     def is_first(self) -> bool:
         """Whether this rank writes."""
         return self.rank == 0

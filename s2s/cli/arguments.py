@@ -11,8 +11,8 @@ from typing import Any
 from s2s.cli.commands import Command
 from s2s.cli.nearest import nearest
 from s2s.cli.option_table import choices_of, default_choices, is_group, option_fields
-from s2s.cli.values import SWEEP, Kind, as_one, choice_of, parts_of, shown, unquoted, value_of
-from s2s.config.options import Takes
+from s2s.cli.values import SWEEP, Kind, choice_of, parts_of, shown, unquoted, value_of
+from s2s.config.options import Takes, as_argument
 from s2s.errors import ConfigError
 
 
@@ -94,7 +94,7 @@ def _by_name(
             for group, choices in groups.items():
                 if argument in choices:
                     raise ConfigError(f"{argument}: did you mean {group}={argument}?")
-        text = as_one(argument) if kind.is_list else argument
+        text = as_argument([argument]) if kind.is_list else argument
         if option not in given:
             given[option] = text
         elif kind.is_list and position > 0:
@@ -144,7 +144,7 @@ def _check_sweep(given: Mapping[str, str], fields: Mapping[str, Any]) -> None:
     lists: list[tuple[str, list[str]]] = []
     for option, text in given.items():
         parts = list(parts_of(text))
-        is_list = option in fields and Kind.of(fields[option].type, Takes.name).is_list
+        is_list = option in fields and Kind.of(fields[option].type, Takes.text).is_list
         if len(parts) > 1 and is_list and not all(is_bracketed for is_bracketed, _ in parts):
             lists.append((option, [part for _, part in parts]))
         elif len(parts) > 1 or SWEEP.fullmatch(text):

@@ -39,7 +39,7 @@ class GradientsConfig(Options):
         1.0, "new models: norm to which clipping scales gradients down", low=1e-6, high=1_000_000
     )
     seed: int = option(1, "of weights and text", low=0, high=LARGEST_SEED)
-    labels: list[str] = option([], f"run: {LABELS_HELP}")
+    labels: list[str] = option([], f"run: {LABELS_HELP}", takes=Takes.sentence)
     title: str | None = option(None, TITLE_HELP, takes=Takes.sentence)
     language: Language = option(Language.en, LANGUAGE_HELP)
     output: str | None = option(

@@ -81,7 +81,7 @@ def _option(name: str, item: "dataclasses.Field[Any]") -> str:
 
 def _members(kind: Any) -> list[str]:
     """The names that an option, or an entry of its list, may have, if they are few and fixed."""
-    scalar = Kind.of(kind, Takes.name).scalar
+    scalar = Kind.of(kind, Takes.text).scalar
     return list(scalar.__members__) if isinstance(scalar, enum.EnumType) else []
 
 

@@ -185,7 +185,7 @@ def _explain(error: Exception, options: type[Options]) -> str:
         return where + " ".join(text.split())
     option, fields = key[1], dict(option_fields(options))
     if option in fields and not is_group(fields[option].type):
-        kind = Kind.of(fields[option].type, Takes.name)
+        kind = Kind.of(fields[option].type, Takes.text)
         came = re.search(r"(?:Value|Key) '(.*?)'", text) or re.search(r"Invalid value '(.*?)'", text)
         got = f", got {came[1]}" if came else ""
         return f"{where}{option}: expected {expected(kind.scalar, came[1] if came else '', kind.has_null)}{got}"

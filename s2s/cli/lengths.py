@@ -42,7 +42,7 @@ class LengthsConfig(ScoringConfig):
     )
     bootstrap_samples: int = option(300, "test sets drawn, for the 95% confidence intervals", low=100, high=1_000_000)
     seed: int = option(12345, "of the test sets drawn", low=1, high=LARGEST_SEED)
-    labels: list[str] = option([], LABELS_HELP)
+    labels: list[str] = option([], LABELS_HELP, takes=Takes.sentence)
     title: str | None = option(None, TITLE_HELP, takes=Takes.sentence)
     language: Language = option(Language.en, LANGUAGE_HELP)
     output: str | None = option(AUTO, f"{PICTURE_HELP}; auto: in RUN/plots, or beside several runs", takes=Takes.file)

@@ -35,7 +35,9 @@ class MemoryConfig(Options):
     steps: int = option(2000, "updates of each model", low=1, high=1_000_000_000)
     batch_size: int = option(32, "words of a batch", low=1, high=1_000_000)
     seeds: int = option(1, "models trained of each kind and distance; the spread is over them", low=1, high=1_000_000)
-    labels: list[str] = option([], "names of the models in the picture: those of cells, then those of attention_cells")
+    labels: list[str] = option(
+        [], "names of the models in the picture: those of cells, then those of attention_cells", takes=Takes.sentence
+    )
     title: str | None = option(None, TITLE_HELP, takes=Takes.sentence)
     language: Language = option(Language.en, LANGUAGE_HELP)
     output: str | None = option("memory.png", PICTURE_HELP, takes=Takes.file)

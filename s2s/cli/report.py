@@ -29,7 +29,7 @@ class ReportConfig(ComparisonConfig):
     title: str | None = option(
         None, "of the page, taken as it stands; left out: the names of the runs", takes=Takes.sentence
     )
-    labels: list[str] = option([], LABELS_HELP.replace("picture", "page"))
+    labels: list[str] = option([], LABELS_HELP.replace("picture", "page"), takes=Takes.sentence)
     scores: bool = option(True, "translate and score a text; false: only what the run folders hold")
     samples: int = option(8, "translations shown side by side", low=0, high=1_000_000)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s.cli.nearest import one_of
-from s2s.config.options import Takes
+from s2s.config.options import Takes, as_argument
 from s2s.errors import ConfigError
 
 _LONGEST_SHOWN = 60  # characters of a value in a message
@@ -65,9 +65,8 @@ def choice_of(group: str, text: str, choices: list[str], *, is_sweep: bool) -> s
     """The choice that was made, or several."""
     if is_sweep and SWEEP.fullmatch(text):
         return text
-    is_several = text.startswith("[") and text.endswith("]")
-    names = [name for _, name in parts_of(text[1:-1] if is_several else text)]
-    if len(names) > 1 and not is_sweep and not is_several:
+    names = [name for _, name in parts_of(text)]
+    if len(names) > 1 and not is_sweep:
         raise ConfigError(_several(group, text))
     for name in names:
         if name not in choices:
@@ -90,7 +89,7 @@ def value_of(option: str, text: str, kind: Kind, names: Mapping[str, Any], *, is
         if kind.has_null and text == "null":
             return text
         if kind.takes.is_path and len(parts) > 1 and Path(text).exists():  # a comma in its name
-            parts = [(False, as_one(text))]
+            parts = [(False, as_argument([text]))]
         lists = [part for is_bracketed, part in parts if is_bracketed]
         if len(lists) < len(parts):  # no brackets, or some in the name of a file
             return _list(option, [part for _, part in parts if len(parts) > 1 or part], kind, names)
@@ -117,6 +116,8 @@ def _scalar(option: str, text: str, kind: Kind, names: Mapping[str, Any]) -> str
     """One value in Hydra's grammar, as it was typed where that means the same."""
     if kind.has_null and text == "null":
         return text
+    if kind.takes.is_path and not text.strip():
+        raise ConfigError(f"{option}= is empty: expected the name of a {kind.takes.name}")
     if kind.scalar is str and (text != "null" or kind.is_list):  # which would be a file of this name
         return _text(text, kind, names)
     looked_up = _INTERPOLATION.fullmatch(text)
@@ -139,11 +140,6 @@ def _read(text: str, kind: Any) -> str | None:
     except ValueError:  # so are more digits than Python reads
         return None
     return text if re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e-?[0-9]+)?", text) else repr(number)
-
-
-def as_one(text: str) -> str:
-    """A text of which no part is taken for another, in a list."""
-    return '"' + re.sub(r'([\\"])', r"\\\1", text) + '"'
 
 
 def unquoted(text: str) -> str:

@@ -7,6 +7,7 @@ name.
 
 import dataclasses
 import enum
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from s2s.errors import ConfigError
 
 LARGEST_SEED = 2**32 - 1
+_MISREAD = re.compile(r"""[][,"'\\]|^\s|\s$|\)$|^null$|^$""")  # as the only entry, or as one of several
 if TYPE_CHECKING:
     FittedInt = int
     FittedFloat = float
@@ -27,9 +29,12 @@ Once the text is read they hold numbers, which is what type checkers are told.
 
 
 class Takes(enum.Enum):
-    """What the text of an option is; this decides how a command line is read, and what Tab completes."""
+    """What the text of an option is; this decides how a command line is read, and what Tab completes.
 
-    name = "name"
+    A sentence, or a list of words or names for a reader, is taken as it stands; in all else `${OPTION}` is looked up.
+    """
+
+    text = "text"
     sentence = "sentence"
     file = "file"
     folder = "folder"
@@ -61,7 +66,7 @@ def option(
     high: float | None = None,
     only: Sequence[enum.Enum] = (),
     needs: str = "",
-    takes: Takes = Takes.name,
+    takes: Takes = Takes.text,
 ) -> Any:
     """A documented dataclass field.
 
@@ -114,7 +119,7 @@ def _check_paths(name: str, paths: list[str], item: "dataclasses.Field[Any]") ->
     if not paths and item.default == "???":
         raise ConfigError(f"{name} is empty ({item.metadata['doc']})")
     if not all(path.strip() for path in paths):
-        raise ConfigError(f"{name} names nothing before or after a comma: {as_argument(paths)}")
+        raise ConfigError(f"{name} names nothing before or after a comma: {','.join(paths)}")
 
 
 def reset_without_effect(options: Options) -> None:
@@ -173,10 +178,10 @@ def _plain(value: Any) -> Any:
 
 
 def as_argument(value: Any) -> str:
-    """A value as it is given on the command line."""
+    """A value as it is given on the command line; entries of a list in quotation marks where they would be misread."""
     match value:
         case list():
-            return ",".join(map(as_argument, value)) or "[]"
+            return ",".join(map(_as_entry, value)) or "[]"
         case bool():
             return str(value).lower()
         case enum.Enum():
@@ -184,3 +189,8 @@ def as_argument(value: Any) -> str:
         case None:
             return "null"
     return str(value)
+
+
+def _as_entry(value: Any) -> str:
+    text = as_argument(value)
+    return '"' + re.sub(r'([\\"])', r"\\\1", text) + '"' if _MISREAD.search(text) else text

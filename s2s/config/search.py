@@ -3,7 +3,7 @@
 import enum
 from dataclasses import dataclass
 
-from s2s.config.options import LARGEST_SEED, Options, option
+from s2s.config.options import LARGEST_SEED, Options, Takes, option
 from s2s.errors import ConfigError
 
 
@@ -76,8 +76,12 @@ class SearchConfig(Options):
     )
     max_length_offset: int = option(20, "see max_length_factor; in pieces with `</s>`", low=1, high=1_000_000)
     no_repeat_ngram: int = option(0, "no sequence of this many pieces occurs twice; 0: any may", low=0, high=1_000_000)
-    avoid: list[str] = option([], "words that must not occur, nor at the beginning of longer words (two: no twofold)")
-    must: list[str] = option([], "beam: words that must occur", only=[Strategy.beam])
+    avoid: list[str] = option(
+        [],
+        "words that must not occur, nor at the beginning of longer words (two: no twofold)",
+        takes=Takes.sentence,
+    )
+    must: list[str] = option([], "beam: words that must occur", only=[Strategy.beam], takes=Takes.sentence)
     diverse_groups: int = option(
         1,
         "beam: groups of hypotheses, each penalized for tokens of earlier groups",

@@ -28,7 +28,7 @@ from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config, save_config
 from s2s.tasks.classification import ClassificationTask
 from s2s.tasks.open_run import open_run
-from s2s.tasks.repeating import repeating_command
+from s2s.tasks.repeating import log_how_to_repeat
 from s2s.tasks.task import TrainingTask
 from s2s.tasks.translation import TranslationTask
 from s2s.training.fine_tuning import initialize_from
@@ -75,8 +75,7 @@ def train(config: Config) -> None:
         _logger.info("ended after %s steps and %s: %s", f"{progress.step:,}", minutes, reason)
         with interruptible("while the test set was scored: all weights are saved"):
             task.summarize(prepared.test)
-        repeat = repeating_command(task.config, progress.step)
-        _logger.info("\nrepeat this run, here or anywhere, with\n  %s", repeat)
+        log_how_to_repeat(task.config, progress, ranks)
         use = task.using_command
         _logger.info("\n%s with\n  s2s %s run=%s < IN > OUT", use, use, shlex.quote(str(run.path)))
 

@@ -77,16 +77,17 @@ class TrainingDisplay:
         """Show a validation in a line of its own."""
         titles = MEASURES_OF[self._config.task].dev
         scores = ", ".join(f"{titles[name]} {value:.2f}" for name, value in result.scores.items())
+        line = f"step {self._progress.step:,}: dev loss {result.loss_nats:.3f} nats, {scores}"
         if self._is_logged:
-            _logger.info("validated: loss %.3f nats, %s", result.loss_nats, scores)
+            _logger.info(line)
         if self._is_shown:
-            self._write_line(result, scores)
+            self._write_line(line, result)
 
-    def _write_line(self, result: Validation, scores: str) -> None:
+    def _write_line(self, line: str, result: Validation) -> None:
         progress, training = self._progress, self._config.training
         self._add(progress.step, result)
         best = "the best so far" if progress.num_waited == 0 else f"best {self._best()} at step {progress.best_step:,}"
-        line = f"step {progress.step:,}: dev loss {result.loss_nats:.3f} nats, {scores}, {best}"
+        line += f", {best}"
         num_left = (training.patience - progress.num_waited) * training.validate_every
         if num_left and progress.step + num_left < self._limit():
             time_left = tqdm.format_interval(num_left * progress.elapsed_s / progress.step)

@@ -169,6 +169,7 @@ class Trainer:
                 step,
                 num_pairs,
             )
+            self.progress.deviation = f"its batches were halved to fit into memory in step {step:,}"
             self._write_metrics(step=step, kind="event", event="out of memory", pairs=num_pairs)
 
     def backward(self, update: Update) -> Tensor:
@@ -307,7 +308,7 @@ class Trainer:
         if run.metrics.exists():
             flush(run.metrics)  # no line is lost that the checkpoint takes as written
         path = checkpoint_path(run, progress.step)
-        save_training(path, self.model, self.optimizer, self.average, progress, self.config.optim, random_states)
+        save_training(path, self.model, self.optimizer, self.average, progress, self.config, random_states)
         for old in checkpoints(run)[self.config.training.keep :]:
             old.unlink()
 

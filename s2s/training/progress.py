@@ -31,6 +31,7 @@ class Progress:
         num_waited: validations since then.
         schedule_start: step at which the learning-rate schedule began; above 0, the optimizer was reset then.
         plateau: state of the plateau schedule.
+        deviation: what happened on the way that no command repeats, such as other options; empty if nothing did.
     """
 
     step: int = 0
@@ -47,6 +48,7 @@ class Progress:
     num_waited: int = 0
     schedule_start: int = 0
     plateau: Plateau = field(default_factory=Plateau)
+    deviation: str = ""
 
     @classmethod
     def from_json(cls, state: Any) -> "Progress":

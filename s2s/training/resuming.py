@@ -38,6 +38,8 @@ from s2s.training.progress import Progress
 from s2s.training.random_state import check_random_state, seed_rank, set_random_state
 
 _logger = logging.getLogger(__name__)
+_DECISIVE = ("device", "precision", "optim.", "training.max_", "training.validate_every", "training.patience")
+"""Options, or their beginnings, that may change while a run goes on, and decide its weights or its end."""
 
 
 def save_training(
@@ -46,7 +48,7 @@ def save_training(
     optimizer: Optimizer,
     average: WeightAverage | None,
     progress: Progress,
-    optim: OptimConfig,
+    config: Config,
     random_states: Sequence[tuple[dict[str, Tensor], dict[str, Any]]],
 ) -> None:
     """Write a checkpoint; `random_states` holds the `random_state` of every rank.
@@ -61,7 +63,8 @@ def save_training(
     for rank, (of_torch, _) in enumerate(random_states):
         tensors |= with_prefix(f"random.{rank}", of_torch)
     others = [of_python for _, of_python in random_states]
-    save_checkpoint(path, tensors, {"progress": asdict(progress), "optim": flatten(optim), "random": others})
+    state = {"progress": asdict(progress), "optim": flatten(config.optim), "random": others}
+    save_checkpoint(path, tensors, {**state, "options": _decisive(config)})
 
 
 def load_newest(run: RunFolder, load: Callable[[Path], None]) -> Path | None:
@@ -124,13 +127,14 @@ def load_training(
         check_weights(model, found, path)
     of_optimizer = without_prefix("optimizer", tensors)
     try:  # all of it is looked at before any of it is taken
-        progress = Progress.from_json(state["progress"])
+        progress = Progress.from_json({"deviation": "an earlier version began it", **state["progress"]})
         has_same_optim = {**flatten(OptimConfig()), **state["optim"]} == flatten(config.optim)
         if has_same_optim:
             optimizer_state(optimizer, of_optimizer)
         first, *others = state["random"]
         of_python = dict(enumerate([first, *others])).get(ranks.rank)
         of_torch = without_prefix(f"random.{ranks.rank}", tensors)
+        options, num_ranks = state.get("options", _decisive(config)), 1 + len(others)
         if of_python is not None:
             check_random_state(of_torch, of_python)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -146,8 +150,16 @@ def load_training(
     else:
         progress.schedule_start, progress.plateau = progress.step, Plateau()
         _logger.info("the optimizer and its schedule begin anew at step %d", progress.step)
+    if not has_same_optim or options != _decisive(config):
+        progress.deviation = f"it went on with other options at step {progress.step:,}"
+    elif num_ranks != ranks.size:
+        progress.deviation = f"it went on with {ranks.size} processes, not {num_ranks}, at step {progress.step:,}"
     if of_python is not None:
         set_random_state(of_torch, of_python, next(iter(weights.values())).device)
     else:
         seed_rank(config.seed, ranks.rank, progress.step)
     return progress
+
+
+def _decisive(config: Config) -> dict[str, Any]:
+    return {name: value for name, value in flatten(config).items() if name.startswith(_DECISIVE)}

@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from s2s.cli.commands import LINE_OF, command_of
+from s2s.cli.option_table import option_fields
 from s2s.cli.values import Kind, choice_of, parts_of, value_of
 from s2s.config.model import Cell
-from s2s.config.options import Takes
+from s2s.config.options import Takes, as_argument
 from s2s.errors import ConfigError
 
-TEXT, PATH = Kind.of(str, Takes.name), Kind.of(str | None, Takes.file)
-PATHS, NUMBERS = Kind.of(list[str], Takes.file), Kind.of(list[int] | None, Takes.name)
+TEXT, PATH = Kind.of(str, Takes.text), Kind.of(str | None, Takes.file)
+PATHS, NUMBERS = Kind.of(list[str], Takes.file), Kind.of(list[int] | None, Takes.text)
 SENTENCE = Kind.of(str, Takes.sentence)
 
 
@@ -58,6 +60,12 @@ def test_a_list_needs_no_brackets(entries: list[str]) -> None:
     assert read(f"[{','.join(entries)}]", PATHS) == entries if not {"[", "]"} & {*"".join(entries)} else True
 
 
+@given(st.lists(texts.filter(lambda text: text[:1] != "~"), max_size=4))
+def test_a_list_is_read_as_it_is_written(entries: list[str]) -> None:
+    assert read(as_argument(entries), PATHS) == entries
+    assert read(as_argument(entries), PATHS, is_sweep=True) == entries
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -84,10 +92,10 @@ def test_names_of_files(text: str) -> None:
 
 
 def test_a_tilde_is_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/수지")
-    assert read("~/x y", PATH) == "/home/수지/x y"
-    assert read("~", PATH) == "/home/수지"
-    assert read("~x,~/y", PATHS) == ["~x", "/home/수지/y"]
+    monkeypatch.setenv("HOME", "/home/user")
+    assert read("~/x y", PATH) == "/home/user/x y"
+    assert read("~", PATH) == "/home/user"
+    assert read("~x,~/y", PATHS) == ["~x", "/home/user/y"]
     assert read("~/x", TEXT) == "~/x"
 
 
@@ -108,10 +116,25 @@ def test_quotation_marks_round_a_whole_value_are_taken_away() -> None:
 
 def test_only_options_are_looked_up() -> None:
     assert value_of("x", "r/${seed}-${sed}", TEXT, {"seed": None}, is_sweep=False) == r'"r/${seed}-\${sed}"'
-    number = Kind.of(int, Takes.name)
+    number = Kind.of(int, Takes.text)
     assert value_of("x", "${seed}", number, {"seed": None}, is_sweep=False) == "${seed}"
     with pytest.raises(ConfigError, match="x: expected a whole number, got"):
         value_of("x", "${sed}", number, {"seed": None}, is_sweep=False)
+
+
+def test_nothing_is_looked_up_in_sentences_and_words() -> None:
+    text = "${seed}-${oc.env:HOME}"
+    assert read(text, SENTENCE, names={"seed"}) == text
+    assert read(f"{text},x", Kind.of(list[str], Takes.sentence), names={"seed"}) == [text, "x"]
+    fields = [field for name in LINE_OF for field in option_fields(command_of(name).options)]
+    assert {name for name, item in fields if item.metadata.get("takes") is Takes.sentence} == {
+        "text",
+        "target",
+        "title",
+        "labels",
+        "search.must",
+        "search.avoid",
+    }
 
 
 @pytest.mark.parametrize(
@@ -123,12 +146,12 @@ def test_only_options_are_looked_up() -> None:
         ("", NUMBERS, []),
         ("[]", NUMBERS, []),
         ("null", NUMBERS, None),
-        ("60_000", Kind.of(int, Takes.name), 60_000),
-        ("1e-3", Kind.of(float, Takes.name), 0.001),
-        (".5", Kind.of(float, Takes.name), 0.5),
-        ("Yes", Kind.of(bool, Takes.name), True),
-        ("0", Kind.of(bool, Takes.name), False),
-        ("rnn, gru", Kind.of(list[Cell], Takes.name), ["rnn", "gru"]),
+        ("60_000", Kind.of(int, Takes.text), 60_000),
+        ("1e-3", Kind.of(float, Takes.text), 0.001),
+        (".5", Kind.of(float, Takes.text), 0.5),
+        ("Yes", Kind.of(bool, Takes.text), True),
+        ("0", Kind.of(bool, Takes.text), False),
+        ("rnn, gru", Kind.of(list[Cell], Takes.text), ["rnn", "gru"]),
     ],
 )
 def test_values_of_each_type(text: str, kind: Kind, values: Any) -> None:
@@ -138,15 +161,15 @@ def test_values_of_each_type(text: str, kind: Kind, values: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "message"),
     [
-        ("x", Kind.of(int, Takes.name), "expected a whole number, got x"),
-        ("1e30", Kind.of(int, Takes.name), "expected a whole number, got 1e30"),
-        ("9" * 5000, Kind.of(int, Takes.name), r"expected a whole number, got 9{60}\.\.\.$"),
-        ("1,5", Kind.of(float, Takes.name), "has several values, but takes one: add -m"),
-        ("", Kind.of(float | None, Takes.name), "expected a number or null, got $"),
-        ("maybe", Kind.of(bool, Takes.name), "expected true or false, got maybe"),
+        ("x", Kind.of(int, Takes.text), "expected a whole number, got x"),
+        ("1e30", Kind.of(int, Takes.text), "expected a whole number, got 1e30"),
+        ("9" * 5000, Kind.of(int, Takes.text), r"expected a whole number, got 9{60}\.\.\.$"),
+        ("1,5", Kind.of(float, Takes.text), "has several values, but takes one: add -m"),
+        ("", Kind.of(float | None, Takes.text), "expected a number or null, got $"),
+        ("maybe", Kind.of(bool, Takes.text), "expected true or false, got maybe"),
         ("7,x", NUMBERS, "expected a whole number or null, got x"),
         ("[1],[2]", NUMBERS, "has several values"),
-        ("gpu", Kind.of(Cell, Takes.name), "expected one of rnn, lstm, gru, got gpu"),
+        ("gpu", Kind.of(Cell, Takes.text), "expected one of rnn, lstm, gru, got gpu"),
     ],
 )
 def test_what_a_type_does_not_take(text: str, kind: Kind, message: str) -> None:
@@ -157,8 +180,8 @@ def test_what_a_type_does_not_take(text: str, kind: Kind, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "values"),
     [
-        ("1,2", Kind.of(int, Takes.name), [1, 2]),
-        ("range(1,4)", Kind.of(int, Takes.name), [1, 2, 3]),
+        ("1,2", Kind.of(int, Takes.text), [1, 2]),
+        ("range(1,4)", Kind.of(int, Takes.text), [1, 2, 3]),
         ("한,둘 셋", PATH, ["한", "둘 셋"]),
         ('"a,b",c', PATH, ["a,b", "c"]),
         ("a.ko,a.en", PATHS, ["a.ko", "a.en"]),  # a list, as without a sweep
@@ -172,7 +195,8 @@ def test_what_a_sweep_goes_over(text: str, kind: Kind, values: list[Any]) -> Non
 def test_choices() -> None:
     assert choice_of("model", "gru", ["gru", "rnn"], is_sweep=False) == "gru"
     assert choice_of("model", "gru,rnn", ["gru", "rnn"], is_sweep=True) == "gru,rnn"
-    assert choice_of("model", "[gru,rnn]", ["gru", "rnn"], is_sweep=False) == "[gru,rnn]"
+    with pytest.raises(ConfigError, match=r"^model=\[gru,rnn\]: expected one of gru, rnn"):
+        choice_of("model", "[gru,rnn]", ["gru", "rnn"], is_sweep=True)
     with pytest.raises(ConfigError, match="has several values"):
         choice_of("model", "gru,rnn", ["gru", "rnn"], is_sweep=False)
     with pytest.raises(ConfigError, match=r"^model=grv: expected one of gru, rnn \(did you mean gru\?\)$"):
@@ -187,6 +211,6 @@ def test_commas_divide_whatever_else_is_typed(entries: list[str]) -> None:
 
 
 def test_a_kind_is_what_a_field_says() -> None:
-    assert Kind.of(list[int] | None, Takes.name) == Kind(int, True, True, Takes.name)
-    assert Kind.of(Cell, Takes.name) == Kind(Cell, False, False, Takes.name)
+    assert Kind.of(list[int] | None, Takes.text) == Kind(int, True, True, Takes.text)
+    assert Kind.of(Cell, Takes.text) == Kind(Cell, False, False, Takes.text)
     assert [each.name for each in dataclasses.fields(Kind)] == ["scalar", "is_list", "has_null", "takes"]

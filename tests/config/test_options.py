@@ -140,6 +140,9 @@ def test_options_by_their_dotted_names() -> None:
         (Size.huge, "huge"),
         (["a", 2, Size.small], "a,2,small"),
         ([], "[]"),
+        (["a b", "a, b", "(1)", "[x]"], 'a b,"a, b","(1)","[x]"'),
+        (['say "so"', "\\"], r'"say \"so\"","\\"'),
+        ([" a", "null", ""], '" a","null",""'),
     ],
 )
 def test_a_value_as_on_the_command_line(value: Any, text: str) -> None:

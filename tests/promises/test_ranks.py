@@ -173,7 +173,8 @@ def alone(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 3])
 def test_ranks_learn_what_one_process_learns(options: list[str], alone: Path, tmp_path: Path, size: int) -> None:
-    finish(torchrun(size, *options, f"run={tmp_path / 'run'}"))
+    told = finish(torchrun(size, *options, f"run={tmp_path / 'run'}"))
+    assert f"repeat this run, here or anywhere, with\n  torchrun --nproc-per-node={size} --no-python s2s train " in told
     assert losses_by_line(tmp_path / "run") == pytest.approx(losses_by_line(alone), abs=1e-5)
     assert {path.name for path in (tmp_path / "run").iterdir()} == {path.name for path in alone.iterdir()}
 
@@ -208,7 +209,8 @@ def test_another_number_of_ranks_may_go_on(options: list[str], alone: Path, tmp_
     """Without dropout the losses are those of any number of ranks, but for rounding."""
     run = tmp_path / "run"
     for size, steps in ((2, 20), (3, 40), (1, 60)):
-        finish(torchrun(size, *options, f"run={run}", f"training.max_steps={steps}"))
+        told = finish(torchrun(size, *options, f"run={run}", f"training.max_steps={steps}"))
+    assert "no one command repeats this run: it went on with other options at step 40" in told
     found, expected = losses_by_line(run), losses_by_line(alone)
     assert {key: found[key] for key in expected} == pytest.approx(expected, abs=1e-5)
 

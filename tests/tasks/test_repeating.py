@@ -10,8 +10,10 @@ from processes import losses
 from s2s.config.fitting import fitted
 from s2s.config.options import flatten
 from s2s.config.training import Config, Precision
-from s2s.tasks.repeating import repeating_command
+from s2s.distributed import Ranks
+from s2s.tasks.repeating import log_how_to_repeat, repeating_command
 from s2s.tasks.train_run import train
+from s2s.training.progress import Progress
 from tiny_runs import TINY, compose, file_options
 
 CHOSEN = {"run", "device", "precision", "training.max_steps", "training.max_minutes", "optim.decay_steps"}
@@ -41,6 +43,33 @@ def test_the_command_composes_the_same_options(options: list[str]) -> None:
     }
     assert (again.precision, again.training.max_steps, again.training.max_minutes) == (Precision.bf16, 1381, None)
     assert again.optim.decay_steps == before.optim.decay_steps
+
+
+def test_several_processes_are_started_again() -> None:
+    words = shlex.split(repeating_command(compose("train", "run=r"), 3, num_ranks=2))
+    assert words[:5] == ["torchrun", "--nproc-per-node=2", "--no-python", "s2s", "train"]
+
+
+@pytest.mark.parametrize(
+    ("deviation", "ranks", "told"),
+    [
+        ("", Ranks(), "repeat this run, here or anywhere, with\n  s2s train data=phrasebook "),
+        (
+            "",
+            Ranks(0, 2),
+            "repeat this run, here or anywhere, with\n  torchrun --nproc-per-node=2 --no-python s2s train ",
+        ),
+        ("", Ranks(0, 4), "no one command repeats this run: several machines trained it"),
+        ("it went on", Ranks(), "no one command repeats this run: it went on"),
+    ],
+)
+def test_a_true_command_or_none_is_told(
+    deviation: str, ranks: Ranks, told: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    caplog.set_level("INFO")
+    log_how_to_repeat(compose("train", "run=r"), Progress(step=3, deviation=deviation), ranks)
+    assert caplog.messages[0].startswith(f"\n{told}")
 
 
 @pytest.mark.slow

@@ -104,4 +104,4 @@ def test_elsewhere_validations_are_logged_by_the_first_rank(
         shown.validated(validated(progress, 12.5, step=100))
         shown.logged("loss 1.500")
     assert stream.getvalue() == ""
-    assert caplog.messages == ["validated: loss 2.000 nats, BLEU 12.50"] * is_first
+    assert caplog.messages == ["step 100: dev loss 2.000 nats, BLEU 12.50"] * is_first

@@ -769,6 +769,8 @@ def test_out_of_memory_halves_the_batch_and_tells(tmp_path: Path, caplog: pytest
     assert told
     assert all(line["event"] == "out of memory" and line["pairs"] >= 2 for line in told)
     assert "out of memory in step" in caplog.text
+    assert made.progress.deviation.startswith("its batches were halved to fit into memory in step ")
+    assert resumed(tmp_path / "small", model=model, max_steps=6, log_every=1).progress == made.progress
     assert [line["step"] for line in lines(tmp_path / "small", "train")] == [1, 2, 3, 4, 5, 6]
 
 
@@ -802,6 +804,34 @@ def test_the_optimizer_begins_anew_when_its_options_change(tmp_path: Path) -> No
     again = resumed(tmp_path, optim=other)  # the same command once more: nothing is reset twice
     assert again.progress.schedule_start == 10
     assert again.optimizer.state
+    assert made.progress.deviation == again.progress.deviation == "it went on with other options at step 10"
+
+
+@pytest.mark.parametrize(
+    ("options", "deviation"),
+    [
+        ({}, ""),
+        ({"log_every": 1, "save_every": 7, "keep": 9}, ""),
+        ({"max_steps": 11}, "it went on with other options at step 10"),
+        ({"validate_every": 3}, "it went on with other options at step 10"),
+    ],
+)
+def test_what_no_command_repeats_is_kept(tmp_path: Path, options: dict[str, Any], deviation: str) -> None:
+    trainer(tmp_path, max_steps=10).run()
+    made = resumed(tmp_path, **{"max_steps": 10, **options})
+    assert made.progress.deviation == deviation
+    made.save()
+    assert resumed(tmp_path, **{"max_steps": 10, **options}).progress.deviation == deviation
+
+
+def test_what_earlier_versions_saved_does_not_tell(tmp_path: Path) -> None:
+    trainer(tmp_path, max_steps=10).run()
+    newest = checkpoints(RunFolder(tmp_path))[0]
+    tensors, state = load_checkpoint(newest)
+    del state["progress"]["deviation"], state["options"]
+    save_checkpoint(newest, tensors, state)
+    made = resumed(tmp_path, max_steps=10)
+    assert (made.progress.step, made.progress.deviation) == (10, "an earlier version began it")
 
 
 def test_an_average_that_is_new_begins_with_the_weights(tmp_path: Path) -> None:
