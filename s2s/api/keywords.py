@@ -1,31 +1,20 @@
 """Options as keywords: names and types are those of the dataclasses in `s2s.config`, and errors speak of keywords."""
 
 import difflib
-import enum
 import inspect
 import re
-import types
-import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Any, TypedDict, TypeVar
 
-import numpy as np
-
 from s2s.config.options import Options, check_options
 from s2s.config.pictures import Language
 from s2s.config.search import SearchConfig, Strategy
+from s2s.config.typed_values import typed_value
 from s2s.errors import ConfigError, S2SError
 
 _LEAST_LIKENESS = 0.6  # of names; 1 means equal
-_TYPE_NAMES = {
-    int: "a whole number",
-    float: "a number",
-    bool: "True or False",
-    str: "a text",
-    types.NoneType: "None",
-}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -98,32 +87,6 @@ def unknown_keyword(name: str, known: Iterable[str]) -> str:
     return f"{name}: no such keyword; " + (f"did you mean {near[0]}?" if near else "help() lists those that there are")
 
 
-def typed_value(name: str, kind: Any, value: Any) -> Any:
-    """A value as a field of this type holds it: a text for a member of an enum, one text for a list of texts.
-
-    Raises:
-        ConfigError: it is of another type.
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    for part in typing.get_args(kind) if isinstance(kind, types.UnionType) else [kind]:
-        match value:
-            case None | bool() | int() | str() if type(value) is part:
-                return value
-            case int() | float() if part is float and not isinstance(value, bool):
-                return float(value)
-            case str() if isinstance(part, enum.EnumType) and value in part.__members__:
-                return part[value]
-            case enum.Enum() if isinstance(part, enum.EnumType) and isinstance(value, part):
-                return value
-            case str() | list() | tuple() if typing.get_origin(part) is list:
-                [item] = typing.get_args(part)
-                return [typed_value(name, item, each) for each in ([value] if isinstance(value, str) else value)]
-            case _ if part is Any:
-                return value
-    raise ConfigError(f"{name} must be {_expected(kind, value)}, but is {value!r}")
-
-
 def language_of(language: Language | str) -> Language:
     """The language of a picture by its name.
 
@@ -132,19 +95,6 @@ def language_of(language: Language | str) -> Language:
     """
     found: Language = typed_value("language", Language, language)
     return found
-
-
-def _expected(kind: Any, value: Any) -> str:
-    """What a field of this type takes."""
-    if isinstance(kind, types.UnionType):
-        return " or ".join(_expected(part, value) for part in typing.get_args(kind))
-    if typing.get_origin(kind) is list:
-        return f"a list, each entry {_expected(typing.get_args(kind)[0], value)}"
-    if isinstance(kind, enum.EnumType):
-        near = difflib.get_close_matches(str(value), kind.__members__, n=1)
-        names = ", ".join(map(repr, kind.__members__))
-        return f"one of {names}" + (f" (did you mean {near[0]!r}?)" if near else "")
-    return _TYPE_NAMES.get(kind, "another value")
 
 
 @contextmanager

@@ -10,13 +10,14 @@ from typing import Any, TextIO
 
 from omegaconf import OmegaConf
 
-from s2s.api.keywords import flat_options, group_types, typed_value, unknown_keyword
+from s2s.api.keywords import flat_options, group_types, unknown_keyword
 from s2s.api.run import Run
 from s2s.cli.composition import composed
 from s2s.cli.option_table import choices_of, default_choices
 from s2s.cli.train import COMMAND
 from s2s.config.options import check_options
 from s2s.config.training import Config
+from s2s.config.typed_values import typed_value
 from s2s.errors import ConfigError, Interrupted
 from s2s.tasks import train_run
 
