@@ -90,7 +90,7 @@ def load_config(path: Path, task: Task | None = None) -> Config:
         text = read_bounded(path, _MAX_BYTES).decode()
         _check_unchanged(text, path)
         _check_structure(text)
-        saved = yaml.load(text, _Loader)
+        saved = _Loader(text).get_single_data()
         _drop_retired(saved)
         config = _options(Config, saved)
     except (OSError, ValueError, OverflowError, ConfigError, yaml.YAMLError) as error:

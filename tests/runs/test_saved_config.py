@@ -36,11 +36,10 @@ def test_options_come_back(tmp_path: Path, config: Config) -> None:
     assert load_config(tmp_path / "config.yaml") == config
 
 
-@given(
-    text=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=9).filter(
-        lambda t: "/" not in t and t.strip()
-    )
-)
+NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1, max_size=9)
+
+
+@given(text=NAMES.filter(str.strip))
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_file_names_of_any_kind_come_back(tmp_path: Path, text: str) -> None:
     name = Path(text).name or "x"
