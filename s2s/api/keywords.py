@@ -1,6 +1,5 @@
 """Options as keywords: names and types are those of the dataclasses in `s2s.config`, and errors speak of keywords."""
 
-import difflib
 import enum
 import inspect
 import re
@@ -13,19 +12,15 @@ from typing import Any, TypedDict, TypeVar
 
 import numpy as np
 
-from s2s.config.options import Options, check_options
+from s2s.config.mistakes import expected, nearest
+from s2s.config.options import check_options
 from s2s.config.pictures import Language
 from s2s.config.search import SearchConfig, Strategy
 from s2s.errors import ConfigError, S2SError
 
-_LEAST_LIKENESS = 0.6  # of names; 1 means equal
-_TYPE_NAMES = {
-    int: "a whole number",
-    float: "a number",
-    bool: "True or False",
-    str: "a text",
-    types.NoneType: "None",
-}
+_NAMES = "|".join(item.name for item in fields(SearchConfig))
+_PREFIX = re.compile(rf"^run=(?=\S)|(?<![\w/.=-])search\.(?=({_NAMES})\b(?![./]\w))")
+"""What the shell's names of options have and keywords have not; paths and values are left alone."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -94,8 +89,8 @@ def search_config(base: SearchConfig, search: Search, options: Mapping[str, Any]
 
 def unknown_keyword(name: str, known: Iterable[str]) -> str:
     """What to say of a keyword that there is not."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=_LEAST_LIKENESS)
-    return f"{name}: no such keyword; " + (f"did you mean {near[0]}?" if near else "help() lists those that there are")
+    near = nearest(name, known)
+    return f"{name}: no such keyword; " + (f"did you mean {near}?" if near else "help() lists those that there are")
 
 
 def typed_value(name: str, kind: Any, value: Any) -> Any:
@@ -121,7 +116,7 @@ def typed_value(name: str, kind: Any, value: Any) -> Any:
                 return [typed_value(name, item, each) for each in ([value] if isinstance(value, str) else value)]
             case _ if part is Any:
                 return value
-    raise ConfigError(f"{name} must be {_expected(kind, value)}, but is {value!r}")
+    raise ConfigError(f"{name} must be {expected(kind, str(value), in_python=True)}, but is {value!r}")
 
 
 def language_of(language: Language | str) -> Language:
@@ -134,26 +129,13 @@ def language_of(language: Language | str) -> Language:
     return found
 
 
-def _expected(kind: Any, value: Any) -> str:
-    """What a field of this type takes."""
-    if isinstance(kind, types.UnionType):
-        return " or ".join(_expected(part, value) for part in typing.get_args(kind))
-    if typing.get_origin(kind) is list:
-        return f"a list, each entry {_expected(typing.get_args(kind)[0], value)}"
-    if isinstance(kind, enum.EnumType):
-        near = difflib.get_close_matches(str(value), kind.__members__, n=1)
-        names = ", ".join(map(repr, kind.__members__))
-        return f"one of {names}" + (f" (did you mean {near[0]!r}?)" if near else "")
-    return _TYPE_NAMES.get(kind, "another value")
-
-
 @contextmanager
 def keyword_errors() -> Iterator[None]:
     """Errors of the block that name options as the shell has them (`search.beam_size=0`) name keywords instead."""
     try:
         yield
     except S2SError as error:
-        text = re.sub(r"\bsearch\.(?=[a-z_])|\brun=(?=\S)", "", str(error))
+        text = _PREFIX.sub("", str(error))
         error.args = (text.replace("with s2s train", "with s2s.train"), *error.args[1:])
         raise
 
@@ -176,13 +158,3 @@ def takes_search_options(function: F) -> F:
 def flat_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options by their dotted names: a dot may be written as two underscores, as a keyword has to."""
     return {name.replace("__", "."): value for name, value in options.items()}
-
-
-def group_types(options: type[Options], prefix: str = "") -> dict[str, Any]:
-    """The type of every option by its dotted name; a group comes before what is in it."""
-    found: dict[str, Any] = {}
-    for item in fields(options):
-        found[prefix + item.name] = item.type
-        if isinstance(item.type, type) and issubclass(item.type, Options):
-            found |= group_types(item.type, f"{prefix}{item.name}.")
-    return found
