@@ -12,6 +12,8 @@ import ctypes
 import os
 import threading
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -32,18 +34,18 @@ def watch_load() -> None:
     library = _gnu_openmp()
     if library is None or torch.get_num_threads() == 1 or not _OF_THE_USER.isdisjoint(os.environ):
         return
-    if waited_s() is not None:
+    if waits_ns() is not None:
         threading.Thread(target=_watch, args=(library,), name="load", daemon=True).start()
 
 
 def _watch(library: ctypes.CDLL) -> None:
     team: SleepingTeam | None = None
-    before = time.monotonic(), waited_s() or 0.0
+    before_s, before_ns = time.monotonic(), waits_ns() or {}
     while True:
         time.sleep(_PERIOD_S)
-        now = time.monotonic(), waited_s() or 0.0
-        is_crowded = now[1] - before[1] > _CROWDED * (now[0] - before[0])
-        before = now
+        now_s, now_ns = time.monotonic(), waits_ns() or {}
+        is_crowded = waited_s(before_ns, now_ns) > _CROWDED * (now_s - before_s)
+        before_s, before_ns = now_s, now_ns
         if is_crowded and team is None:
             team = SleepingTeam(library)
         elif team is not None and not is_crowded:
@@ -51,18 +53,24 @@ def _watch(library: ctypes.CDLL) -> None:
             team = None
 
 
-def waited_s() -> float | None:
-    """Seconds in which threads of this process could have run and had no core, over all threads there are now.
+def waits_ns() -> dict[str, int] | None:
+    """Nanoseconds in which each thread there is could have run and had no core, by its id.
 
     None where the system does not tell.
     """
-    total_ns = 0
+    waits = {}
     try:
         for task in (_PROCESS / "task").iterdir():
-            total_ns += int((task / "schedstat").read_text(encoding="ascii").split()[1])
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
+                waits[task.name] = int((task / "schedstat").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
         return None
-    return total_ns / 1e9
+    return waits or None  # some thread reads this: without any, the kernel does not count
+
+
+def waited_s(before_ns: Mapping[str, int], now_ns: Mapping[str, int]) -> float:
+    """Seconds by which the waits grew, over the threads that were there both times."""
+    return sum(now_ns[task] - before_ns[task] for task in now_ns.keys() & before_ns.keys()) / 1e9
 
 
 def _gnu_openmp() -> ctypes.CDLL | None:

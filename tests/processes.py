@@ -94,7 +94,9 @@ class Terminal:
 
     def interrupt(self, prompt: str) -> None:
         """Type Ctrl-C until there is a new prompt: one that comes while a letter is shown waits for the next key."""
+        until_s = time.monotonic() + 120
         while not select.select([self._master], [], [], 1)[0]:
+            assert time.monotonic() < until_s, "nothing is shown"
             self.type("\x03")
         self.wait_for(prompt)
 

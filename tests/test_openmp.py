@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from s2s import openmp
-from s2s.openmp import SleepingTeam, waited_s, watch_load
+from s2s.openmp import SleepingTeam, waited_s, waits_ns, watch_load
 from s2s.workers import all_cores
 
 LIBRARY = openmp._gnu_openmp()
 needs_gnu = pytest.mark.skipif(
-    LIBRARY is None or all_cores() < 2 or waited_s() is None or not openmp._OF_THE_USER.isdisjoint(os.environ),
+    LIBRARY is None or all_cores() < 2 or waits_ns() is None or not openmp._OF_THE_USER.isdisjoint(os.environ),
     reason="needs GNU's OpenMP, left as it is, two cores, and a system that tells how long threads waited for a core",
 )
 
@@ -107,7 +107,7 @@ def test_what_the_environment_says_is_obeyed(monkeypatch: pytest.MonkeyPatch) ->
     started: list[str] = []
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     monkeypatch.setattr(openmp, "_gnu_openmp", lambda: object())
-    monkeypatch.setattr(openmp, "waited_s", lambda: 0.0)
+    monkeypatch.setattr(openmp, "waits_ns", lambda: {"17": 0})
     monkeypatch.setattr(openmp.threading.Thread, "start", lambda thread: started.append(thread.name))
     for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
         monkeypatch.delenv(name, raising=False)
@@ -119,16 +119,29 @@ def test_what_the_environment_says_is_obeyed(monkeypatch: pytest.MonkeyPatch) ->
     assert started == ["load"]
 
 
-def test_time_without_a_core_is_the_sum_over_threads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for thread, waited_ns in ((17, 1_500_000_000), (19, 250_000_000)):
-        folder = tmp_path / "task" / str(thread)
-        folder.mkdir(parents=True)
-        (folder / "schedstat").write_text(f"99 {waited_ns} 7\n", encoding="ascii")
+def write_waits(folder: Path, waits_ns: dict[str, int]) -> None:
+    for thread, waited_ns in waits_ns.items():
+        (folder / "task" / thread).mkdir(parents=True, exist_ok=True)
+        (folder / "task" / thread / "schedstat").write_text(f"99 {waited_ns} 7\n", encoding="ascii")
+
+
+def test_a_thread_that_ends_while_they_are_read_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(openmp, "_PROCESS", tmp_path)
-    assert waited_s() == 1.75
+    write_waits(tmp_path, {"17": 1_500_000_000, "19": 250_000_000})
+    (tmp_path / "task" / "23").mkdir()  # listed, and gone before it is read
+    assert waits_ns() == {"17": 1_500_000_000, "19": 250_000_000}
+
+
+def test_time_without_a_core_is_that_of_threads_there_all_the_time() -> None:
+    before = {"17": 1_500_000_000, "19": 250_000_000, "23": 9_000_000_000}
+    now = {"17": 1_750_000_000, "19": 500_000_000, "29": 8_000_000_000}  # 23 has ended, 29 begun
+    assert waited_s(before, now) == 0.5
+    assert waited_s({}, now) == waited_s(before, {}) == 0.0  # nothing is known of one of the times
 
 
 def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(openmp, "_PROCESS", tmp_path)
-    assert waited_s() is None
+    assert waits_ns() is None
+    (tmp_path / "task" / "17").mkdir(parents=True)  # a kernel that does not count
+    assert waits_ns() is None
     assert openmp._gnu_openmp() is None

@@ -13,15 +13,13 @@ from s2s.config.options import flatten
 from s2s.config.pictures import Language
 from s2s.config.training import MEASURES_OF, Config, Task
 from s2s.errors import RunError
-from s2s.files import read_json
 from s2s.runs.checkpoint import checkpoints, step_of
 from s2s.runs.folder import RunFolder
 from s2s.runs.metrics import read_metrics
 from s2s.runs.saved_config import load_config
+from s2s.runs.summary import SIGNED, read_summary
 
 _logger = logging.getLogger(__name__)
-_MAX_BYTES = 10_000_000  # of a summary, which holds some samples of text
-_SIGNED = tuple(MEASURES_OF[Task.translate].test)
 MEASURES = (*(name for measures in MEASURES_OF.values() for name in measures.test), "dev_loss_nats", "minutes")
 """All that a run may be measured by, in the order of a table's columns."""
 
@@ -84,7 +82,7 @@ def find_runs(folders: Sequence[str | Path]) -> list[RunFolder]:
         configs = sorted(folder.rglob("config.yaml"))
         if not configs:
             what = "holds no run" if folder.is_dir() else "does not exist"
-            raise RunError(f"runs={folder} {what}: expected a folder with runs (config.yaml) in it or below it")
+            raise RunError(f"run={folder} {what}: expected a folder with runs (config.yaml) in it or below it")
         found |= {config.resolve(): RunFolder(config.parent) for config in configs}
     return list(found.values())
 
@@ -110,7 +108,7 @@ def find_translation_runs(folders: Sequence[str | Path]) -> list[RunFolder]:
             continue
         found.append(run)
     if not found:
-        raise RunError(f"runs={','.join(map(str, folders))} holds no run that can translate: train one first")
+        raise RunError(f"run={','.join(map(str, folders))} holds no run that can translate: train one first")
     return found
 
 
@@ -190,21 +188,17 @@ def read_result(run: RunFolder) -> RunResult:
         RunError: a file of it cannot be read.
     """
     config, rows = load_config(run.config), read_metrics(run.metrics)
-    try:
-        test = read_json(run.summary, _MAX_BYTES)["test"] if run.summary.exists() else {}
-        scores = MEASURES_OF[config.task].test if test else ()
-        measures = {name: float(test[name]) for name in scores}
-        signatures = {name: str(test[f"{name}_signature"]) for name in scores if name in _SIGNED}
-        losses = [row["loss_nats"] for row in rows if row["kind"] == "dev" and row["loss_nats"] is not None]
-        measures |= {"dev_loss_nats": min(losses)} if losses else {}
-        measures |= {"minutes": rows[-1]["elapsed_s"] / 60} if rows else {}
-        step = max([row["step"] for row in rows] + [step_of(path) for path in checkpoints(run)], default=0)
-        return RunResult(run.path, flatten(config), step, measures, signatures, bool(test), run.is_unfinished)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{run.summary}: expected the scores of a run, but they cannot be read ({error!r}); copy the file again, "
-            "or remove it and give the command that trained the run, which scores it again"
-        ) from error
+    summary = read_summary(run, config.task)
+    measures, signatures = {}, {}
+    if summary is not None:
+        measures = {name: float(summary.test[name]) for name in MEASURES_OF[config.task].test}
+        signatures = {name: summary.test[f"{name}_signature"] for name in measures if name in SIGNED}
+    losses = [row["loss_nats"] for row in rows if row["kind"] == "dev" and row["loss_nats"] is not None]
+    times_s = [row["elapsed_s"] for row in rows if row.get("elapsed_s") is not None]
+    measures |= {"dev_loss_nats": min(losses)} if losses else {}
+    measures |= {"minutes": times_s[-1] / 60} if times_s else {}
+    step = max([row["step"] for row in rows] + [step_of(path) for path in checkpoints(run)], default=0)
+    return RunResult(run.path, flatten(config), step, measures, signatures, summary is not None, run.is_unfinished)
 
 
 def differing(results: Sequence[RunResult]) -> list[str]:
@@ -237,5 +231,5 @@ def _rank(value: Any) -> tuple[int, float, str]:
 def signatures(results: Iterable[RunResult]) -> dict[str, list[str]]:
     """The different signatures of each score; more than one means that the scores must not be compared."""
     results = list(results)
-    found = {name: {result.signatures[name] for result in results if name in result.signatures} for name in _SIGNED}
+    found = {name: {result.signatures[name] for result in results if name in result.signatures} for name in SIGNED}
     return {name: sorted(different) for name, different in found.items()}

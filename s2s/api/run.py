@@ -1,6 +1,5 @@
 """A training run: its options, metrics, scores and samples, and the translator that came of it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,10 +18,11 @@ from s2s.api.translator import Translator
 from s2s.config.options import flatten
 from s2s.config.pictures import Language
 from s2s.config.training import MEASURES_OF, Config, Task
-from s2s.errors import MissingExtraError, RunError
+from s2s.errors import MissingExtraError
 from s2s.runs.folder import RunFolder
 from s2s.runs.metrics import read_metrics
 from s2s.runs.saved_config import load_config
+from s2s.runs.summary import Summary, read_summary
 from s2s.text_tables import table
 
 if TYPE_CHECKING:
@@ -152,13 +152,23 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any] | None:
-        """The scores of the test set, with their signatures; None while the run is unfinished."""
-        return self._summary()["test"] if self._folder.summary.is_file() else None
+        """The scores of the test set, with their signatures; None while the run is unfinished.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        summary = self._summary()
+        return None if summary is None else summary.test
 
     @property
     def samples(self) -> list[dict[str, str]]:
-        """Some sentences of the test set: source, reference and translation; none while the run is unfinished."""
-        return list(self._summary()["samples"]) if self._folder.summary.is_file() else []
+        """Some sentences of the test set: source, reference and translation; none while the run is unfinished.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        summary = self._summary()
+        return [] if summary is None else summary.samples
 
     @property
     def metrics(self) -> Metrics:
@@ -207,12 +217,8 @@ class Run:
         charts = joined([str(chart) for chart in svg_curves([self.curve._curve])])
         return joined([fragment("run.html", title=str(self.path), line=self._line()), charts])
 
-    def _summary(self) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = json.loads(self._folder.summary.read_text(encoding="utf-8"))
-            return found
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self._folder.summary}: expected the scores of a run as JSON: {error}") from error
+    def _summary(self) -> Summary | None:
+        return read_summary(self._folder, self._config.task)
 
 
 def _columns(rows: Sequence[Mapping[str, Any]], kind: str) -> Columns:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from os import PathLike
-from typing import Any, Literal, TypeVar, Unpack, overload
+from typing import Any, Literal, Unpack, overload
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from s2s.api.alignment import Alignment
 from s2s.api.attention import AttentionMap
 from s2s.api.beam import Beam, grown_beam
 from s2s.api.gates import Gates
+from s2s.api.inputs import lines_of, one_or_all, one_or_all_pairs, pairs_of, sentence_of, with_targets
 from s2s.api.keywords import (
     NBestOptions,
     Search,
@@ -25,7 +26,7 @@ from s2s.api.keywords import (
     takes_search_options,
     typed_value,
 )
-from s2s.api.results import Result, Results
+from s2s.api.results import Results
 from s2s.api.score import Score
 from s2s.api.six_steps import SixSteps
 from s2s.api.translation import Translation, translations_of
@@ -33,7 +34,6 @@ from s2s.config.decoding import DecodingPrecision, EnsembleMean
 from s2s.config.pictures import Direction
 from s2s.config.search import SearchConfig
 from s2s.config.training import Config, Device
-from s2s.data.text.parallel_text import Pair
 from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.forced_decoding import ForcedDecoder
 from s2s.decoding.line_constraints import LineConstraints
@@ -43,7 +43,6 @@ from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 
 RunPath = str | PathLike[str]
-R = TypeVar("R", bound=Result)
 
 
 class Translator:
@@ -305,14 +304,14 @@ class Translator:
             DataError: a sentence or its translation is blank.
         """
         core = self._with_attention(search, options)
-        lines, targets = _with_targets(text, target)
+        lines, targets = with_targets(text, target)
         found = attention_of_pairs(core, piece_pairs(core, lines, targets), has_ends=ends, is_merged=not pieces)
         results = []
         for line, each in zip(lines, found, strict=True):
             if each is None:
                 raise DataError(f"there is no attention to show: {line!r} or its translation is blank")
             results.append(AttentionMap(tuple(each.source), tuple(each.target), each.weights_JI))
-        return _one_or_all(text, results)
+        return one_or_all(text, results)
 
     @takes_search_options
     def explain(
@@ -342,7 +341,7 @@ class Translator:
             DataError: the sentence is blank.
         """
         core = self._with_attention(search, options)
-        [pair] = piece_pairs(core, [_sentence(text)], [target])
+        [pair] = piece_pairs(core, [sentence_of(text)], [target])
         return SixSteps.of(six_steps(core, pair, step))
 
     @takes_search_options
@@ -365,9 +364,8 @@ class Translator:
         config = replace(search_config(self.search, search, options), num_best=1)
         core = self._core.with_search(config)
         with keyword_errors():
-            steps = core.beam_steps(_sentence(text))
-            best = translations_of(core.translations([text])[0])[0]
-        beam = grown_beam(text, steps, core.target, best)
+            steps, found = core.beam_steps(sentence_of(text))
+        beam = grown_beam(text, steps, core.target, translations_of(found)[0])
         if not beam.best:
             raise DataError(f"no translation of {text!r} was finished: loosen the rules of the search")
         return beam
@@ -405,7 +403,7 @@ class Translator:
         chosen = typed_value("direction", Direction, direction)
         with keyword_errors():
             reading = read_gates(
-                self._core, self._folders[0], _sentence(text), layer=layer, direction=chosen, num_lines=lines
+                self._core, self._folders[0], sentence_of(text), layer=layer, direction=chosen, num_lines=lines
             )
         return Gates.of(reading, reading.chosen(list(units), num_units))
 
@@ -433,14 +431,14 @@ class Translator:
         Raises:
             DataError: something else than pairs of texts was given.
         """
-        given = _pairs(pairs)
+        given = pairs_of(pairs)
         decoder = ForcedDecoder(self._core)
         results = []
         for pair, found in zip(given, decoder.scores(given), strict=True):
             values = np.array(found.token_log_probabilities)
             pieces = (*decoder.target.pieces(found.ids), "</s>")[: len(values)]
             results.append(Score(pair.source, pair.target, pieces, values))
-        return _one_or_all_pairs(pairs, results)
+        return one_or_all_pairs(pairs, results)
 
     @overload
     def align(self, pairs: tuple[str, str], *, threshold: float | None = None) -> Alignment: ...
@@ -467,13 +465,13 @@ class Translator:
             RunError: the model has no attention.
             DataError: something else than pairs of texts was given.
         """
-        given = _pairs(pairs)
+        given = pairs_of(pairs)
         links = AttentionAligner(ForcedDecoder(self._core), threshold).links(given)
         results = [
             Alignment(tuple(pair.source.split()), tuple(pair.target.split()), tuple(each))
             for pair, each in zip(given, links, strict=True)
         ]
-        return _one_or_all_pairs(pairs, results)
+        return one_or_all_pairs(pairs, results)
 
     @cached_property
     def _config(self) -> Config:
@@ -504,7 +502,7 @@ class Translator:
         *,
         with_alignments: bool = False,
     ) -> list[Results[Translation]]:
-        lines = _lines(text)
+        lines = lines_of(text)
         each_line = [constraints] if isinstance(constraints, LineConstraints) else constraints
         if each_line is not None and len(each_line) != len(lines):
             raise DataError(f"expected constraints for each of {len(lines)} sentences, got {len(each_line)}")
@@ -524,53 +522,6 @@ class Translator:
         return self._core.with_search(search_config(self.search, search, options))
 
 
-def _lines(text: str | Iterable[str]) -> list[str]:
-    """Sentences as a list.
-
-    Raises:
-        DataError: they are something else.
-    """
-    if isinstance(text, str):
-        return [text]
-    if isinstance(text, bytes) or not isinstance(text, Iterable):
-        raise DataError(f"expected a sentence or a list of sentences, got {type(text).__name__}")
-    lines = list(text)
-    for number, line in enumerate(lines, start=1):
-        if not isinstance(line, str):
-            raise DataError(f"expected a list of sentences, but number {number} is {type(line).__name__}: {line!r:.60}")
-    return lines
-
-
-def _sentence(text: str) -> str:
-    """One sentence that is not blank.
-
-    Raises:
-        DataError: it is blank, or something else.
-    """
-    if not isinstance(text, str):
-        raise DataError(f"expected one sentence, got {type(text).__name__}")
-    if not text.strip():
-        raise DataError("expected a sentence, got a blank one")
-    return text
-
-
-def _with_targets(
-    text: str | Iterable[str], target: str | Sequence[str | None] | None
-) -> tuple[list[str], list[str | None]]:
-    """Sentences, and a translation or None for each.
-
-    Raises:
-        DataError: there are more or fewer of these.
-    """
-    lines = _lines(text)
-    targets: list[str | None] = [None] * len(lines) if target is None else []
-    if target is not None:
-        targets.extend([target] if isinstance(target, str) else target)
-    if len(targets) != len(lines):
-        raise DataError(f"expected a translation for each of {len(lines)} sentences, got {len(targets)}")
-    return lines, targets
-
-
 def _test_score(folder: RunFolder) -> list[str]:
     """The BLEU of a run on its test set, if it is known."""
     try:
@@ -578,28 +529,3 @@ def _test_score(folder: RunFolder) -> list[str]:
     except RunError:
         return []
     return [f"test BLEU {known['bleu']:.2f}"] if "bleu" in known else []
-
-
-def _is_pair(given: Any) -> bool:
-    return isinstance(given, tuple) and len(given) == 2 and all(isinstance(side, str) for side in given)
-
-
-def _pairs(given: Any) -> list[Pair]:
-    """Sentence pairs as a list.
-
-    Raises:
-        DataError: they are something else.
-    """
-    rows = [given] if _is_pair(given) else list(given) if isinstance(given, Iterable) else [given]
-    for number, row in enumerate(rows, start=1):
-        if not (isinstance(row, tuple | list) and len(row) == 2 and all(isinstance(side, str) for side in row)):
-            raise DataError(f"expected (source, target) or a list of such pairs, but number {number} is {row!r:.60}")
-    return [Pair(*row) for row in rows]
-
-
-def _one_or_all(text: str | Iterable[str], results: list[R]) -> R | Results[R]:
-    return results[0] if isinstance(text, str) else Results(results)
-
-
-def _one_or_all_pairs(pairs: Any, results: list[R]) -> R | Results[R]:
-    return results[0] if _is_pair(pairs) else Results(results)

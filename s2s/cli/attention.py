@@ -112,6 +112,7 @@ def attention(config: AttentionConfig) -> None:
 def _sentences(config: AttentionConfig, translator: "BatchTranslator") -> "list[tuple[str, WordAttention]]":
     """What is to be drawn: lines with words on both sides, and their attention; a message tells of each other one."""
     from s2s.analysis.attention import attention_of_pairs, piece_pairs
+    from s2s.decoding.line_warnings import warn_of_line
 
     rows = list(islice(_rows(config), config.most + 1))
     if len(rows) > config.most:
@@ -122,7 +123,7 @@ def _sentences(config: AttentionConfig, translator: "BatchTranslator") -> "list[
     for number, (pair, sentence) in enumerate(zip(pairs, found, strict=True), start=1):
         if sentence is None:
             side = "translation" if pair.source else "sentence"
-            _logger.warning("line %d: nothing to draw, as the %s is empty", number, side)
+            warn_of_line(number, "nothing to draw, as the %s is empty", side)
     lines = (source if target is None else f"{source}\t{target}" for source, target in rows)
     return [(line, each) for line, each in zip(lines, found, strict=False) if each is not None]
 

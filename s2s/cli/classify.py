@@ -58,9 +58,9 @@ def classify(config: ClassifyConfig) -> None:
     from s2s.cli.prompt import answer_typed_lines, is_interactive
     from s2s.data.text.parallel_text import paths_of
     from s2s.decoding.familiarity import Familiarity
+    from s2s.decoding.line_warnings import Doubts, LineWarning
     from s2s.decoding.streaming.input_lines import decode, open_input, read_blocks
     from s2s.decoding.streaming.line_bar import line_bar
-    from s2s.decoding.streaming.line_warnings import Doubts, LineWarning
     from s2s.decoding.text_classifier import TextClassifier
     from s2s.runs.folder import RunFolder
     from s2s.runs.saved_config import load_config
@@ -121,11 +121,13 @@ def _score(classifier: "TextClassifier", files: "Files", folder: Path) -> None:
 
 def _rows(classifier: "TextClassifier", lines: Sequence[str], first_line: int) -> list[list[int]]:
     """The ids of each line, with a warning for each line that is too long to be read whole."""
+    from s2s.decoding.line_warnings import warn_of_line
+
     rows = classifier.encode(lines)
     for number, row in enumerate(rows, start=first_line):
         if len(row) > classifier.max_pieces:
-            message = "line %d: %d pieces are more than this run's training.max_pieces=%d; cut"
-            _logger.warning(message, number, len(row), classifier.max_pieces)
+            message = "%d pieces are more than this run's training.max_pieces=%d; cut"
+            warn_of_line(number, message, len(row), classifier.max_pieces)
     return rows
 
 

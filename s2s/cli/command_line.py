@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from s2s.cli.app import interrupted_in_a_line
 from s2s.cli.arguments import check_given, overrides_of
 from s2s.cli.commands import LINE_OF, command_of
 from s2s.cli.exit_codes import exit_code_of, named_stdout, report_file_error
 from s2s.cli.flags import flag_parser
 from s2s.cli.help import help_text, list_of_commands
+from s2s.cli.interrupts import interrupted_in_a_line
 from s2s.errors import ConfigError
 
 
@@ -34,14 +34,14 @@ def _answer(arguments: Sequence[str]) -> None:
         _answer([arguments[1], "--help"])
     elif first in ("--help", "-h", "help"):
         print(list_of_commands())
-    elif first in ("--version", "-V", "-v") or "--version" in arguments:
+    elif first in ("--version", "-V", "-v", "version") or "--version" in arguments:
         from s2s.cli.version import version_text
 
         print(version_text())
     elif first in LINE_OF:
         _run_command(first, arguments[1:])
     else:
-        near = difflib.get_close_matches(first, LINE_OF, n=1)
+        near = difflib.get_close_matches(first, LINE_OF, n=1) or [name for name in LINE_OF if name.startswith(first)]
         raise ConfigError(f"{first}: " + (f"did you mean {near[0]}?" if near else "no such command; see s2s --help"))
 
 

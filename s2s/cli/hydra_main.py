@@ -28,10 +28,10 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from s2s.cli.app import interrupted_in_a_line, interruptible
 from s2s.cli.commands import Command
 from s2s.cli.composition import register, typed
 from s2s.cli.exit_codes import SIGNAL, exit_code_of, log_to_stderr
+from s2s.cli.interrupts import interrupted_in_a_line, with_keyboard_interrupt
 from s2s.cli.option_table import is_group, option_fields
 from s2s.cli.sweeps import JobFailedError, job_folder, stop_signals, sweep_folder, swept_options
 from s2s.cli.values import Kind
@@ -158,7 +158,7 @@ def _run(command: Command, options: DictConfig) -> None:
         for module in command.imports:
             importlib.import_module(module)
     try:
-        with interruptible():
+        with with_keyboard_interrupt():
             command.run(config)
     except RuntimeError as error:
         import torch

@@ -23,8 +23,10 @@ def _of_own_files(given: Mapping[str, list[str]], is_sweep: bool) -> dict[str, s
     `corpus.ko corpus.en` are Korean and English, and their run is `runs/corpus-ko-en`; `corpus.ko.gz` is as good.
     """
     files = given.get("data.train", [])
-    if len(files) not in (1, 2) or given.keys() & {"data", "data.corpus", "task"}:
+    if not files or given.keys() & {"data", "data.corpus", "task"}:
         return {}
+    if len(files) > 2:
+        return {"data": "files"}  # whose check says how many there may be
     names = [Path(file).name.removesuffix(".gz") for file in files]
     languages = [_language(name) for name in names]
     implied = {"data": "files"}

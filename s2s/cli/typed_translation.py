@@ -9,9 +9,9 @@ from s2s.analysis.attention import PiecePair, attention_of_pairs
 from s2s.analysis.text_heat_map import LEGEND, text_heat_map
 from s2s.cli.greeting import greeting
 from s2s.cli.prompt import PromptCommand, answer_typed_lines
+from s2s.decoding.line_warnings import collected_warnings
 from s2s.decoding.streaming.input_lines import Bucket
 from s2s.decoding.streaming.line_translator import LineTranslator, TranslatedLine
-from s2s.decoding.streaming.line_warnings import collected_warnings
 from s2s.runs.folder import RunFolder
 from s2s.runs.saved_config import load_config
 

@@ -69,9 +69,8 @@ def choice_of(group: str, text: str, choices: list[str], *, is_sweep: bool) -> s
     """The choice that was made, or several."""
     if is_sweep and SWEEP.fullmatch(text):
         return text
-    is_several = text.startswith("[") and text.endswith("]")
-    names = [name for _, name in parts_of(text[1:-1] if is_several else text)]
-    if len(names) > 1 and not is_sweep and not is_several:
+    names = [name for _, name in parts_of(text)]
+    if len(names) > 1 and not is_sweep:
         raise ConfigError(_several(group, text))
     for name in names:
         if name not in choices:
@@ -121,6 +120,8 @@ def _scalar(option: str, text: str, kind: Kind, names: Mapping[str, Any]) -> str
     """One value in Hydra's grammar, as it was typed where that means the same."""
     if kind.has_null and text == "null":
         return text
+    if kind.takes.is_path and not text.strip():
+        raise ConfigError(f"{option}= is empty: expected the name of a {kind.takes.name}")
     if kind.scalar is str and (text != "null" or kind.is_list):  # which would be a file of this name
         return _text(text, kind, names)
     looked_up = _INTERPOLATION.fullmatch(text)

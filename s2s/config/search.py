@@ -127,6 +127,19 @@ class SearchConfig(Options):
         """Whether each line gets one translation: the only one that is found, or that which mbr chooses."""
         return self.num_best == 1 or self.mbr is not ExpectedUtility.none
 
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing but the model decides: no piece is drawn, forced or forbidden, no short translation refused.
+
+        Only then does the probability of a translation tell how sure the model is.
+        """
+        return (
+            self.strategy is not Strategy.sample
+            and self.diverse_groups == 1
+            and self.mbr is ExpectedUtility.none
+            and not (self.must or self.avoid or self.min_length or self.min_length_factor or self.no_repeat_ngram)
+        )
+
     def check(self) -> None:
         if self.strategy is Strategy.beam and self.num_best > self.beam_size:
             raise ConfigError(f"search.num_best={self.num_best} needs search.beam_size of at least as much")

@@ -19,7 +19,8 @@ from s2s.data.batching import source_batch
 from s2s.data.vocabulary.subwords import NO_TEXT, UNK, Subwords
 from s2s.decoding.ensemble import Ensemble
 from s2s.decoding.line_constraints import ConstraintCompiler, LineConstraints, TokenConstraints
-from s2s.decoding.postprocessing import NBestList, build_postprocessing
+from s2s.decoding.line_warnings import warn_of_line
+from s2s.decoding.postprocessing import NBestList, Postprocessing, build_postprocessing
 from s2s.decoding.search.backpointers import Backpointers, Hypothesis
 from s2s.decoding.search.hypothesis_score import HypothesisScore
 from s2s.decoding.search.rules import build_rules
@@ -160,10 +161,7 @@ class BatchTranslator:
             compiled.append(self._compiler.compile(each, number))
             sources.append(self._cut(ids, number))
         order = sorted((row for row, ids in enumerate(sources) if ids), key=lambda row: len(sources[row]))
-        postprocessing = build_postprocessing(
-            self.source, self.target, self.search, with_alignments=self.with_alignments
-        )
-        results = [postprocessing.empty_translation()] * len(lines)
+        results = [self._postprocessing.empty_translation()] * len(lines)
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
             found = self._search([sources[row] for row in batch], [compiled[row] for row in batch], keep_attention)
@@ -171,17 +169,19 @@ class BatchTranslator:
                 progress(len(batch))
             for row, hypotheses in zip(batch, found, strict=True):
                 if hypotheses:
-                    results[row] = postprocessing(lines[row], sources[row], hypotheses)
+                    results[row] = self._postprocessing(lines[row], sources[row], hypotheses)
                 else:
-                    _logger.warning(
-                        "line %d: the translation is empty, since the rules forbid every piece before it can end: "
-                        "loosen search.no_repeat_ngram, search.min_length or what is to be avoided",
+                    warn_of_line(
                         numbers[row],
+                        "the translation is empty, since the rules forbid every piece before it can end: "
+                        "loosen search.no_repeat_ngram, search.min_length or what is to be avoided",
                     )
         return results
 
-    def beam_steps(self, line: str) -> list[Backpointers]:
-        """What beam search chose for one line at each of its steps; nothing for a blank line.
+    def beam_steps(self, line: str) -> tuple[list[Backpointers], NBestList]:
+        """What beam search chose for one line at each of its steps, and what it found.
+
+        No steps for a blank line; where the rules of the search leave no translation, an empty one.
 
         Raises:
             ConfigError: the search is not a beam search, or does not go with this model.
@@ -189,10 +189,13 @@ class BatchTranslator:
         if self.search.strategy is not Strategy.beam:
             raise ConfigError(f"search={self.search.strategy.name} has no beam to show: expected search=beam")
         steps: list[Backpointers] = []
-        [ids] = self.source.encode([line])
-        if ids:
-            self._search([self._cut(ids, 1)], [self._compiler.compile(LineConstraints(), 1)], False, steps)
-        return steps
+        source = self._cut(self.source.encode([line])[0], 1)
+        hypotheses: list[Hypothesis] = []
+        if source:
+            [hypotheses] = self._search([source], [self._compiler.compile(LineConstraints(), 1)], False, steps)
+        if not hypotheses:
+            return steps, self._postprocessing.empty_translation()
+        return steps, self._postprocessing(line, source, hypotheses)
 
     @cached_property
     def packed(self) -> Ensemble:
@@ -204,10 +207,14 @@ class BatchTranslator:
     def _compiler(self) -> ConstraintCompiler:
         return ConstraintCompiler(self.target, self.search, self.device)
 
+    @cached_property
+    def _postprocessing(self) -> Postprocessing:
+        return build_postprocessing(self.source, self.target, self.search, with_alignments=self.with_alignments)
+
     def _cut(self, ids: list[int], line: int) -> list[int]:
         most = self.search.max_source_pieces
         if len(ids) > most:
-            _logger.warning("line %d: %d pieces are more than search.max_source_pieces=%d; cut", line, len(ids), most)
+            warn_of_line(line, "%d pieces are more than search.max_source_pieces=%d; cut", len(ids), most)
         return ids[:most]
 
     @torch.inference_mode()

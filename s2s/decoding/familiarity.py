@@ -6,7 +6,8 @@ V pieces of the source vocabulary.
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,8 @@ from s2s.data.token_store import TokenStore
 from s2s.data.vocabulary.subwords import UNK, Subwords
 from s2s.data.vocabulary.words import Words
 from s2s.decoding.postprocessing import NBestList
-from s2s.errors import RunError
-from s2s.files import write_text
+from s2s.errors import CheckpointError, RunError
+from s2s.files import read_json, write_text
 from s2s.runs.checkpoint import best_path, checkpoint_state
 from s2s.runs.folder import RunFolder
 
@@ -29,6 +30,7 @@ _LOW_SHARE = 0.005
 image captions is so unsure of more than half; standard deviations below the mean tell them less well apart."""
 _LOW_FACTOR = 1.5  # of the mean: a model that has learnt nothing is as unsure of everything
 _SHOWN_WORDS = 5
+_MAX_BYTES = 10_000_000  # of the list of unseen pieces: no vocabulary has more than a million
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,7 @@ class Familiarity:
         Raises:
             RunError: a file is damaged.
         """
-        found = checkpoint_state(best_path(run)).get(CONFIDENCE)
-        return cls(subwords, load_unseen(run, len(subwords)), found and Confidence(**found))
+        return cls(subwords, load_unseen(run, len(subwords)), _load_confidence(best_path(run)))
 
     def doubt(self, source: str, translation: NBestList) -> str | None:
         """Why a translation is probably of little use; None where nothing speaks against it."""
@@ -108,6 +109,26 @@ def _mean_log_probability(translation: NBestList) -> float:
     return sum(values) / max(1, len(values))
 
 
+def _load_confidence(weights: Path) -> Confidence | None:
+    """What is saved beside weights; None beside those of an earlier version.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    found = checkpoint_state(weights).get(CONFIDENCE)
+    if found is None:
+        return None
+    try:
+        confidence = Confidence(**found)
+        if type(confidence.mean) is not float or type(confidence.low) is not float:
+            raise TypeError("they are of another type")
+    except TypeError as error:
+        raise CheckpointError(
+            f"{weights}: expected two numbers as {CONFIDENCE} ({error}): copy it again from where the run was made"
+        ) from error
+    return confidence
+
+
 def unseen_pieces(store: TokenStore, vocabulary_size: int) -> npt.NDArray[np.bool_]:
     """Which source pieces do not occur in the training text (V)."""
     is_seen_V = store.occurs(vocabulary_size)
@@ -129,12 +150,19 @@ def load_unseen(run: RunFolder, vocabulary_size: int) -> npt.NDArray[np.bool_] |
     if not run.unseen_pieces.is_file():
         return None
     [path] = run.checked(run.unseen_pieces)
-    is_unseen_V = np.zeros(vocabulary_size, dtype=np.bool_)
     try:
-        is_unseen_V[np.array(json.loads(path.read_text(encoding="utf-8")), dtype=np.int64)] = True
-    except (ValueError, IndexError, TypeError, OverflowError) as error:
+        ids = read_json(path, _MAX_BYTES)
+        if type(ids) is not list or not all(_is_id(value, vocabulary_size) for value in ids):
+            raise ValueError("it holds other values")
+    except (OSError, ValueError) as error:
         raise RunError(
             f"{path}: expected a list of ids below {vocabulary_size} ({error}); without this file no warning tells of "
             "words that were never seen in training"
         ) from error
+    is_unseen_V = np.zeros(vocabulary_size, dtype=np.bool_)
+    is_unseen_V[np.array(ids, dtype=np.int64)] = True
     return is_unseen_V
+
+
+def _is_id(value: Any, vocabulary_size: int) -> bool:
+    return type(value) is int and 0 <= value < vocabulary_size

@@ -4,7 +4,6 @@ B sentence pairs, S source positions, T target positions, O units of an attentio
 positions of a batch, R of them at a time. The `</s>` at the end of both sides counts as a position.
 """
 
-import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from s2s.data.batching import Batch, batch_indices, pair_batch
 from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.subwords import NO_TEXT, UNK
 from s2s.decoding.batch_translator import BatchTranslator
+from s2s.decoding.line_warnings import warn_of_line
 from s2s.decoding.search.search import refuse_nan
 
-_logger = logging.getLogger(__name__)
 _SLICE_POSITIONS = 256
 """Target positions whose scores over the vocabulary are held at a time: enough for a fast matrix product."""
 Ids = Sequence[int]
@@ -90,7 +89,7 @@ class ForcedDecoder:
         targets = self.cut(whole, "target", first_line)
         for line, ids in enumerate(targets, first_line):
             if UNK in ids:
-                _logger.warning("line %d: -inf, as the target holds a character that the subwords do not know", line)
+                warn_of_line(line, "-inf, as the target holds a character that the subwords do not know")
         scores = self.score_ids(sources, targets)
         for row, (score, ids) in enumerate(zip(scores, whole, strict=True)):
             if len(score.ids) < len(ids):  # a target that was cut ends elsewhere
@@ -129,7 +128,7 @@ class ForcedDecoder:
         most = self._max_pieces
         for line, ids in enumerate(rows, first_line):
             if len(ids) > most:
-                _logger.warning("line %d: %d pieces of %s are more than max_pieces=%d; cut", line, len(ids), side, most)
+                warn_of_line(line, "%d pieces of %s are more than max_pieces=%d; cut", len(ids), side, most)
         return [ids[:most] for ids in rows]
 
     def _batches(

@@ -1,6 +1,5 @@
 """Constraints on the translation of a line, compiled from words into the tokens of a vocabulary."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,13 +7,12 @@ import torch
 
 from s2s.config.search import SearchConfig, Strategy
 from s2s.data.vocabulary.subwords import Subwords
+from s2s.decoding.line_warnings import warn_of_line
 from s2s.decoding.search.backpointers import Hypothesis
 from s2s.decoding.search.lexical_constraints import LexicalConstraints
 from s2s.decoding.search.phrases import Phrases
 from s2s.decoding.segmentation import Segmentation, Segmenter
 from s2s.errors import ConfigError
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,18 +93,19 @@ class ConstraintCompiler:
             if self._segmenter.is_known(word):
                 must.append(RequiredPhrase(word, self._segmenter.usual_segmentations(word)))
             else:
-                _logger.warning("line %d: %s cannot occur, since the model has no piece for a character", line, word)
+                warn_of_line(line, "%s cannot occur, since the model has no piece for a character", word)
         avoid = self._segmentations(constraints.avoid)
         if constraints.must or avoid:
             for phrase in [phrase for phrase in must if self._is_impossible(phrase, self._avoid + avoid)]:
-                _logger.warning("line %d: %s cannot occur, since what must not occur forbids it", line, phrase.text)
+                warn_of_line(line, "%s cannot occur, since what must not occur forbids it", phrase.text)
                 must.remove(phrase)
         prefix = self._segmenter.known_prefix(constraints.prefix)
         if search.max_length is not None and len(prefix) > search.max_length:
-            message = "line %d: the prefix has %d pieces, more than search.max_length=%d; cut"
-            _logger.warning(message, line, len(prefix), search.max_length)
+            warn_of_line(
+                line, "the prefix has %d pieces, more than search.max_length=%d; cut", len(prefix), search.max_length
+            )
         if constraints.prefix.strip() and not self._segmenter.is_known(constraints.prefix):
-            _logger.warning("line %d: the prefix is used up to its first character that has no piece", line)
+            warn_of_line(line, "the prefix is used up to its first character that has no piece")
         return TokenConstraints(line, prefix, must, avoid)
 
     def avoided_phrases(self, batch: Sequence[TokenConstraints]) -> list[Phrases]:
@@ -135,9 +134,9 @@ class ConstraintCompiler:
                 alone = LexicalConstraints.of([[phrase.segmentations]], self._device, self._boundaries)
                 if not alone.are_met(hypotheses[0].ids, 0):
                     missing.append(phrase.text)
-            _logger.warning(
-                "line %d: there is no room for all the words that must occur (missing: %s); raise %s%s",
+            warn_of_line(
                 constraints.line,
+                "there is no room for all the words that must occur (missing: %s); raise %s%s",
                 ", ".join(missing),
                 limit,
                 ", or search.no_repeat_ngram" if search.no_repeat_ngram else "",

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from s2s.errors import CheckpointError, ConfigError, DamagedCheckpointError, ForeignCheckpointError
 from s2s.files import parse_json, write_bytes
-from s2s.models.network_size import build_in_memory, outline
+from s2s.models.network_size import check_memory, outline
 from s2s.runs.folder import RunFolder
 
 _FORMAT, _FORMAT_WITHOUT_TYPES = "s2s-checkpoint-3", "s2s-checkpoint-2"
@@ -84,10 +84,11 @@ def _opened(path: Path) -> Iterator[Any]:
         CheckpointError: the file is missing, or cannot be read now.
     """
     try:
-        with safetensors.safe_open(str(path), framework="pt") as file:
+        with path.open("rb"), safetensors.safe_open(str(path), framework="pt") as file:
             yield file
     except (OSError, SafetensorError) as error:
-        # With a number it is an error of the disk, perhaps a passing one; bad content gives an error without.
+        # Those of `open` have a number, such as that of a missing file or of a disk that fails, perhaps for a while;
+        # those of safetensors, about bad content, have none.
         kind = CheckpointError if getattr(error, "errno", None) else DamagedCheckpointError
         raise kind(f"{path}: expected a checkpoint of s2s, but it cannot be read ({error})") from error
 
@@ -100,21 +101,12 @@ def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
         CheckpointError: the file is missing, or cannot be read now.
     """
     with _opened(path) as file:
-        metadata = file.metadata() or {}
+        metadata = _metadata_of(file, path)
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    form = metadata.get("format", "a file of another program")
-    if form not in (_FORMAT, _FORMAT_WITHOUT_TYPES):
-        raise DamagedCheckpointError(f"{path}: expected a checkpoint of format {_FORMAT}, but it is {form}")
     text = metadata.get("state", "")
-    if metadata.get("sha256") != _digest(tensors, text, form):
+    if metadata.get("sha256") != _digest(tensors, text, metadata["format"]):
         raise DamagedCheckpointError(f"{path}: the checkpoint was damaged after it was written (its SHA-256 differs)")
-    try:
-        state = parse_json(text)
-    except ValueError as error:
-        raise DamagedCheckpointError(f"{path}: expected state as JSON, but it cannot be read ({error})") from error
-    if not isinstance(state, dict):
-        raise DamagedCheckpointError(f"{path}: expected state as a JSON object, found {type(state).__name__}")
-    return tensors, state
+    return tensors, _state_of(text, path)
 
 
 def checkpoint_state(path: Path) -> dict[str, Any]:
@@ -122,15 +114,38 @@ def checkpoint_state(path: Path) -> dict[str, Any]:
 
     Raises:
         DamagedCheckpointError: the file is not one of ours, or is damaged where its state is.
+        CheckpointError: the file is missing, or cannot be read now.
+    """
+    with _opened(path) as file:
+        return _state_of(_metadata_of(file, path).get("state", ""), path)
+
+
+def _metadata_of(file: Any, path: Path) -> dict[str, str]:
+    """The metadata of a checkpoint.
+
+    Raises:
+        DamagedCheckpointError: it is of another program or version.
+    """
+    metadata: dict[str, str] = file.metadata() or {}
+    form = metadata.get("format", "a file of another program")
+    if form not in (_FORMAT, _FORMAT_WITHOUT_TYPES):
+        raise DamagedCheckpointError(f"{path}: expected a checkpoint of format {_FORMAT}, but it is {form}")
+    return metadata
+
+
+def _state_of(text: str, path: Path) -> dict[str, Any]:
+    """The state in a checkpoint's metadata.
+
+    Raises:
+        DamagedCheckpointError: it is not a JSON object.
     """
     try:
-        with safetensors.safe_open(str(path), framework="pt") as file:
-            state: dict[str, Any] = json.loads((file.metadata() or {})["state"])
-            return state
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise DamagedCheckpointError(
-            f"{path}: expected a checkpoint of s2s, but it cannot be read ({error})"
-        ) from error
+        state = parse_json(text)
+    except ValueError as error:
+        raise DamagedCheckpointError(f"{path}: expected state as JSON, but it cannot be read ({error})") from error
+    if not isinstance(state, dict):
+        raise DamagedCheckpointError(f"{path}: expected state as a JSON object, found {type(state).__name__}")
+    return state
 
 
 def with_prefix(prefix: str, tensors: Tensors) -> Tensors:
@@ -159,6 +174,15 @@ def load_weights(model: nn.Module, tensors: Tensors, origin: Path) -> None:
     with torch.no_grad():
         for name, parameter in model_tensors(model).items():
             parameter.copy_(tensors[name])
+
+
+def _with_weights(outlined: M, tensors: Tensors) -> M:
+    """A network that `outline` made with these weights in it, as `load_weights` would leave it; no number is drawn."""
+    weight_of = {id(weight): nn.Parameter(tensors[name].clone()) for name, weight in outlined.named_parameters()}
+    for module in outlined.modules():
+        for name, weight in list(module.named_parameters(recurse=False, remove_duplicate=False)):
+            setattr(module, name, weight_of[id(weight)])  # a tied matrix stays one
+    return outlined
 
 
 def check_weights(model: nn.Module, tensors: Tensors, origin: Path) -> None:
@@ -205,21 +229,21 @@ def load_model(run: RunFolder, build: Callable[[], M]) -> tuple[M, Path]:
     """A model with the best weights of a run, on the CPU; and the file that they come from.
 
     Args:
-        build: makes the model that the options of the run ask for. It is called when the sizes are known to be those
-            of the weights.
+        build: makes the model that the options of the run ask for; it is called for an outline only.
 
     Raises:
         CheckpointError: there are no weights; or they are damaged, of another model, or larger than memory.
     """
     path = best_path(run)
     try:
-        _check_sizes(_best_sizes(path), _sizes(model_tensors(outline(build))), path)
+        model = outline(build)
+        _check_sizes(_best_sizes(path), _sizes(model_tensors(model)), path)
         weights, _, _ = load_best(run)
-        model = build_in_memory(build, _CPU)
+        check_memory(build, _CPU)
     except ConfigError as error:
         raise CheckpointError(f"{run.config}: {error}") from error
-    load_weights(model, weights, path)
-    return model, path
+    check_weights(model, weights, path)
+    return _with_weights(model, weights), path
 
 
 def _best_sizes(path: Path) -> dict[str, Size]:

@@ -1,8 +1,8 @@
 """Checksums of the files that a run folder is made with, by which a damaged one is told from what was written.
 
-They stand in `SHA256SUMS` as sha256sum writes and reads them, a line a file: vocabularies, dev and test text, and
-corpus.json, which never change. The options, which may, begin with a checksum of their own (saved_config.py), and
-checkpoints hold theirs. A folder without `SHA256SUMS`, of an earlier version, is read unchecked.
+They stand in `SHA256SUMS` as sha256sum writes and reads them, a line a file: vocabularies, unseen_pieces.json, dev and
+test text, and corpus.json, which never change. The options, which may, begin with a checksum of their own
+(saved_config.py), and checkpoints hold theirs. A folder without `SHA256SUMS`, of an earlier version, is read unchecked.
 """
 
 import hashlib

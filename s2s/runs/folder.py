@@ -55,6 +55,8 @@ class RunFolder:
         run = cls(Path(path))
         if run.config.is_file():
             return run
+        if run.path.is_file():
+            raise RunError(f"{option}={path} is a file: expected the folder of a run")
         if not run.path.is_dir():
             raise RunError(f"{option}={path} does not exist: expected the folder of a run; train one with s2s train")
         below = sorted(str(config.parent) for config in run.path.glob("*/config.yaml"))
@@ -125,9 +127,10 @@ class RunFolder:
     def is_unfinished(self) -> bool:
         """Whether training has begun, or was to begin, and has not come to its end.
 
-        An averaged or an exported run has weights, and no metrics, since no training is to go on in it.
+        An averaged or an exported run has weights, but neither metrics nor checkpoints: no training goes on in it.
         """
-        return not self.summary.is_file() and (self.metrics.is_file() or not self.has_begun)
+        is_from_training = self.metrics.is_file() or any(self.last.glob("*.safetensors"))
+        return not self.summary.is_file() and (is_from_training or not self.has_begun)
 
     @property
     def is_model_only(self) -> bool:

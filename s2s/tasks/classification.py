@@ -4,7 +4,6 @@ N texts, C classes.
 """
 
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -61,9 +60,6 @@ class ClassificationTask(TrainingTask):
 
         def validate() -> Validation:
             found = classification_scores(_classify_shown(classifier, rows, "validating"), classes)
-            if not sys.stderr.isatty():
-                message = "validated: loss %.3f nats, accuracy %.2f, F1 %.2f"
-                _logger.info(message, found.loss_nats, found.accuracy, found.f1)
             return Validation(found.loss_nats, {"accuracy": found.accuracy, "f1": found.f1})
 
         return model, validate

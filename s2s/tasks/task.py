@@ -15,9 +15,10 @@ from s2s.data.text.parallel_text import Pair
 from s2s.data.vocabulary.labels import Labels
 from s2s.data.vocabulary.learn import Vocabularies
 from s2s.data.vocabulary.subwords import Subwords
-from s2s.files import write_json, write_lines
+from s2s.files import write_lines
 from s2s.models.model import Model
 from s2s.runs.folder import RunFolder
+from s2s.runs.summary import Summary, write_summary
 from s2s.training.progress import Validation
 from s2s.training.updates import ToBatch
 
@@ -73,4 +74,4 @@ class TrainingTask(ABC):
         """Write the scores of the test set, and some of its sentences with what the model makes of them."""
         lines = [f"{name}: {text}" for sample in samples for name, text in sample.items()]
         write_lines(self.run.path / "samples.txt", lines)
-        write_json(self.run.summary, {"test": scores, "samples": samples})
+        write_summary(self.run, Summary(scores, samples))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -62,14 +61,11 @@ class TranslationTask(TrainingTask):
             translator = BatchTranslator([model], source, target, search, device, precision)
             found = translations_shown(translator, sources, "validating")
             hypotheses = [translation.texts[0] for translation in found]
-            result = Validation(
+            return Validation(
                 mean_loss_nats(model, batches, device),
                 {"bleu": bleu(hypotheses, references)},
                 {CONFIDENCE: dataclasses.asdict(Confidence.of(found))},
             )
-            if not sys.stderr.isatty():
-                _logger.info("validated: loss %.3f nats, BLEU %.2f", result.loss_nats, result.scores["bleu"])
-            return result
 
         return model, validate
 

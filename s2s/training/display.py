@@ -1,8 +1,9 @@
-"""What a terminal shows of training: a bar with the best score and the expected end, and a line for each validation.
+"""What is shown of training: a line for each validation, and in a terminal a bar with the best score and expected end.
 
-Where stderr is not a terminal it shows nothing: there the log has a line for each validation.
+Where stderr is not a terminal the lines are those of a log.
 """
 
+import logging
 import math
 import sys
 from types import TracebackType
@@ -16,9 +17,11 @@ from s2s.runs.metrics import read_metrics
 from s2s.training.forecast import expected_end, steps_within
 from s2s.training.progress import Progress, Validation
 
+_logger = logging.getLogger(__name__)
+
 
 class TrainingDisplay:
-    """A bar that is shown for a `with` block.
+    """Shows training in a `with` block.
 
     Args:
         config: of the run.
@@ -32,7 +35,8 @@ class TrainingDisplay:
         self, config: Config, progress: Progress, run: RunFolder, steps_of_epochs: int | None, *, is_shown: bool
     ) -> None:
         self._config, self._progress, self._steps_of_epochs = config, progress, steps_of_epochs
-        self._is_shown = is_shown and sys.stderr.isatty()
+        is_terminal = sys.stderr.isatty()
+        self._is_shown, self._is_logged = is_shown and is_terminal, is_shown and not is_terminal
         self._steps: list[int] = []
         self._scores: list[float] = []
         self._logged = ""
@@ -71,14 +75,19 @@ class TrainingDisplay:
 
     def validated(self, result: Validation) -> None:
         """Show a validation in a line of its own."""
-        if not self._is_shown:
-            return
-        progress, training = self._progress, self._config.training
-        self._add(progress.step, result)
         titles = MEASURES_OF[self._config.task].dev
         scores = ", ".join(f"{titles[name]} {value:.2f}" for name, value in result.scores.items())
+        line = f"step {self._progress.step:,}: dev loss {result.loss_nats:.3f} nats, {scores}"
+        if self._is_logged:
+            _logger.info(line)
+        if self._is_shown:
+            self._write_line(line, result)
+
+    def _write_line(self, line: str, result: Validation) -> None:
+        progress, training = self._progress, self._config.training
+        self._add(progress.step, result)
         best = "the best so far" if progress.num_waited == 0 else f"best {self._best()} at step {progress.best_step:,}"
-        line = f"step {progress.step:,}: dev loss {result.loss_nats:.3f} nats, {scores}, {best}"
+        line += f", {best}"
         num_left = (training.patience - progress.num_waited) * training.validate_every
         if num_left and progress.step + num_left < self._limit():
             time_left = tqdm.format_interval(num_left * progress.elapsed_s / progress.step)

@@ -330,8 +330,7 @@ class Trainer:
             self._bad.copy_(torch.tensor([self.progress.num_bad_steps, self.progress.num_skipped_steps]))
         elif ranks.rank > 0:
             seed_rank(config.seed, ranks.rank, 0)
-        if ranks.is_first:
-            truncate_metrics(run.metrics, self.progress.step)
+        ranks.from_first(partial(truncate_metrics, run.metrics, self.progress.step))
         return newest is not None
 
     def _load(self, path: Path) -> None:

@@ -66,6 +66,15 @@ def test_what_is_missing_is_nan_and_an_unfinished_run_has_no_scores(tiny_run: Pa
         _ = opened.metrics
 
 
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"test": {}}', '{"test": {"bleu": 1}, "samples": 3}', "[" * 9000])
+def test_a_damaged_summary_is_named(tiny_run: Path, tmp_path: Path, content: str) -> None:
+    run = s2s.Run(shutil.copytree(tiny_run, tmp_path / "run"))
+    (run.path / "summary.json").write_text(content)
+    for name in ("summary", "samples", "is_finished"):
+        with pytest.raises(s2s.RunError, match=r"run/summary\.json: expected the scores of a run"):
+            getattr(run, name)
+
+
 def test_a_data_frame_where_pandas_is(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     with pytest.raises(s2s.MissingExtraError, match="pip install pandas"):

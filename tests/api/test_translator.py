@@ -12,7 +12,9 @@ import pytest
 import s2s
 from s2s.api.keywords import NBestOptions
 from s2s.config.search import SearchConfig, Strategy
+from s2s.decoding import batch_translator
 from s2s.decoding.batch_translator import BatchTranslator
+from s2s.decoding.search.search import beam_search
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +161,18 @@ def test_the_beam_is_that_of_the_search(translator: s2s.Translator) -> None:
         translator.beam(SOURCE, search="greedy")
     with pytest.raises(s2s.DataError, match="blank"):
         translator.beam("  ")
+
+
+def test_a_beam_takes_one_search(translator: s2s.Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def counted(*args: Any, beam_size: int, **options: Any) -> Any:
+        sizes.append(beam_size)
+        return beam_search(*args, beam_size=beam_size, **options)
+
+    monkeypatch.setattr(batch_translator, "beam_search", counted)
+    translator.beam(SOURCE, beam_size=3)
+    assert sizes == [3]
 
 
 def test_gates_are_those_of_the_command(translator: s2s.Translator) -> None:

@@ -41,7 +41,7 @@ def test_every_line_is_labelled_once_and_in_order(labelled: Path) -> None:
 @pytest.mark.slow
 def test_a_terminal_has_a_prompt(labelled: Path) -> None:
     with Terminal(sys.executable, str(ROOT / "scripts/classify.py"), f"run={labelled}") as terminal:
-        assert "run: labels text, LSTM, accuracy " in terminal.wait_for("text> ")
+        assert "run: labels text, LSTM with last pooling, 1 layer of 24 units, accuracy " in terminal.wait_for("text> ")
         terminal.type("하나 둘\n")
         assert "\t0." in terminal.wait_for("text> ")
         terminal.type("A man\n")

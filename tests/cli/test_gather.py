@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from processes import Caller
-from s2s.analysis.run_comparison import find_runs, read_result
+from s2s.analysis.run_comparison import find_runs, find_translation_runs, read_result
 from s2s.config.training import Config
 from s2s.errors import RunError
 from s2s.runs.folder import RunFolder
@@ -51,9 +51,9 @@ def test_runs_are_found_once(tmp_path: Path) -> None:
     assert sorted(paths) == [tmp_path / "a", tmp_path / "b/1", tmp_path / "b/2"]
     assert [run.path for run in find_runs([tmp_path / "a"])] == [tmp_path / "a"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match="holds no run"):
+    with pytest.raises(RunError, match=r"^run=.*empty holds no run"):
         find_runs([tmp_path / "empty"])
-    with pytest.raises(RunError, match="does not exist"):
+    with pytest.raises(RunError, match=r"^run=.*nowhere does not exist"):
         find_runs([tmp_path / "nowhere"])
 
 
@@ -131,7 +131,12 @@ def test_mistakes(tmp_path: Path, call_command: Caller) -> None:
     assert ended.code == 2
     assert "run is empty (a folder of runs" in ended.err
     assert call_command("gather").code == 2
-    assert call_command("gather", f"run={tmp_path}").code == 1
+    ended = call_command("gather", f"run={tmp_path}")
+    assert ended.code == 1
+    assert f"error: run={tmp_path} holds no run: expected a folder with runs" in ended.err
+    write_run(tmp_path / "runs" / "begun", None, seed=1, hidden=24)
+    with pytest.raises(RunError, match=f"^run={tmp_path / 'runs'} holds no run that can translate"):
+        find_translation_runs([tmp_path / "runs"])
 
 
 def test_what_training_writes_is_understood(tiny_run: Path) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from processes import Terminal
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import sys
 from s2s.cli.prompt import PromptCommand, answer_typed_lines, is_interactive

@@ -29,11 +29,13 @@ def test_a_greeting_tells_what_a_run_does(tiny_run: Path, blind_run: Path, label
     bleu = json.loads((tiny_run / "summary.json").read_text())["test"]["bleu"]
     leave = "Type a line; :help lists the commands, :quit or Ctrl-D leaves."
     assert greeting_of(tiny_run) == (
-        f"run: source → target, LSTM with dot attention, BLEU {bleu:.1f} on its test set. {leave}"
+        f"run: source → target, LSTM with dot attention, 1 layer of 24 units, BLEU {bleu:.1f} on its test set. {leave}"
     )
-    assert greeting_of(tiny_run, num_runs=2) == f"2 runs: source → target, LSTM with dot attention. {leave}"
-    assert "LSTM without attention, BLEU" in greeting_of(blind_run)
-    assert "run: labels text, LSTM, accuracy " in greeting_of(labelled)
+    assert greeting_of(tiny_run, num_runs=2) == (
+        f"2 runs: source → target, LSTM with dot attention, 1 layer of 24 units. {leave}"
+    )
+    assert "LSTM without attention, 1 layer of 24 units, BLEU" in greeting_of(blind_run)
+    assert "run: labels text, LSTM with last pooling, 1 layer of 24 units, accuracy " in greeting_of(labelled)
     assert greeting_of(labelled).count("\n") == 0
     unfinished = tmp_path / "unfinished"
     shutil.copytree(tiny_run, unfinished)
@@ -74,10 +76,3 @@ def test_a_run_without_attention_has_none_to_draw(blind_run: Path, capsys: pytes
     session.answer(1, "하나 둘".encode())
     session.show_attention()
     assert "this run has no attention" in capsys.readouterr().err
-
-
-def test_samples_are_never_called_unsure(tiny_run: Path) -> None:
-    """They are less probable than what search finds."""
-    for strategy, has_confidence in ((Strategy.greedy, True), (Strategy.beam, True), (Strategy.sample, False)):
-        translator = load_line_translator(str(tiny_run), search=SearchConfig(strategy=strategy), device="cpu")
-        assert (translator.familiarity.confidence is not None) == has_confidence

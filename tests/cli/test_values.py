@@ -195,7 +195,8 @@ def test_what_a_sweep_goes_over(text: str, kind: Kind, values: list[Any]) -> Non
 def test_choices() -> None:
     assert choice_of("model", "gru", ["gru", "rnn"], is_sweep=False) == "gru"
     assert choice_of("model", "gru,rnn", ["gru", "rnn"], is_sweep=True) == "gru,rnn"
-    assert choice_of("model", "[gru,rnn]", ["gru", "rnn"], is_sweep=False) == "[gru,rnn]"
+    with pytest.raises(ConfigError, match=r"^model=\[gru,rnn\]: expected one of gru, rnn"):
+        choice_of("model", "[gru,rnn]", ["gru", "rnn"], is_sweep=True)
     with pytest.raises(ConfigError, match="has several values"):
         choice_of("model", "gru,rnn", ["gru", "rnn"], is_sweep=False)
     with pytest.raises(ConfigError, match=r"^model=grv: expected one of gru, rnn \(did you mean gru\?\)$"):

@@ -1,9 +1,11 @@
 """What is left open is fitted to the size of the text; what was set stays."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from processes import ROOT
 from s2s.config.fitting import as_begun, fit_to, fitted
 from s2s.config.options import check_options, flatten
 from s2s.config.training import Config
@@ -105,3 +107,20 @@ def test_a_run_keeps_what_it_began_with(tmp_path: Path) -> None:
     assert (again.training.patience, again.model.dropout, again.data.dev_pairs) == (3, 0.35, 7)
     assert again.data.test_pairs is None
     assert fitted(again, 10**6) == (again, None)
+
+
+def test_the_documented_table_is_what_fits() -> None:
+    """A row names options before its numbers; where it names two, a cell has two numbers, with ", " between them."""
+    documented: dict[str, list[float]] = {}
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    section = text.split("## Text of your own")[1].split("\n## ")[0]
+    header, _, *rows = (line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|"))
+    for names, *cells in rows:
+        columns = zip(*(cell.split(", ") for cell in cells), strict=True)
+        for name, column in zip(re.findall(r"`([^`]+)`", names), columns, strict=True):
+            documented[name] = [float(number.replace(",", "")) for number in column]
+    assert header[1:] == ["up to 5,000", "up to 20,000", "up to 200,000", "more"]
+    for column, num_pairs in enumerate((5_000, 20_000, 200_000, 200_001)):
+        assert {name: values[column] for name, values in documented.items()} == fit_to(num_pairs)
+    for num_pairs in (5_000, 20_000):
+        assert fit_to(num_pairs + 1) != fit_to(num_pairs)

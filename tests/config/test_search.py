@@ -75,3 +75,23 @@ def test_what_makes_sense_is_allowed(options: SearchConfig) -> None:
 )
 def test_minimum_bayes_risk_chooses_one_of_several(options: SearchConfig, gives_one: bool) -> None:
     assert options.gives_one is gives_one
+
+
+@pytest.mark.parametrize(
+    ("options", "is_free"),
+    [
+        (SearchConfig(), True),
+        (SearchConfig(GREEDY), True),
+        (SearchConfig(num_best=3, length_penalty=0.6, max_length=7, coverage_penalty=0.2, replace_unknown=True), True),
+        (SearchConfig(SAMPLE), False),
+        (SearchConfig(must=["a"]), False),
+        (SearchConfig(avoid=["a"]), False),
+        (SearchConfig(min_length=3), False),
+        (SearchConfig(min_length_factor=0.5), False),
+        (SearchConfig(no_repeat_ngram=3), False),
+        (SearchConfig(diverse_groups=5), False),
+        (SearchConfig(num_best=3, mbr=ExpectedUtility.chrf), False),
+    ],
+)
+def test_a_search_is_free_where_nothing_but_the_model_decides(options: SearchConfig, is_free: bool) -> None:
+    assert options.is_free == is_free

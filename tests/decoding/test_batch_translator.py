@@ -136,7 +136,7 @@ def test_a_word_that_must_not_occur_cannot(tiny_run: Path, caplog: pytest.LogCap
 
 
 def test_a_word_of_unknown_characters_cannot_occur(tiny_run: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(ConfigError, match=r"^search\.must=\[犬\] must occur, but .* no piece for$"):
+    with pytest.raises(ConfigError, match=r"^search\.must=犬 must occur, but .* no piece for$"):
         translator(tiny_run, must=["犬"]).translate(LINES)
     made = translator(tiny_run)
     (found,) = made.translations(LINES[:1], numbers=[13], constraints=[LineConstraints(must=("犬", "six"))])

@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from s2s.data.token_store import TokenStore
 from s2s.data.vocabulary.subwords import UNK, Subwords
-from s2s.decoding.familiarity import Confidence, Familiarity, load_unseen, save_unseen, unseen_pieces
+from s2s.decoding.familiarity import CONFIDENCE, Confidence, Familiarity, load_unseen, save_unseen, unseen_pieces
 from s2s.decoding.postprocessing import NBestList
 from s2s.decoding.search.backpointers import Hypothesis
 from s2s.errors import RunError
+from s2s.runs.checkpoint import save_checkpoint, weights_path
 from s2s.runs.folder import RunFolder
 
 
@@ -72,11 +74,46 @@ def test_unseen_pieces_are_those_that_do_not_occur(tmp_path: Path) -> None:
     assert load_unseen(RunFolder(tmp_path / "of an earlier version"), 7) is None
 
 
-@pytest.mark.parametrize("content", ["", "{}", '["a"]', "[[1, 2], [3]]", "[7]", "[1e999]", "\x00"])
+BAD_LISTS = {
+    **{each: each for each in ("", "3", "{}", '["a"]', "[[1, 2], [3]]", "[[1, 2]]", "[7]", "[1e999]", "[1.0]", "\x00")},
+    **{each: each for each in ("[-1]", "[true]", "[null]")},
+    "400 digits": f"[{'9' * 400}]",
+    "nested deeply": "[" * 100_000,
+    "too large": " " * 10_000_001,
+}
+
+
+@pytest.mark.parametrize("content", BAD_LISTS.values(), ids=BAD_LISTS)
 def test_a_damaged_list_is_an_error(tmp_path: Path, content: str) -> None:
     RunFolder(tmp_path).unseen_pieces.write_text(content)
     with pytest.raises(RunError, match=r"unseen_pieces\.json: expected a list of ids below 7"):
         load_unseen(RunFolder(tmp_path), 7)
+
+
+def test_a_list_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path, _: int) -> None:
+        raise OSError(5, "Input/output error", str(path))
+
+    RunFolder(tmp_path).unseen_pieces.write_text("[]")
+    monkeypatch.setattr("s2s.decoding.familiarity.read_json", fail)
+    with pytest.raises(RunError, match="Input/output error"):
+        load_unseen(RunFolder(tmp_path), 7)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [3, [], "low", {}, {"mean": -1.0}, {"mean": -1.0, "low": "x"}, {"mean": True, "low": -2.0}, {"a b": 1}],
+    ids=repr,
+)
+def test_a_damaged_confidence_is_an_error(tmp_path: Path, subwords: Subwords, kept: Any) -> None:
+    save_checkpoint(weights_path(RunFolder(tmp_path)), {}, {CONFIDENCE: kept})
+    with pytest.raises(RunError, match=r"weights\.safetensors: expected two numbers as dev_confidence"):
+        Familiarity.load(RunFolder(tmp_path), subwords)
+
+
+def test_weights_of_an_earlier_version_have_no_confidence(tmp_path: Path, subwords: Subwords) -> None:
+    save_checkpoint(weights_path(RunFolder(tmp_path)), {}, {})
+    assert Familiarity.load(RunFolder(tmp_path), subwords).confidence is None
 
 
 def test_a_run_keeps_what_it_was_trained_on(tiny_run: Path, subwords: Subwords) -> None:

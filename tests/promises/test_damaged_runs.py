@@ -1,5 +1,6 @@
 """A run folder that is damaged, or is somebody's joke: an error of a line or two, or the result of the whole one."""
 
+import json
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,7 +10,13 @@ from typing import Any
 import pytest
 
 from processes import Caller, Ended
+from s2s.api.run import Run
+from s2s.cli.greeting import greeting
+from s2s.errors import RunError
+from s2s.runs.checkpoint import load_checkpoint, save_checkpoint, weights_path
+from s2s.runs.folder import RunFolder
 from s2s.runs.metrics import read_metrics
+from s2s.runs.saved_config import load_config
 from s2s.tasks import translation
 from tiny_runs import TINY, file_options
 
@@ -45,12 +52,12 @@ def damages(content: bytes, seed: int) -> Iterator[tuple[str, bytes]]:
 
 COMMANDS = {
     "train": ("config.yaml", "corpus.json", "subwords.model", "metrics.jsonl", "SHA256SUMS", "last/*"),
-    "translate": ("config.yaml", "subwords.model", "SHA256SUMS", "best/*"),
+    "translate": ("config.yaml", "subwords.model", "unseen_pieces.json", "SHA256SUMS", "best/*"),
     "evaluate": ("config.yaml", "subwords.model", "SHA256SUMS", "best/*", "text/test.*"),
     "gather": ("config.yaml", "metrics.jsonl", "summary.json"),
     "report": ("config.yaml", "metrics.jsonl", "summary.json"),
     "average": ("config.yaml", "corpus.json", "subwords.model", "SHA256SUMS", "last/*", "text/*"),
-    "export": ("config.yaml", "subwords.model", "SHA256SUMS", "best/*"),
+    "export": ("config.yaml", "subwords.model", "unseen_pieces.json", "SHA256SUMS", "best/*"),
 }
 """The files that each command reads."""
 
@@ -139,3 +146,58 @@ def test_a_damaged_file_is_named_or_changes_nothing(attack: Callable[[str, int, 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_many_damaged_files(attack: Callable[[str, int, int], None], name: str, seed: int) -> None:
     attack(name, 100 * seed, 1)
+
+
+def assert_refused(command: Callable[[], Any], path: Path) -> None:
+    """Ensure that an error of one line names the file."""
+    with pytest.raises(RunError) as caught:
+        command()
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def strangers(run: Path, folder: Path, **state: Any) -> RunFolder:
+    """A run whose checksums are right, or missing: whoever changed it knew of them."""
+    made = RunFolder(shutil.copytree(run, folder))
+    (folder / "SHA256SUMS").unlink()
+    tensors, kept = load_checkpoint(weights_path(made))
+    save_checkpoint(weights_path(made), tensors, kept | state)
+    return made
+
+
+VALUES = (3, "a text", [], {}, {"mean": 1}, {"mean": "low", "low": None}, {"test": {}}, [[-1]], True)
+
+
+@pytest.mark.parametrize("content", [*map(json.dumps, VALUES), "[-1]", "[99999999999999999999]", "[" * 9000, "\xff"])
+def test_pieces_that_a_stranger_calls_unseen(
+    tiny_run: Path, tmp_path: Path, call: Callable[[str, Path], Ended], content: str
+) -> None:
+    run = strangers(tiny_run, tmp_path / "run")
+    run.unseen_pieces.write_text(content, encoding="latin-1")
+    ended = call("translate", run.path)
+    assert ended.code == (0 if content == "[]" else 1)
+    assert ("error: " + str(run.unseen_pieces) in ended.err) == (ended.code == 1)
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_what_a_stranger_kept_beside_the_weights(
+    tiny_run: Path, tmp_path: Path, call: Callable[[str, Path], Ended], value: Any
+) -> None:
+    run = strangers(tiny_run, tmp_path / "run", dev_confidence=value, dev_bleu=value)
+    ended = call("translate", run.path)
+    assert ended.code == 1
+    assert f"error: {weights_path(run)}: expected two numbers" in ended.err
+    assert "Traceback" not in ended.err
+    run.summary.unlink()
+    assert_refused(lambda: greeting(run, load_config(run.config)), weights_path(run))
+
+
+@pytest.mark.parametrize("content", [*map(json.dumps, VALUES), "[" * 9000, "\xff"])
+def test_a_summary_of_a_stranger(tiny_run: Path, tmp_path: Path, content: str) -> None:
+    run = strangers(tiny_run, tmp_path / "run")
+    run.summary.write_text(content, encoding="latin-1")
+    for show in (lambda: greeting(run, load_config(run.config)), lambda: Run(run.path).summary):
+        assert_refused(show, run.summary)
+    assert_refused(lambda: Run(run.path).samples, run.summary)
+    assert_refused(lambda: repr(Run(run.path)), run.summary)

@@ -4,6 +4,7 @@ import os
 import pickletools
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from s2s.config.model import AttentionScore, Cell, ModelConfig, Pooling, Tie
 from s2s.config.optim import OptimConfig, Optimizer
+from s2s.data.batching import pair_batch, source_batch
 from s2s.errors import CheckpointError, DamagedCheckpointError
+from s2s.models.classifier import build_classifier
+from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.checkpoint import (
     checkpoint_path,
+    checkpoint_state,
     checkpoints,
     load_best,
     load_checkpoint,
+    load_model,
     load_optimizer,
     load_weights,
     model_tensors,
@@ -60,6 +67,10 @@ def test_tensors_and_state_come_back(path: Path) -> None:
     tensors, state = load_checkpoint(path)
     assert_same(tensors, TENSORS)
     assert state == STATE  # digit for digit
+
+
+def test_the_state_alone_is_the_same(path: Path) -> None:
+    assert checkpoint_state(path) == STATE
 
 
 def test_a_view_and_a_parameter_are_saved_as_what_they_show(tmp_path: Path) -> None:
@@ -164,28 +175,33 @@ def test_state_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
     digest = hashlib.sha256(text.encode()).hexdigest()
     metadata = {"format": "s2s-checkpoint-3", "state": text, "sha256": digest}
     safetensors.torch.save_file({}, tmp_path / "foreign", metadata)
-    with pytest.raises(DamagedCheckpointError, match="expected state as"):
-        load_checkpoint(tmp_path / "foreign")
+    for load in (load_checkpoint, checkpoint_state):
+        with pytest.raises(DamagedCheckpointError, match="expected state as"):
+            load(tmp_path / "foreign")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04K\x01.", b"\xff" * 100, b"PK\x03\x04" + b"\0" * 60])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "foreign").write_bytes(content)
-    with pytest.raises(CheckpointError, match="expected a checkpoint of s2s, but it cannot be read"):
-        load_checkpoint(tmp_path / "foreign")
+    for load in (load_checkpoint, checkpoint_state):
+        with pytest.raises(DamagedCheckpointError, match="expected a checkpoint of s2s, but it cannot be read"):
+            load(tmp_path / "foreign")
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "absent", tmp_path):
-        with pytest.raises(CheckpointError, match="cannot be read"):
-            load_checkpoint(path)
+        for load in (load_checkpoint, checkpoint_state):
+            with pytest.raises(CheckpointError, match="cannot be read") as caught:
+                load(path)
+            assert type(caught.value) is CheckpointError  # nothing is damaged
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}, {"format": "s2s-checkpoint-1"}])
 def test_safetensors_of_another_program_are_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
     safetensors.torch.save_file({"weight": torch.zeros(3)}, tmp_path / "foreign", metadata)
-    with pytest.raises(CheckpointError, match="expected a checkpoint of format s2s-checkpoint-3, but it is"):
-        load_checkpoint(tmp_path / "foreign")
+    for load in (load_checkpoint, checkpoint_state):
+        with pytest.raises(DamagedCheckpointError, match="expected a checkpoint of format s2s-checkpoint-3, but it is"):
+            load(tmp_path / "foreign")
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -358,3 +374,37 @@ def test_the_best_weights_are_those_to_translate_with(tmp_path: Path) -> None:
     save_checkpoint(weights_path(run), {"model.w": torch.full((3,), 4.0)}, {"step": 3})
     found, state, path = load_best(run)
     assert (found["w"].tolist(), state["step"], path) == ([4, 4, 4], 3, weights_path(run))
+
+
+@pytest.mark.parametrize("tie", Tie)
+@pytest.mark.parametrize("attention", AttentionScore)
+@pytest.mark.parametrize("cell", Cell)
+def test_a_loaded_model_has_the_saved_weights_and_draws_no_others(
+    tmp_path: Path, cell: Cell, attention: AttentionScore, tie: Tie
+) -> None:
+    config = ModelConfig(cell=cell, attention=attention, layers=2, embedding_size=6, hidden_size=10, tie=tie)
+    build = partial(build_seq2seq, config, 9, 9)
+    saved = build().eval()
+    run = RunFolder(tmp_path)
+    save_checkpoint(weights_path(run), with_prefix("model", model_tensors(saved)), {})
+    before = torch.get_rng_state()
+    loaded, origin = load_model(run, build)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert origin == weights_path(run)
+    assert_same(model_tensors(loaded.eval()), model_tensors(saved))
+    assert loaded.state_dict().keys() == saved.state_dict().keys()
+    batch = pair_batch([[4, 5, 6], [7]], [[4], [5, 8]])
+    with torch.inference_mode():
+        assert torch.equal(loaded(batch)[0], saved(batch)[0])
+
+
+@pytest.mark.parametrize("pooling", Pooling)
+def test_a_loaded_classifier_has_the_saved_weights(tmp_path: Path, pooling: Pooling) -> None:
+    build = partial(build_classifier, ModelConfig(embedding_size=6, hidden_size=10, pooling=pooling), 9, 3)
+    saved = build().eval()
+    run = RunFolder(tmp_path)
+    save_checkpoint(weights_path(run), with_prefix("model", model_tensors(saved)), {})
+    loaded, _ = load_model(run, build)
+    source_BS, lengths_B = source_batch([[4, 5, 6], [7]])
+    with torch.inference_mode():
+        assert torch.equal(loaded.eval()(source_BS, lengths_B), saved(source_BS, lengths_B))

@@ -1,9 +1,11 @@
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from processes import ROOT
 from s2s.errors import RunError
 from s2s.runs.checksums import NAME, check_files, write_checksums
 from s2s.runs.folder import RunFolder
@@ -68,8 +70,25 @@ def test_damaged_checksums_are_no_pass(folder: Path) -> None:
 
 def test_a_run_keeps_checksums_of_all_that_training_writes_once(tiny_run: Path, labelled_run: Path) -> None:
     text = {f"text/{split}.{side}" for split in ("dev", "test") for side in ("source", "target")}
-    for path, own in ((tiny_run, {"subwords.model"}), (labelled_run, {"subwords.model", "labels.txt"})):
+    for path, own in ((tiny_run, set()), (labelled_run, {"labels.txt"})):
         lines = (path / NAME).read_text().splitlines()
-        assert {line.split("  ")[1] for line in lines} == {*text, "corpus.json", *own}
+        names = {*text, "corpus.json", "subwords.model", "unseen_pieces.json", *own}
+        assert {line.split("  ")[1] for line in lines} == names
         run = RunFolder(path)
         run.checked(run.corpus)
+
+
+@pytest.mark.parametrize("kind", ["tiny_run", "labelled_run"])
+def test_the_documented_command_writes_them_anew(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    [command] = re.findall("`(sha256sum [^`]* > [^`]*)`", (ROOT / "docs" / "training.md").read_text(encoding="utf-8"))
+    folder = shutil.copytree(request.getfixturevalue(kind), tmp_path / "a run")
+    names = [line[66:] for line in (folder / NAME).read_text().splitlines()]
+    paths, before = [folder / name for name in names], sorted(folder.iterdir())
+    for path in paths:
+        path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(RunError, match="changed since the run was made"):
+        check_files(folder, paths)
+    subprocess.run(["sh", "-c", command], cwd=folder, check=True)
+    check_files(folder, paths)
+    assert [line[66:] for line in (folder / NAME).read_text().splitlines()] == names
+    assert sorted(folder.iterdir()) == before

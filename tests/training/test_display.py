@@ -1,6 +1,7 @@
-"""What a terminal shows of training; elsewhere nothing is shown."""
+"""What a terminal shows of training; elsewhere validations are logged."""
 
 import json
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -90,12 +91,17 @@ def test_a_run_that_goes_on_remembers_its_learning_curve(tmp_path: Path, stderr:
         assert shown._bar.total == 100 * (3 + 2 + 5)
 
 
-def test_elsewhere_nothing_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_first", [True, False])
+def test_elsewhere_validations_are_logged_by_the_first_rank(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_first: bool
+) -> None:
+    caplog.set_level(logging.INFO, "s2s")
     stream = Terminal(is_terminal=False)
     monkeypatch.setattr(display_module, "sys", SimpleNamespace(stderr=stream))  # pytest exchanges sys.stderr itself
     progress = Progress()
-    with display(tmp_path, progress) as shown:
+    with TrainingDisplay(Config(training=TRAINING), progress, RunFolder(tmp_path), None, is_shown=is_first) as shown:
         shown.step()
         shown.validated(validated(progress, 12.5, step=100))
         shown.logged("loss 1.500")
     assert stream.getvalue() == ""
+    assert caplog.messages == ["step 100: dev loss 2.000 nats, BLEU 12.50"] * is_first

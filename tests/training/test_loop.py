@@ -5,11 +5,12 @@ import json
 import math
 import os
 import random
+import shutil
 import signal
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from s2s.config.optim import OptimConfig, Optimizer, Schedule
 from s2s.config.training import Config, StopMetric, TrainingConfig
 from s2s.data.batching import Batch, batch_indices, pair_batch
 from s2s.data.token_store import TokenStore
-from s2s.errors import CheckpointError, Interrupted, TrainingError
+from s2s.distributed import Ranks
+from s2s.errors import CheckpointError, Interrupted, RunError, TrainingError
 from s2s.models.model import Loss
 from s2s.models.seq2seq import build_seq2seq
 from s2s.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint, weights_path, without_prefix
@@ -37,6 +39,7 @@ TRAINING = TrainingConfig(batch_tokens=40, max_steps=17, log_every=3, validate_e
 OPTIM = OptimConfig(learning_rate=0.01, warmup_steps=3)
 CPU = torch.device("cpu")
 Steps = Callable[[int], None]
+T = TypeVar("T")
 
 
 def stores(num: int = 40) -> tuple[TokenStore, TokenStore]:
@@ -336,8 +339,11 @@ def cut_at(at_step: int) -> Steps:
     return before_step
 
 
+LATER = '{"step": 16, "kind": "train", "loss_nats": 1.5, "elapsed_s": 2.5}'
+
+
 @pytest.mark.parametrize("step", [2, 5, 6, 10, 14, 17])
-@pytest.mark.parametrize("tail", ["", '{"step": 3, "epo', '{"step": 16, "kind": "train"}\n{"st', "\0\0\0\0"], ids=repr)
+@pytest.mark.parametrize("tail", ["", '{"step": 3, "epo', f'{LATER}\n{{"st', "\0\0\0\0"], ids=repr)
 def test_a_killed_run_goes_on_from_its_checkpoint(
     tmp_path: Path, unbroken: tuple[Trainer, Path], step: int, tail: str
 ) -> None:
@@ -553,6 +559,27 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path: Path, keep: int) -> None
     trainer(tmp_path, keep=keep).run()
     steps = [int(path.stem.removeprefix("step-")) for path in checkpoints(RunFolder(tmp_path))]
     assert steps == [17, 15, 10][:keep]
+
+
+def test_all_ranks_learn_of_damaged_metrics(unbroken: tuple[Trainer, Path], tmp_path: Path) -> None:
+    """The first rank meets the error where the others wait for what it did."""
+    shutil.copytree(unbroken[1], tmp_path / "run")
+    (tmp_path / "run" / "metrics.jsonl").write_text("nonsense\n", encoding="utf-8")
+    told: list[RunError] = []
+
+    class Watched(Ranks):
+        def from_first(self, work: Callable[[], T]) -> T:
+            try:
+                return work()
+            except RunError as error:
+                told.append(error)
+                raise
+
+    made = trainer(tmp_path / "run")
+    made.ranks = Watched()
+    with pytest.raises(RunError, match=r"metrics\.jsonl, line 1: expected a record") as caught:
+        made.resume()
+    assert told == [caught.value]
 
 
 def test_a_damaged_newer_checkpoint_does_not_push_out_a_whole_one(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Input lines, possibly without end: read in blocks, and divided into buckets of lines of about equal length."""
 
 import codecs
-import logging
 import math
 import os
 import select
@@ -13,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2s.data.text.parallel_text import open_plain_or_gzip, reading_errors
+from s2s.decoding.line_warnings import warn_of_line
 
-_logger = logging.getLogger(__name__)
 BLOCK_BYTES = 2**17
 """About two thousand lines, enough to find sentences of about equal length among them."""
 _MAX_LINE_BYTES = 2**20  # the rest of a longer line is dropped, so that input without line ends needs no huge memory
@@ -158,12 +157,12 @@ def split_into_buckets(block: LineBlock, max_lines: int) -> list[Bucket]:
 def decode(line: bytes, number: int) -> str:
     """A line as text; bytes that are not UTF-8 become U+FFFD, with a warning that names the line."""
     if len(line) > _MAX_LINE_BYTES:
-        _logger.warning("line %d: more than %d bytes; cut", number, _MAX_LINE_BYTES)
+        warn_of_line(number, "more than %d bytes; cut", _MAX_LINE_BYTES)
         _, num_bytes = codecs.utf_8_decode(line[:_MAX_LINE_BYTES], "replace", False)  # up to a character cut in two
         line = line[:num_bytes]
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
         text = line.decode("utf-8", errors="replace")
-        _logger.warning("line %d: not valid UTF-8; the bytes that are not became U+FFFD", number)
+        warn_of_line(number, "not valid UTF-8; the bytes that are not became U+FFFD")
     return text.removesuffix("\r")

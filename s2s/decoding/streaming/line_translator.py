@@ -1,23 +1,20 @@
 """From input lines, as bytes, to output lines."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from s2s.config.decoding import Column, OutputFormat
-from s2s.config.search import Strategy
 from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.familiarity import Familiarity
 from s2s.decoding.line_constraints import LineConstraints
+from s2s.decoding.line_warnings import LineWarning, collected_warnings, warn_of_line
 from s2s.decoding.postprocessing import NBestList
 from s2s.decoding.streaming.input_lines import Bucket, decode
-from s2s.decoding.streaming.line_warnings import LineWarning, collected_warnings
 from s2s.decoding.streaming.output_formats import format_translation
 from s2s.runs.folder import RunFolder
 
-_logger = logging.getLogger(__name__)
 _WORD_SEPARATOR = "|"
 _BUCKET_BATCHES = 4  # batches of a bucket: fewer buckets to hand out, and batches of more equal length
 
@@ -33,9 +30,9 @@ def split_fields(line: str, columns: Sequence[Column], number: int) -> tuple[str
     source, *fields = line.split("\t")
     if len(fields) != len(columns):
         names = ", ".join(["source", *(column.name for column in columns)])
-        _logger.warning(
-            "line %d: expected %d fields between tabs (%s), got %d; %s",
+        warn_of_line(
             number,
+            "expected %d fields between tabs (%s), got %d; %s",
             len(columns) + 1,
             names,
             len(fields) + 1,
@@ -134,6 +131,6 @@ def load_line_translator(
     translator = BatchTranslator.load(runs, **options)
     first = RunFolder.existing(runs if isinstance(runs, str | Path) else runs[0])
     familiarity = Familiarity.load(first, translator.source)
-    if columns or translator.search.strategy is Strategy.sample:  # what is forced or drawn is less probable
+    if columns or not translator.search.is_free:  # columns force words too, which are less probable
         familiarity = replace(familiarity, confidence=None)
     return LineTranslator(translator, familiarity, output_format, columns)

@@ -9,12 +9,11 @@ from types import TracebackType
 
 import torch
 
+from s2s.decoding.line_warnings import Doubts, LineWarning, warn_of_line
 from s2s.decoding.streaming.input_lines import Bucket, LineBlock, split_into_buckets
 from s2s.decoding.streaming.line_translator import BucketOutput, LineTranslator
-from s2s.decoding.streaming.line_warnings import Doubts, LineWarning
 from s2s.workers import Workers, in_turn
 
-_logger = logging.getLogger(__name__)
 Load = Callable[[], LineTranslator]
 """Loads a run; a function that can be sent to other processes, each of which calls it once."""
 
@@ -105,7 +104,7 @@ class ParallelTranslator:
             doubts += output.doubts
             self.on_lines(len(bucket.lines))
         for warning in sorted(warnings, key=lambda warning: warning.line):
-            _logger.warning("line %d: %s", *warning)
+            warn_of_line(*warning)
         self._doubts.add(len(output_of), doubts)
         return b"".join(output_of[number] for number in sorted(output_of))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from s2s.config.data import Corpus, DataConfig, Split, SubwordsConfig
-from s2s.data.prepare import prepare
+from s2s.data.prepare import prepare, read_text
 from s2s.data.text.parallel_text import Pair
 from small_corpora import PAIRS
 
@@ -49,9 +49,10 @@ def test_a_corpus_from_outside_is_prepared_like_any_other(tmp_path: Path, monkey
     monkeypatch.setitem(sys.modules, "s2s.data.corpora.toy", module)
     config = DataConfig(corpus=SimpleNamespace(name="toy"), dev_pairs=7, cache=str(tmp_path))  # type: ignore[arg-type]
     monkeypatch.setattr("s2s.workers.num_cores", lambda: 1)
-    found = prepare(config, SubwordsConfig(vocabulary_size=120), seed=1, max_pieces=40)
+    text = read_text(config, seed=1)
+    found = prepare(config, SubwordsConfig(vocabulary_size=120), seed=1, max_pieces=40, text=text)
     assert (found.num_train, len(found.dev), found.test) == (43, 7, PAIRS[50:])
-    assert found.notes[:2] == [
+    assert text.notes == [
         "kept 50 of 50 pairs (dropped: 0 empty, 0 too long, 0 length ratio, 0 duplicates)",
         "cut 7 pairs for dev out of the 50 training pairs, by seed 1",
     ]

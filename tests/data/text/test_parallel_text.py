@@ -114,9 +114,9 @@ def test_damaged_gzip(tmp_path: Path, data: bytes) -> None:
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere\.en: .*No such file.*check the path"):
+    with pytest.raises(DataError, match=r"there is no file .*nowhere\.en: check its name and folder"):
         list(read_lines(tmp_path / "nowhere.en"))
-    with pytest.raises(DataError, match="Is a directory"):
+    with pytest.raises(DataError, match="is a folder: give the name of a text file in it"):
         list(read_lines(tmp_path))
 
 
@@ -140,7 +140,7 @@ def test_unequal_line_counts_are_counted_to_the_end(tmp_path: Path) -> None:
 
 def test_empty_corpus(tmp_path: Path) -> None:
     empty = written(tmp_path / "empty", b"")
-    with pytest.raises(DataError, match=r"no line in .*empty"):
+    with pytest.raises(DataError, match=r"no line of text in .*empty"):
         list(read_pairs(empty, empty))
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from s2s.decoding.line_warnings import Doubts, LineWarning, collected_warnings, warn_of_line
 from s2s.decoding.streaming.input_lines import LineBlock
 from s2s.decoding.streaming.line_translator import load_line_translator
-from s2s.decoding.streaming.line_warnings import Doubts, LineWarning, collected_warnings
 from s2s.decoding.streaming.parallel_translator import ParallelTranslator
 
 _logger = logging.getLogger("s2s.decoding.any")
@@ -15,11 +15,12 @@ _logger = logging.getLogger("s2s.decoding.any")
 
 def test_warnings_about_lines_are_collected_and_others_passed_on(caplog: pytest.LogCaptureFixture) -> None:
     with collected_warnings() as found:
-        _logger.warning("line %d: %s is cut", 7, "it")
-        _logger.warning("the run has no best weights")
-    assert found == [LineWarning(7, "it is cut")]
-    assert caplog.messages == ["the run has no best weights"]
-    _logger.warning("line %d: outside", 1)
+        warn_of_line(7, "%s is cut", "it")
+        warn_of_line(9, "100 % is odd")
+        _logger.warning("line %d: of another file", 8)
+    assert found == [LineWarning(7, "it is cut"), LineWarning(9, "100 % is odd")]
+    assert caplog.messages == ["line 8: of another file"]
+    warn_of_line(1, "outside")
     assert caplog.messages[-1] == "line 1: outside"
 
 

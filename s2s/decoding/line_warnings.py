@@ -6,9 +6,6 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 _logger = logging.getLogger(__name__)
-_SOURCE = logging.getLogger("s2s.decoding")
-_LINE = "line %d: "
-"""What a warning about a line begins with; its first argument is the number."""
 
 
 class LineWarning(NamedTuple):
@@ -23,33 +20,33 @@ class LineWarning(NamedTuple):
     text: str
 
 
-class _Collector(logging.Handler):
-    """Keeps warnings about lines, and passes on what else is logged."""
+def warn_of_line(number: int, text: str, *args: object) -> None:
+    """Warn of a line of the input.
 
-    def __init__(self, found: list[LineWarning]) -> None:
-        super().__init__()
-        self._found = found
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.msg.startswith(_LINE) and isinstance(record.args, tuple) and isinstance(record.args[0], int):
-            text = record.getMessage().removeprefix(_LINE % record.args[0])
-            self._found.append(LineWarning(record.args[0], text))
-        elif _SOURCE.parent is not None:
-            _SOURCE.parent.handle(record)
+    Args:
+        number: of the line, counted from 1.
+        text, args: what is wrong, as for `logging`.
+    """
+    warning = LineWarning(number, text % args if args else text)
+    _logger.warning("line %d: %s", *warning, extra={"of_line": warning})
 
 
 @contextmanager
 def collected_warnings() -> Iterator[list[LineWarning]]:
-    """A list that takes up the warnings that `s2s.decoding` gives about lines in the block, instead of the log."""
+    """A list that takes up the warnings about lines that are given in the block, instead of the log."""
     found: list[LineWarning] = []
-    collector, propagates = _Collector(found), _SOURCE.propagate
-    _SOURCE.addHandler(collector)
-    _SOURCE.propagate = False
+
+    def is_logged(record: logging.LogRecord) -> bool:
+        warning = getattr(record, "of_line", None)
+        if warning is not None:
+            found.append(warning)
+        return warning is None
+
+    _logger.addFilter(is_logged)
     try:
         yield found
     finally:
-        _SOURCE.propagate = propagates
-        _SOURCE.removeHandler(collector)
+        _logger.removeFilter(is_logged)
 
 
 class Doubts:
@@ -73,7 +70,7 @@ class Doubts:
             return
         self._has_told = True
         if self._num_lines == 1:
-            _logger.warning("line %d: %s", *self._first)
+            warn_of_line(*self._first)
             return
         _logger.warning(
             "%d of the first %d lines are unlike the text of training, such as line %d: %s",
