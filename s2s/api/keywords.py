@@ -1,21 +1,17 @@
 """Options as keywords: names and types are those of the dataclasses in `s2s.config`, and errors speak of keywords."""
 
-import enum
 import inspect
 import re
-import types
-import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Any, TypedDict, TypeVar
 
-import numpy as np
-
-from s2s.config.mistakes import expected, nearest
+from s2s.config.mistakes import nearest
 from s2s.config.options import check_options
 from s2s.config.pictures import Language
 from s2s.config.search import SearchConfig, Strategy
+from s2s.config.typed_values import typed_value
 from s2s.errors import ConfigError, S2SError
 
 _NAMES = "|".join(item.name for item in fields(SearchConfig))
@@ -91,32 +87,6 @@ def unknown_keyword(name: str, known: Iterable[str]) -> str:
     """What to say of a keyword that there is not."""
     near = nearest(name, known)
     return f"{name}: no such keyword; " + (f"did you mean {near}?" if near else "help() lists those that there are")
-
-
-def typed_value(name: str, kind: Any, value: Any) -> Any:
-    """A value as a field of this type holds it: a text for a member of an enum, one text for a list of texts.
-
-    Raises:
-        ConfigError: it is of another type.
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    for part in typing.get_args(kind) if isinstance(kind, types.UnionType) else [kind]:
-        match value:
-            case None | bool() | int() | str() if type(value) is part:
-                return value
-            case int() | float() if part is float and not isinstance(value, bool):
-                return float(value)
-            case str() if isinstance(part, enum.EnumType) and value in part.__members__:
-                return part[value]
-            case enum.Enum() if isinstance(part, enum.EnumType) and isinstance(value, part):
-                return value
-            case str() | list() | tuple() if typing.get_origin(part) is list:
-                [item] = typing.get_args(part)
-                return [typed_value(name, item, each) for each in ([value] if isinstance(value, str) else value)]
-            case _ if part is Any:
-                return value
-    raise ConfigError(f"{name} must be {expected(kind, str(value), in_python=True)}, but is {value!r}")
 
 
 def language_of(language: Language | str) -> Language:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from omegaconf import OmegaConf
 
-from s2s.api.keywords import flat_options, typed_value, unknown_keyword
+from s2s.api.keywords import flat_options, unknown_keyword
 from s2s.api.run import Run
 from s2s.cli.composition import composed
 from s2s.cli.option_table import choices_of, default_choices, option_fields
@@ -18,6 +18,7 @@ from s2s.cli.train import COMMAND
 from s2s.config.mistakes import one_of
 from s2s.config.options import check_options
 from s2s.config.training import Config
+from s2s.config.typed_values import typed_value
 from s2s.errors import ConfigError, Interrupted
 from s2s.tasks import train_run
 

@@ -24,7 +24,6 @@ from s2s.api.keywords import (
     keyword_errors,
     search_config,
     takes_search_options,
-    typed_value,
 )
 from s2s.api.results import Results
 from s2s.api.score import Score
@@ -34,6 +33,7 @@ from s2s.config.decoding import DecodingPrecision, EnsembleMean
 from s2s.config.pictures import Direction
 from s2s.config.search import SearchConfig
 from s2s.config.training import Config, Device
+from s2s.config.typed_values import typed_value
 from s2s.decoding.batch_translator import BatchTranslator
 from s2s.decoding.forced_decoding import ForcedDecoder
 from s2s.decoding.line_constraints import LineConstraints

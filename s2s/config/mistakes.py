@@ -53,12 +53,12 @@ def one_of(choices: Iterable[str], came: str, write: Callable[[str], str] = str)
     return f"one of {', '.join(map(write, choices))}" + (f" (did you mean {write(near[0])}?)" if near else "")
 
 
-def expected(kind: Any, came: str, *, in_python: bool = False) -> str:
+def expected(kind: Any, came: object, *, in_python: bool = False) -> str:
     """What an option of a type takes, as the shell writes it or as Python does."""
     if isinstance(kind, types.UnionType):
         return " or ".join(expected(part, came, in_python=in_python) for part in typing.get_args(kind))
     if typing.get_origin(kind) is list:
         return f"a list, each entry {expected(typing.get_args(kind)[0], came, in_python=in_python)}"
     if isinstance(kind, enum.EnumType):
-        return one_of(kind.__members__, came, repr if in_python else str)
+        return one_of(kind.__members__, str(came), repr if in_python else str)
     return (_PYTHON_NAMES if in_python else _SHELL_NAMES).get(kind, "another value")

@@ -5,17 +5,18 @@ earlier version, in which options are missing, nor a damaged number for another 
 """
 
 import dataclasses
+import enum
 import hashlib
+import typing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
-from omegaconf import OmegaConf, SCMode
-from omegaconf.errors import OmegaConfBaseException
 
 from s2s.config.data import portable
-from s2s.config.options import check_options, flatten, reset_without_effect
+from s2s.config.options import Options, check_options, flatten, reset_without_effect
 from s2s.config.training import Config, Task
+from s2s.config.typed_values import typed_value
 from s2s.errors import ConfigError, RunError
 from s2s.files import read_bounded, write_text
 
@@ -50,13 +51,27 @@ _MAY_CHANGE = (
     "training.tensorboard",
 )
 """Names of options, or their beginnings."""
+G = TypeVar("G", bound=Options)
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml comes without types
+    """Looks nothing up, and refuses an option that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+        names = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in names:
+                raise ValueError(f"line {key.start_mark.line + 1} has an option that stands above already")
+            names.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def save_config(config: Config, path: Path) -> None:
     """Write every option, defaults included, as YAML; paths lose their folders."""
     init_from = config.init_from and Path(config.init_from).name
     kept = dataclasses.replace(config, run="", data=portable(config.data), init_from=init_from)
-    text = OmegaConf.to_yaml(OmegaConf.structured(kept))
+    named = dataclasses.asdict(kept, dict_factory=_with_names)
+    text = yaml.safe_dump(named, allow_unicode=True, sort_keys=False)
     write_text(path, f"{_CHECKSUM}{_sha256_of(text)}\n{text}")
 
 
@@ -75,18 +90,15 @@ def load_config(path: Path, task: Task | None = None) -> Config:
         text = read_bounded(path, _MAX_BYTES).decode()
         _check_unchanged(text, path)
         _check_structure(text)
-        # A stranger's file must not make us look anything up: `${...}` stays text.
-        saved = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
+        saved = yaml.load(text, _Loader)
         _drop_retired(saved)
-        merged = OmegaConf.merge(OmegaConf.structured(Config), saved)
-        config = OmegaConf.to_container(merged, resolve=False, structured_config_mode=SCMode.INSTANTIATE)
-    except (OSError, ValueError, OverflowError, OmegaConfBaseException, yaml.YAMLError) as error:
+        config = _options(Config, saved)
+    except (OSError, ValueError, OverflowError, ConfigError, yaml.YAMLError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise RunError(f"{path}: expected the options of an s2s run, but they cannot be read: {first_line}") from error
-    assert isinstance(config, Config)
     try:
         check_options(config, is_saved=True)
-    except (ConfigError, OverflowError) as error:  # a number that no float holds
+    except (ConfigError, ValueError, OverflowError) as error:  # a number that no float holds, or too long to be told
         raise RunError(f"{path}: {error}; the file was changed since the run was made") from error
     reset_without_effect(config)  # as commands have them by now, which would refuse others
     if task is not None and config.task is not task:
@@ -95,6 +107,44 @@ def load_config(path: Path, task: Task | None = None) -> Config:
             f"give it to {_COMMANDS_OF[config.task]}"
         )
     return config
+
+
+def _with_names(options: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A group of options as YAML has it."""
+    return {name: value.name if isinstance(value, enum.Enum) else value for name, value in options}
+
+
+def _options(group: type[G], saved: Any, prefix: str = "") -> G:
+    """A group of options from what a file holds: texts are taken as they stand, whatever they look like.
+
+    Args:
+        prefix: of its options' names in messages, such as `search.`.
+
+    Raises:
+        ConfigError: an option is unknown, or of another type.
+    """
+    if not isinstance(saved, dict):
+        raise ConfigError(f"expected a group of options{prefix and f' as {prefix[:-1]}'}, found {saved!r:.60}")
+    types_of = {item.name: item.type for item in dataclasses.fields(group)}
+    found = {}
+    for name, value in saved.items():
+        if name not in types_of:
+            raise ConfigError(f"there is no option {prefix}{name!s:.60}")
+        kind: Any = types_of[name]
+        if isinstance(kind, type) and issubclass(kind, Options):
+            found[name] = _options(kind, value, f"{prefix}{name}.")
+        else:
+            takes_fractions = float in (kind, *typing.get_args(kind))
+            found[name] = typed_value(prefix + name, kind, _number(value) if takes_fractions else value)
+    return group(**found)
+
+
+def _number(value: Any) -> Any:
+    """The number that a text such as 3e-3 stands for, which YAML 1.1 takes for a text; another value as it is."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _sha256_of(text: str) -> str:

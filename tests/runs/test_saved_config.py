@@ -37,16 +37,32 @@ def test_options_come_back(tmp_path: Path, config: Config) -> None:
 
 
 @given(
-    text=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=9).filter(lambda t: "/" not in t)
+    text=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=9).filter(
+        lambda t: "/" not in t and t.strip()
+    )
 )
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_file_names_of_any_kind_come_back(tmp_path: Path, text: str) -> None:
     name = Path(text).name or "x"
-    if "${" in name:
-        return  # an interpolation of OmegaConf's
     config = Config(data=DataConfig(corpus=Corpus.files, train=[name, "b"]))
     save_config(config, tmp_path / "config.yaml")
     assert load_config(tmp_path / "config.yaml").data.train == [name, "b"]
+
+
+@pytest.mark.parametrize(
+    "name", ["${x}.ko", "${oc.env:HOME}", "${x", "${", "$x", "\\${x}", "???", "1e3", "12:30", "no"]
+)
+def test_nothing_in_a_saved_config_is_looked_up(tmp_path: Path, name: str) -> None:
+    data = DataConfig(corpus=Corpus.files, train=[name, "b"], source_language=name, root=name)
+    config = Config(data=data, search=SearchConfig(avoid=[name]), init_from=name)
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml") == config
+
+
+@pytest.mark.parametrize("text", ["3e-3", "0.003", "3.0e-3", "'0.003'", "+.3e-2"])
+def test_a_number_may_be_written_as_people_do(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text(f"optim:\n  learning_rate: {text}\n", encoding="utf-8")
+    assert load_config(tmp_path / "config.yaml") == Config(optim=OptimConfig(learning_rate=0.003))
 
 
 def test_a_saved_config_names_no_place_on_this_machine(tmp_path: Path) -> None:
@@ -105,6 +121,12 @@ FOREIGN = {
     "a tab": b"\tmodel: 1\n",
     "not UTF-8": b"seed: \xff\xfe\n",
     "zeros": b"\0" * 50,
+    "an option that stands twice": b"seed: 1\nmodel:\n  layers: 1\nseed: 2\n",
+    "an option that is looked up": b"seed: ${training.keep}\n",
+    "a list of numbers for files": b"data:\n  train: [1, 2]\n",
+    "a date": b"seed: 2020-02-02\n",
+    "no such date": b"seed: 2020-99-99\n",
+    "a list as a name": b"? [1]\n: 2\n",
     "names code": b"model:\n  _target_: os.system\n",
     "YAML that runs code": b"seed: !!python/object/apply:os.getcwd []\n",
 }
@@ -133,6 +155,11 @@ FLOODS = {
     "a long file": "# " + "x" * 200_000 + "\nseed: 1\n",
     "many digits": f"seed: {'9' * 5000}\n",
     "more digits than a float has": f"seed: {'9' * 400}\n",
+    "a hexadecimal number of many digits": f"seed: 0x{'9' * 9000}\n",
+    "a number to the base of 60": f"seed: 1{':1' * 45_000}\n",
+    "many options": "{" + ",".join(f"a{number}" for number in range(12_000)) + "}\n",
+    "a text for a number": f"seed: {'x' * 90_000}\n",
+    "an option of a long name": f"? {'x' * 90_000}\n: 3\n",
     "a size of many digits": f"model:\n  hidden_size: {'9' * 400}\n",
 }
 
