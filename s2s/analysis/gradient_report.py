@@ -9,7 +9,7 @@ import numpy as np
 
 from s2s.analysis.gradient_study import Measurement
 from s2s.analysis.gradients import Curves, Norms, Quantity
-from s2s.analysis.picture_words import translated
+from s2s.analysis.picture_words import localized
 from s2s.analysis.plots.line_plots import Curve, Dash, Panel
 from s2s.config.pictures import Language
 from s2s.text_tables import table
@@ -77,8 +77,8 @@ def panels(
         panels.append(
             Panel(
                 next(each.told(language) for each in found if each.situation == situation),
-                translated("steps back from the end (pieces)", language),
-                translated("norm of the loss's gradient", language),
+                localized("steps back from the end (pieces)", language),
+                localized("norm of the loss's gradient", language),
                 [
                     line
                     for name, curves in longest.items()
@@ -103,7 +103,7 @@ def _lines(name: str, curves: Curves, colour: int, language: Language) -> Iterat
             continue
         median, low, high = np.median(curve_NS, axis=0), curve_NS.min(axis=0), curve_NS.max(axis=0)
         yield Curve(
-            f"{name}, {translated(quantity.value, language)}",
+            f"{name}, {localized(quantity.value, language)}",
             range(len(median)),
             median.tolist(),
             low.tolist(),

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from s2s.analysis.gradients import Curves, LanguageModel, WeightInit, joined, measure, measure_layer, scaled, windows
 from s2s.analysis.learning import learn
-from s2s.analysis.picture_words import translated
+from s2s.analysis.picture_words import localized
 from s2s.analysis.run_comparison import short_names
 from s2s.config.data import Split, SubwordKind
 from s2s.config.model import Cell
@@ -53,7 +53,7 @@ class Measurement:
 
     def told(self, language: Language) -> str:
         """At which point it was measured, in a language."""
-        return translated(self.pattern, language).format(**self.numbers)
+        return localized(self.pattern, language).format(**self.numbers)
 
 
 def measure_new_models(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from s2s.analysis.pages.svg_chart import ChartLine, line_chart
-from s2s.analysis.picture_words import translated
+from s2s.analysis.picture_words import localized
 from s2s.analysis.plots.line_plots import Curve, Panel, draw_panels
 from s2s.config.pictures import Language
 from s2s.config.training import Measures
@@ -53,7 +53,9 @@ def svg_curves(curves: Sequence[CurveOf]) -> list[Markup]:
     losses = dev_lines("loss_nats")
     if len(curves) == 1:
         losses.append(ChartLine("training", 1, curves[0].points("train", "loss_nats")))
-    charts = [line_chart(losses, x_name=_STEP, y_name=f"loss (nats a {curves[0].measures.unit})", is_x_from_zero=True)]
+    charts = [
+        line_chart(losses, x_name=_STEP, y_name=f"loss (nats a {curves[0].measures.loss_unit})", is_x_from_zero=True)
+    ]
     for measure, title in curves[0].measures.dev.items():
         charts.append(line_chart(dev_lines(measure), x_name=_STEP, y_name=f"dev {title}", is_x_from_zero=True))
     return charts
@@ -62,17 +64,17 @@ def svg_curves(curves: Sequence[CurveOf]) -> list[Markup]:
 def draw_curves(curves: Sequence[CurveOf], *, title: str = "", language: Language = Language.en) -> "Figure":
     """A panel of losses (the dev set's; of a single run also that of training), and one of each dev score."""
     measures = curves[0].measures
-    unit = translated(measures.unit, language)
-    loss_name = translated("loss (nats a {unit})", language).format(unit=unit)
-    panels = [Panel("", translated(_STEP, language), loss_name, _losses(curves, language), is_x_from_zero=True)]
+    unit = localized(measures.loss_unit, language)
+    loss_name = localized("loss (nats a {unit})", language).format(unit=unit)
+    panels = [Panel("", localized(_STEP, language), loss_name, _losses(curves, language), is_x_from_zero=True)]
     for measure, name in measures.dev.items():
-        names = [each.name for each in curves] if len(curves) > 1 else [translated("dev set", language)]
+        names = [each.name for each in curves] if len(curves) > 1 else [localized("dev set", language)]
         lines = [
             _curve(name, each.points("dev", measure), index)
             for index, (name, each) in enumerate(zip(names, curves, strict=True))
         ]
-        y_name = translated(f"dev {name}", language)
-        panels.append(Panel("", translated(_STEP, language), y_name, lines, is_x_from_zero=True))
+        y_name = localized(f"dev {name}", language)
+        panels.append(Panel("", localized(_STEP, language), y_name, lines, is_x_from_zero=True))
     return draw_panels(panels, title=title)
 
 
@@ -81,8 +83,8 @@ def _losses(curves: Sequence[CurveOf], language: Language) -> list[Curve]:
         return [_curve(each.name, each.points("dev", "loss_nats"), index) for index, each in enumerate(curves)]
     [only] = curves
     return [
-        _curve(translated("dev set", language), only.points("dev", "loss_nats"), 0),
-        _curve(translated("training", language), only.points("train", "loss_nats"), 1),
+        _curve(localized("dev set", language), only.points("dev", "loss_nats"), 0),
+        _curve(localized("training", language), only.points("train", "loss_nats"), 1),
     ]
 
 

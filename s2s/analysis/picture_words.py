@@ -75,6 +75,6 @@ _KOREAN = {
 }
 
 
-def translated(text: str, language: Language) -> str:
+def localized(text: str, language: Language) -> str:
     """A fixed text, or a pattern for `str.format`, in a language."""
     return _KOREAN[text] if language is Language.ko else text

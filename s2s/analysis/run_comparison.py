@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s.analysis.picture_words import translated
+from s2s.analysis.picture_words import localized
 from s2s.config.model import AttentionScore
 from s2s.config.options import flatten
 from s2s.config.pictures import Language
@@ -166,18 +166,18 @@ def _told(name: str, value: Any, language: Language) -> str:
         case "model.cell", str():
             return value.upper()
         case "model.attention", "none":
-            return translated("no attention", language)
+            return localized("no attention", language)
         case "model.attention", str():
-            return translated("{score} attention", language).format(score=value)
+            return localized("{score} attention", language).format(score=value)
         case "model.layers", int():
-            return translated("1 layer" if value == 1 else "{number} layers", language).format(number=value)
+            return localized("1 layer" if value == 1 else "{number} layers", language).format(number=value)
         case "model.hidden_size", int():
-            return translated("{number} units", language).format(number=value)
+            return localized("{number} units", language).format(number=value)
         case "seed", int():
-            return translated("seed {number}", language).format(number=value)
+            return localized("seed {number}", language).format(number=value)
     words = name.rpartition(".")[2].replace("_", " ")
     if isinstance(value, bool):
-        return words if value else translated("no {words}", language).format(words=words)
+        return words if value else localized("no {words}", language).format(words=words)
     return f"{words} {'–' if value is None or value == '' else value}"
 
 

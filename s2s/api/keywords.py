@@ -1,6 +1,5 @@
 """Options as keywords: names and types are those of the dataclasses in `s2s.config`, and errors speak of keywords."""
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,13 +7,16 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Any, TypedDict, TypeVar
 
-from s2s.config.options import Options, check_options
+from s2s.config.mistakes import nearest
+from s2s.config.options import check_options
 from s2s.config.pictures import Language
 from s2s.config.search import SearchConfig, Strategy
 from s2s.config.typed_values import typed_value
 from s2s.errors import ConfigError, S2SError
 
-_LEAST_LIKENESS = 0.6  # of names; 1 means equal
+_NAMES = "|".join(item.name for item in fields(SearchConfig))
+_PREFIX = re.compile(rf"^run=(?=\S)|(?<![\w/.=-])search\.(?=({_NAMES})\b(?![./]\w))")
+"""What the shell's names of options have and keywords have not; paths and values are left alone."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -83,8 +85,8 @@ def search_config(base: SearchConfig, search: Search, options: Mapping[str, Any]
 
 def unknown_keyword(name: str, known: Iterable[str]) -> str:
     """What to say of a keyword that there is not."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=_LEAST_LIKENESS)
-    return f"{name}: no such keyword; " + (f"did you mean {near[0]}?" if near else "help() lists those that there are")
+    near = nearest(name, known)
+    return f"{name}: no such keyword; " + (f"did you mean {near}?" if near else "help() lists those that there are")
 
 
 def language_of(language: Language | str) -> Language:
@@ -103,7 +105,7 @@ def keyword_errors() -> Iterator[None]:
     try:
         yield
     except S2SError as error:
-        text = re.sub(r"\bsearch\.(?=[a-z_])|\brun=(?=\S)", "", str(error))
+        text = _PREFIX.sub("", str(error))
         error.args = (text.replace("with s2s train", "with s2s.train"), *error.args[1:])
         raise
 
@@ -126,13 +128,3 @@ def takes_search_options(function: F) -> F:
 def flat_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options by their dotted names: a dot may be written as two underscores, as a keyword has to."""
     return {name.replace("__", "."): value for name, value in options.items()}
-
-
-def group_types(options: type[Options], prefix: str = "") -> dict[str, Any]:
-    """The type of every option by its dotted name; a group comes before what is in it."""
-    found: dict[str, Any] = {}
-    for item in fields(options):
-        found[prefix + item.name] = item.type
-        if isinstance(item.type, type) and issubclass(item.type, Options):
-            found |= group_types(item.type, f"{prefix}{item.name}.")
-    return found

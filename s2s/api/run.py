@@ -142,7 +142,11 @@ class Run:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Every option by its name; `s2s.train(**{**run.options, "seed": 2, "run": "runs/other"})` takes them."""
+        """Every option by its name, such as "training.max_steps".
+
+        Of paths only the last names are kept, and `run` is empty. So `s2s.train` takes the options with `run`, and with
+        the paths of your own text: `s2s.train(**{**run.options, "data.train": ["a.ko", "b.en"], "run": "runs/other"})`.
+        """
         return flatten(self._config)
 
     @property

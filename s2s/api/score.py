@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2s.analysis.pages.notebook import fragment
-from s2s.analysis.picture_words import translated
+from s2s.analysis.picture_words import localized
 from s2s.analysis.plots.line_plots import Curve, Panel, draw_panels
 from s2s.api.keywords import language_of
 from s2s.config.pictures import Language
@@ -73,7 +73,7 @@ class Score:
         panel = Panel(
             "",
             "",
-            translated("log probability of each piece (nats)", language_of(language)),
+            localized("log probability of each piece (nats)", language_of(language)),
             [Curve("", places, self.log_probabilities.tolist(), dash="")],
             x_ticks=places,
             x_tick_names=self.pieces,

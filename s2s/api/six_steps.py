@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from s2s.analysis import six_steps as analysis
 from s2s.analysis.pages.notebook import fragment
-from s2s.analysis.picture_words import translated
+from s2s.analysis.picture_words import localized
 from s2s.analysis.plots.bars import Bars, draw_bars
 from s2s.api.keywords import language_of
 from s2s.config.pictures import Language
@@ -100,13 +100,13 @@ class SixSteps:
         """
         language = language_of(language)
         weights = [float(weight) for weight in self.weights]
-        parts = [Bars(translated("attention weight", language), self.source, weights)]
+        parts = [Bars(localized("attention weight", language), self.source, weights)]
         for name, items in (("with the context", self.next_pieces), ("without the context", self.without_context)):
             likeliest = items[:-1]
             values = [item.probability for item in likeliest]
-            parts.append(Bars(translated(name, language), [item.piece for item in likeliest], values))
+            parts.append(Bars(localized(name, language), [item.piece for item in likeliest], values))
         if title is None:
-            title = translated("step {step} says {piece}", language).format(
+            title = localized("step {step} says {piece}", language).format(
                 step=self.step, piece=self.target[self.step - 1]
             )
         return draw_bars(parts, title=title)

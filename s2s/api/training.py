@@ -10,11 +10,12 @@ from typing import Any, TextIO
 
 from omegaconf import OmegaConf
 
-from s2s.api.keywords import flat_options, group_types, unknown_keyword
+from s2s.api.keywords import flat_options, unknown_keyword
 from s2s.api.run import Run
 from s2s.cli.composition import composed
-from s2s.cli.option_table import choices_of, default_choices
+from s2s.cli.option_table import choices_of, default_choices, option_fields
 from s2s.cli.train import COMMAND
+from s2s.config.mistakes import one_of
 from s2s.config.options import check_options
 from s2s.config.training import Config
 from s2s.config.typed_values import typed_value
@@ -66,7 +67,7 @@ def _composed(files: Sequence[str], options: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a name is unknown, a value is none that it takes, or options contradict each other.
     """
-    groups, types_of = default_choices(Config), group_types(Config)
+    groups, types_of = default_choices(Config), {name: item.type for name, item in option_fields(Config)}
     given = {**options, "data.train": list(files)} if files else dict(options)
     texts = {
         name: [str(each) for each in (value if isinstance(value, list | tuple) else [value])]
@@ -82,8 +83,7 @@ def _composed(files: Sequence[str], options: Mapping[str, Any]) -> Config:
         if group in given and given[group] is not None:
             choice = given[group]
             if choice not in choices_of(group):
-                names = ", ".join(map(repr, choices_of(group)))
-                raise ConfigError(f"{group} must be one of {names}, but is {choice!r}")
+                raise ConfigError(f"{group} must be {one_of(choices_of(group), str(choice), repr)}, but is {choice!r}")
             words.append(f"{group}={choice}")
     config = OmegaConf.to_object(composed("train", COMMAND, words))
     assert isinstance(config, Config)

@@ -9,9 +9,9 @@ from shlex import quote
 from typing import Any
 
 from s2s.cli.commands import Command
-from s2s.cli.nearest import nearest
 from s2s.cli.option_table import choices_of, default_choices, is_group, option_fields
 from s2s.cli.values import SWEEP, Kind, choice_of, parts_of, shown, unquoted, value_of
+from s2s.config.mistakes import nearest
 from s2s.config.options import Takes, as_argument
 from s2s.errors import ConfigError
 

@@ -150,7 +150,7 @@ def _rows(config: AttentionConfig) -> Iterator[tuple[str, str | None]]:
 def _draw(config: AttentionConfig, sentences: "Sequence[tuple[str, WordAttention]]") -> None:
     """Write the files that were asked for, and their names on stdout."""
     from s2s.analysis.pages.attention_page import attention_page
-    from s2s.analysis.picture_words import translated
+    from s2s.analysis.picture_words import localized
     from s2s.analysis.plots.attention_heat_map import plot_attention
     from s2s.files import write_text
     from s2s.runs.folder import RunFolder
@@ -172,7 +172,7 @@ def _draw(config: AttentionConfig, sentences: "Sequence[tuple[str, WordAttention
             write_text(path, attention_page([each for _, each in sentences], title, languages))
             print(path)
         else:
-            pattern = translated("{cell}, {score} attention", config.language)
+            pattern = localized("{cell}, {score} attention", config.language)
             title = pattern.format(cell=options.model.cell.name.upper(), score=options.model.attention.name)
             title = title if config.title is None else config.title
             for name, (_, each) in zip(names, sentences, strict=True):

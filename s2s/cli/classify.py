@@ -101,18 +101,16 @@ def _answer(classifier: "TextClassifier", familiarity: "Familiarity", number: in
 def _score(classifier: "TextClassifier", files: "Files", folder: Path) -> None:
     """Score the labels of given texts: one JSON object on stdout, pictures in a folder."""
     import numpy as np
-    from tqdm import tqdm
 
     from s2s.data.text.parallel_text import read_pairs
     from s2s.data.vocabulary.labels import classes_of
     from s2s.evaluation.classification import classification_scores
-    from s2s.tasks.classification import draw_scores, log_scores
+    from s2s.tasks.classification import classify_shown, draw_scores, log_scores
 
     pairs = list(read_pairs(*files))
     classes, names = classes_of(pairs, classifier.labels, files), classifier.labels.names
     rows = _rows(classifier, [pair.source for pair in pairs], first_line=1)
-    with tqdm(total=len(rows), desc="classifying", unit="line", leave=False, dynamic_ncols=True, disable=None) as bar:
-        log_probabilities_NC = classifier.log_probabilities(rows, bar.update)
+    log_probabilities_NC = classify_shown(classifier, rows, "classifying")
     found = classification_scores(log_probabilities_NC, np.array(classes))
     log_scores(found, names)
     print(json.dumps({"lines": len(pairs), **found.as_json(names)}, ensure_ascii=False), flush=True)

@@ -3,11 +3,10 @@
 import logging
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2s.cli.commands import Command
-from s2s.cli.output_names import AUTO, sentence_name
+from s2s.cli.output_names import AUTO, chosen_path, sentence_name
 from s2s.cli.results import print_result
 from s2s.config.decoding import PICTURE_HELP
 from s2s.config.options import Options, Takes, option
@@ -55,7 +54,7 @@ def gates(config: GatesConfig) -> None:
     from s2s.text_tables import table
 
     run = RunFolder.existing(config.run)
-    picture = _picture(config, run.path)
+    picture = chosen_path(config.output, run.path / "plots" / _picture_name(config))
     if picture is not None:
         check_drawable(picture)
     translator = BatchTranslator.load(run.path, device="cpu")
@@ -74,14 +73,12 @@ def gates(config: GatesConfig) -> None:
         _logger.info("drawn in %s", picture)
 
 
-def _picture(config: GatesConfig, run: Path) -> Path | None:
-    """The file to draw; by default in the run, named after the sentence, and after the layer that is not the first."""
-    if config.output != AUTO:
-        return None if config.output is None else Path(config.output)
+def _picture_name(config: GatesConfig) -> str:
+    """The name of the file to draw: after the sentence, and after a layer that is not the first."""
     name = f"gates-{sentence_name(config.text)}"
     name += f"-layer-{config.layer}" if config.layer > 1 else ""
     name += "-backwards" if config.direction is Direction.backwards else ""
-    return run / "plots" / f"{name}.png"
+    return f"{name}.png"
 
 
 def _result(reading: "GateReading", drawn: "list[UnitHalfLife]") -> dict[str, Any]:

@@ -32,10 +32,10 @@ from s2s.cli.commands import Command
 from s2s.cli.composition import register, typed
 from s2s.cli.exit_codes import SIGNAL, exit_code_of, log_to_stderr
 from s2s.cli.interrupts import interrupted_in_a_line, with_keyboard_interrupt
-from s2s.cli.nearest import nearest, one_of
 from s2s.cli.option_table import is_group, option_fields
 from s2s.cli.sweeps import JobFailedError, job_folder, stop_signals, sweep_folder, swept_options
-from s2s.cli.values import Kind, expected
+from s2s.cli.values import Kind
+from s2s.config.mistakes import expected, nearest, one_of
 from s2s.config.options import Options, Takes
 from s2s.errors import ConfigError, Interrupted
 
@@ -188,7 +188,7 @@ def _explain(error: Exception, options: type[Options]) -> str:
         kind = Kind.of(fields[option].type, Takes.text)
         came = re.search(r"(?:Value|Key) '(.*?)'", text) or re.search(r"Invalid value '(.*?)'", text)
         got = f", got {came[1]}" if came else ""
-        return f"{where}{option}: expected {expected(kind.scalar, came[1] if came else '', kind.has_null)}{got}"
+        return f"{where}{option}: expected {expected(kind.entry, came[1] if came else '')}{got}"
     if option.startswith("hydra."):
         return f"{option}: no such option of the launcher or the sweep; --cfg hydra lists them"
     found = nearest(option, fields)

@@ -55,7 +55,7 @@ class LengthsConfig(ScoringConfig):
 
 def lengths(config: LengthsConfig) -> None:
     """Translate with each run and score by length: a table on stderr, one JSON object on stdout, and a picture."""
-    from s2s.analysis.picture_words import translated
+    from s2s.analysis.picture_words import localized
     from s2s.analysis.plots.figure import check_drawable
     from s2s.analysis.plots.line_plots import plot_panels
     from s2s.analysis.run_comparison import find_translation_runs, read_result, run_labels, short_names
@@ -92,7 +92,7 @@ def lengths(config: LengthsConfig) -> None:
     if picture is not None:
         has_attention = [result.options["model.attention"] != AttentionScore.none.name for result in results]
         curves = list(zip(labels, found.values(), has_attention, strict=True))
-        title = translated("BLEU by length of the source", config.language) if config.title is None else config.title
+        title = localized("BLEU by length of the source", config.language) if config.title is None else config.title
         plot_panels([_panel(curves, groups, config.language)], picture, title=title)
         _logger.info("drawn in %s", picture)
 
@@ -129,7 +129,7 @@ def _panel(
     found: "Sequence[tuple[str, GroupScores, bool]]", groups: "list[LengthGroup]", language: Language
 ) -> "Panel":
     """A curve for each run, dashed where it has attention, as `s2s memory` draws it."""
-    from s2s.analysis.picture_words import translated
+    from s2s.analysis.picture_words import localized
     from s2s.analysis.plots.line_plots import Curve, Panel
 
     places = [float(index) for index in range(len(groups))]
@@ -149,7 +149,7 @@ def _panel(
         )
     return Panel(
         "",
-        translated("words of the source (sentences of this length)", language),
+        localized("words of the source (sentences of this length)", language),
         "BLEU",
         curves,
         y_limits=(0, 1.05 * max(max(1.0, *curve.high_N) for curve in curves)),

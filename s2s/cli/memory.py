@@ -55,7 +55,7 @@ class MemoryConfig(Options):
 def memory(config: MemoryConfig) -> None:
     """Train and test a model for each kind, distance and seed: table on stderr, JSON on stdout, and a picture."""
     from s2s.analysis.copy_task import ModelKind, measure_copying
-    from s2s.analysis.picture_words import translated
+    from s2s.analysis.picture_words import localized
     from s2s.analysis.plots.figure import check_drawable
     from s2s.analysis.plots.line_plots import plot_panels
     from s2s.text_tables import table
@@ -84,23 +84,21 @@ def memory(config: MemoryConfig) -> None:
     ]
     print_result({"chance": 10.0**-config.word_length, "rows": rows})
     if config.output is not None:
-        pattern = translated("words of {letters} letters, after {steps:,} training steps", config.language)
+        pattern = localized("words of {letters} letters, after {steps:,} training steps", config.language)
         title = pattern.format(letters=config.word_length, steps=config.steps)
         plot_panels([_panel(found, config)], Path(config.output), title=title if config.title is None else config.title)
         _logger.info("drawn in %s", config.output)
 
 
 def _panel(found: "dict[ModelKind, list[list[float]]]", config: MemoryConfig) -> "Panel":
-    from s2s.analysis.picture_words import translated
+    from s2s.analysis.picture_words import localized
     from s2s.analysis.plots.line_plots import Curve, Panel
 
     language = config.language
     names = config.labels or [
-        translated("{cell}, no attention", language).format(cell=kind.cell.name.upper())
+        localized("{cell}, no attention", language).format(cell=kind.cell.name.upper())
         if kind.score is AttentionScore.none
-        else translated("{cell}, {score} attention", language).format(
-            cell=kind.cell.name.upper(), score=kind.score.name
-        )
+        else localized("{cell}, {score} attention", language).format(cell=kind.cell.name.upper(), score=kind.score.name)
         for kind in found
     ]
     lines = [
@@ -117,8 +115,8 @@ def _panel(found: "dict[ModelKind, list[list[float]]]", config: MemoryConfig) ->
     ]
     return Panel(
         "",
-        translated("fillers between the word and its copy", language),
-        translated("words copied without an error (%)", language),
+        localized("fillers between the word and its copy", language),
+        localized("words copied without an error (%)", language),
         lines,
         is_x_log=True,
         x_ticks=config.distances,

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2s.cli.commands import Command
-from s2s.cli.output_names import AUTO, path_for_runs
+from s2s.cli.output_names import AUTO, chosen_path, path_for_runs
 from s2s.config.decoding import ComparisonConfig
 from s2s.config.options import Takes, option
 from s2s.config.pictures import LABELS_HELP, check_labels
@@ -60,8 +59,8 @@ def report(config: ReportConfig) -> None:
     if config.scores and task is Task.translate:
         text = read_scored_text(config.data, folders) if config.data.test or config.data.testset else None
         runs, texts = score_runs(runs, folders, text, config)
-    automatic = path_for_runs([folder.path for folder in folders], "report", ".html")
-    path = automatic if config.output == AUTO else Path(config.output)
+    path = chosen_path(config.output, path_for_runs([folder.path for folder in folders], "report", ".html"))
+    assert path is not None  # as null is no text
     write_text(path, report_page(runs, texts, config.samples, title=config.title))
     print(path)
 

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2s.cli.nearest import one_of
+from s2s.config.mistakes import expected, one_of
 from s2s.config.options import Takes, as_argument
 from s2s.errors import ConfigError
 
 _LONGEST_SHOWN = 60  # characters of a value in a message
-_TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", types.NoneType: "null"}
 _TRUTH_OF = dict.fromkeys(("true", "yes", "on", "y", "1"), "true") | dict.fromkeys(
     ("false", "no", "off", "n", "0"), "false"
 )
@@ -39,6 +38,11 @@ class Kind:
     is_list: bool
     has_null: bool
     takes: Takes
+
+    @property
+    def entry(self) -> Any:
+        """The type of one value."""
+        return self.scalar | None if self.has_null else self.scalar
 
     @classmethod
     def of(cls, annotation: Any, takes: Takes) -> "Kind":
@@ -125,7 +129,7 @@ def _scalar(option: str, text: str, kind: Kind, names: Mapping[str, Any]) -> str
         return text
     found = _read(text, kind.scalar)
     if found is None:
-        raise ConfigError(f"{option}: expected {expected(kind.scalar, text, kind.has_null)}, got {shown(text)}")
+        raise ConfigError(f"{option}: expected {expected(kind.entry, text)}, got {shown(text)}")
     return found
 
 
@@ -170,9 +174,3 @@ def _quoted(text: str, names: Mapping[str, Any] | None) -> str:
 def shown(text: str) -> str:
     """A text for a message, cut where it is long."""
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
-
-
-def expected(kind: Any, text: str, has_null: bool) -> str:
-    """What an option of this type takes."""
-    wanted = one_of(kind.__members__, text) if isinstance(kind, enum.EnumType) else _TYPE_NAMES.get(kind, "a value")
-    return f"{wanted} or null" if has_null else wanted

@@ -1,8 +1,9 @@
 """What `s2s --version` prints."""
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+
+from s2s.workers import all_cores
 
 _ABILITIES = {  # names that Linux gives them, and what people call them
     "avx2": "AVX2",
@@ -36,7 +37,6 @@ def _torch() -> str:
 
 def _processor() -> str:
     """Cores that this process may use, the model, and the abilities that make matrix products fast."""
-    num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     model, flags = "", set[str]()
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
@@ -49,5 +49,6 @@ def _processor() -> str:
                     break  # the other cores are alike
     except OSError:  # not Linux
         model = platform.processor()
+    num_cores = all_cores()
     cores = f"{num_cores} core{'s' if num_cores != 1 else ''}"
     return ", ".join(filter(None, [cores, model, *(shown for name, shown in _ABILITIES.items() if name in flags)]))

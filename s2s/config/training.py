@@ -61,12 +61,12 @@ class Measures(NamedTuple):
     Attributes:
         dev: scores of a validation, besides the loss and its perplexity; each is a stop metric too.
         test: scores of the test set with which training ends.
-        unit: what a loss is a mean over, and speed is counted in.
+        loss_unit: what a loss is a mean over, and speed is counted in.
     """
 
     dev: dict[str, str]
     test: dict[str, str]
-    unit: str
+    loss_unit: str
 
 
 MEASURES_OF = {

@@ -1,6 +1,5 @@
 """Values as the fields of options hold them, from what Python programs and saved files have."""
 
-import difflib
 import enum
 import types
 import typing
@@ -8,15 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from s2s.config.mistakes import expected
 from s2s.errors import ConfigError
-
-_TYPE_NAMES = {
-    int: "a whole number",
-    float: "a number",
-    bool: "True or False",
-    str: "a text",
-    types.NoneType: "None",
-}
 
 
 def typed_value(name: str, kind: Any, value: Any) -> Any:
@@ -42,17 +34,4 @@ def typed_value(name: str, kind: Any, value: Any) -> Any:
                 return [typed_value(name, item, each) for each in ([value] if isinstance(value, str) else value)]
             case _ if part is Any:
                 return value
-    raise ConfigError(f"{name} must be {_expected(kind, value)}, but is {value!r:.60}")
-
-
-def _expected(kind: Any, value: Any) -> str:
-    """What a field of this type takes."""
-    if isinstance(kind, types.UnionType):
-        return " or ".join(_expected(part, value) for part in typing.get_args(kind))
-    if typing.get_origin(kind) is list:
-        return f"a list, each entry {_expected(typing.get_args(kind)[0], value)}"
-    if isinstance(kind, enum.EnumType):
-        near = difflib.get_close_matches(str(value), kind.__members__, n=1)
-        names = ", ".join(map(repr, kind.__members__))
-        return f"one of {names}" + (f" (did you mean {near[0]!r}?)" if near else "")
-    return _TYPE_NAMES.get(kind, "another value")
+    raise ConfigError(f"{name} must be {expected(kind, value, in_python=True)}, but is {value!r:.60}")

@@ -59,7 +59,7 @@ class ClassificationTask(TrainingTask):
         classes = np.array(classes_of(dev, labels, self.run.text("dev")))
 
         def validate() -> Validation:
-            found = classification_scores(_classify_shown(classifier, rows, "validating"), classes)
+            found = classification_scores(classify_shown(classifier, rows, "validating"), classes)
             return Validation(found.loss_nats, {"accuracy": found.accuracy, "f1": found.f1})
 
         return model, validate
@@ -69,7 +69,7 @@ class ClassificationTask(TrainingTask):
         classifier = TextClassifier.load(run.path, device=self.config.device)
         classes = classes_of(test, classifier.labels, run.text("test"))
         rows = classifier.encode([pair.source for pair in test])
-        log_probabilities_NC = _classify_shown(classifier, rows, "scoring the test set")
+        log_probabilities_NC = classify_shown(classifier, rows, "scoring the test set")
         predicted = most_likely(log_probabilities_NC[:_NUM_SAMPLES], classifier.labels)
         samples = [
             {"text": pair.source, "label": pair.target, "given": label, "probability": f"{probability:.6f}"}
@@ -85,7 +85,7 @@ class ClassificationTask(TrainingTask):
         draw_scores(found, names, run.path)  # last, so that an error in it loses nothing
 
 
-def _classify_shown(classifier: TextClassifier, rows: Sequence[Sequence[int]], title: str) -> npt.NDArray[np.float32]:
+def classify_shown(classifier: TextClassifier, rows: Sequence[Sequence[int]], title: str) -> npt.NDArray[np.float32]:
     """`TextClassifier.log_probabilities`, with a bar of this title where stderr is a terminal."""
     with tqdm(desc=title, unit="text", total=len(rows), leave=False, dynamic_ncols=True, disable=None) as bar:
         return classifier.log_probabilities(rows, bar.update)

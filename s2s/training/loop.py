@@ -266,7 +266,7 @@ class Trainer:
         progress = self.progress
         self._read_window()
         loss_nats = progress.window_nats / progress.window_tokens if progress.window_tokens else math.nan
-        units = f"{MEASURES_OF[self.config.task].unit}s"
+        units = f"{MEASURES_OF[self.config.task].loss_unit}s"
         tokens_per_s = progress.window_tokens / max(progress.window_s, 1e-9)
         self._write_metrics(
             kind="train",

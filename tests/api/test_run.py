@@ -113,8 +113,9 @@ def test_options_are_those_of_the_command(monkeypatch: pytest.MonkeyPatch, corpu
     ("options", "message"),
     [
         ({"modle": "gru"}, r"^modle: no such keyword; did you mean model\?"),
+        ({"lr": 0.1}, r"^lr: no such keyword; did you mean optim\.learning_rate\?"),
         ({"training__max_step": 3}, r"^training\.max_step: no such keyword; did you mean training\.max_steps\?"),
-        ({"model": "grue"}, "^model must be one of 'gru', 'lstm', 'rnn', but is 'grue'"),
+        ({"model": "grue"}, r"^model must be one of 'gru', 'lstm', 'rnn' \(did you mean 'gru'\?\), but is 'grue'"),
         ({"training__max_steps": 0}, "^training.max_steps must be "),
         ({"training__max_steps": "many"}, r"^training\.max_steps must be a whole number.*, but is 'many'"),
         ({"device": "gpu"}, "^device must be one of 'auto', 'cpu', 'cuda'"),

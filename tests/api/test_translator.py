@@ -78,6 +78,11 @@ def test_constraints_are_those_of_their_sentence(translator: s2s.Translator) -> 
     ("keywords", "message"),
     [
         ({"beam_size": 0}, "^beam_size must be .*1.*, but is 0"),
+        (
+            {"must": ["search.ko"], "avoid": ["search.ko"]},
+            r"^search\.ko must not occur \(avoid\) and must occur \(must",
+        ),
+        ({"beams": 3}, r"^beams: no such keyword; did you mean beam_size\?"),
         ({"beam_sise": 3}, r"^beam_sise: no such keyword; did you mean beam_size\?"),
         ({"beam_size": "many"}, "^beam_size must be a whole number, but is 'many'"),
         ({"max_length": 1.5}, "^max_length must be a whole number or None, but is 1.5"),
@@ -102,8 +107,9 @@ def test_what_is_no_text_is_refused(translator: s2s.Translator, text: Any) -> No
 
 def test_a_missing_run_is_named_without_the_shell(tmp_path: Path) -> None:
     for open_run in (s2s.Run, s2s.Translator.load):
-        with pytest.raises(s2s.RunError, match=rf"^{tmp_path}/no does not exist: .* with s2s\.train"):
-            open_run(tmp_path / "no")
+        for name in ("no", "search.ko", "run=no/search.seed"):
+            with pytest.raises(s2s.RunError, match=rf"^{tmp_path}/{name} does not exist: .* with s2s\.train"):
+                open_run(tmp_path / name)
 
 
 def test_the_keywords_are_the_options_of_search() -> None:

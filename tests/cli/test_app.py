@@ -15,6 +15,7 @@ import yaml
 
 import s2s
 from processes import ROOT, Caller, environment
+from s2s import workers
 from s2s.cli.commands import COMMANDS, LINE_OF, command_of
 from s2s.cli.option_table import option_fields
 from tiny_runs import TINY, compose, file_options
@@ -77,6 +78,11 @@ def imported_and_used(arguments: list[str]) -> tuple[set[str], float]:
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=300)
     used_s, *imported = ended.stderr.splitlines()[-1].split()
     return set(imported), float(used_s)
+
+
+def test_the_version_counts_the_cores_of_a_container(call_command: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_quota", lambda file: 1)
+    assert call_command("--version").out.decode().splitlines()[3].startswith("processor: 1 core,")
 
 
 def test_the_version(call_command: Caller) -> None:

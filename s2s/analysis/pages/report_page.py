@@ -103,7 +103,7 @@ def _option(value: Any) -> str:
 
 def _learning_curves(runs: Sequence[ReportedRun], measures: Measures) -> list[tuple[str, list[Markup]]]:
     """Titles, each with charts: of training over updates, of the dev set over minutes too."""
-    curves = [(kind, "loss_nats", f"{name} loss (nats a {measures.unit})") for kind, name in _LOSSES.items()]
+    curves = [(kind, "loss_nats", f"{name} loss (nats a {measures.loss_unit})") for kind, name in _LOSSES.items()]
     curves += [("dev", name, f"dev {title}") for name, title in measures.dev.items()]
     found = []
     for kind, name, title in curves:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s2s.analysis.picture_words import translated
+from s2s.analysis.picture_words import localized
 from s2s.analysis.plots.figure import SHARE_COLOURS, check_drawable, label, new_figure, printable, save_figure
 from s2s.config.pictures import Language
 
@@ -65,7 +65,7 @@ def draw_attention(
         raise ValueError("expected finite weights, got NaN or infinity")
     source, target = ([label(word) for word in words] for words in (source_words, target_words))
     title = printable(" ".join(title.split()))
-    axis_names = [translated(name, language) for name in ("source", "target", "attention weight")]
+    axis_names = [localized(name, language) for name in ("source", "target", "attention weight")]
     with new_figure([*source, *target, title, *axis_names]) as figure:
         _draw(figure, weights_TS, source, target, title, axis_names)
     return figure

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from s2s.analysis.picture_words import translated
+from s2s.analysis.picture_words import localized
 from s2s.analysis.plots.figure import BLUE, label, new_figure, printable
 from s2s.config.pictures import Language
 
@@ -48,7 +48,7 @@ class BeamNode:
 def draw_beam(nodes: Sequence[BeamNode], *, title: str = "", language: Language = Language.en) -> "Figure":
     """A column for each step; below each piece the total, or in a frame the score of a finished hypothesis."""
     title = printable(" ".join(title.split()))
-    step_name = translated("step", language)
+    step_name = localized("step", language)
     num_steps, num_ranks = max(node.step for node in nodes), max(node.rank for node in nodes) + 1
     with new_figure([title, step_name, *(label(node.piece) for node in nodes)]) as figure:
         figure.set_size_inches(_STEP_INCHES * num_steps, _RANK_INCHES * num_ranks + 0.4)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from s2s.analysis.gate_reading import GateReading
 from s2s.analysis.gates import Trace, UnitHalfLife
-from s2s.analysis.picture_words import translated
+from s2s.analysis.picture_words import localized
 from s2s.analysis.plots.heat_maps import HeatMap, draw_heat_maps
 from s2s.config.pictures import Language
 
@@ -28,10 +28,10 @@ def draw_gates(
     """
     chosen = [each.unit for each in units]
     maps = [
-        HeatMap(translated(name.value, language), values_SH[:, chosen].T.numpy(), name not in STATES)
+        HeatMap(localized(name.value, language), values_SH[:, chosen].T.numpy(), name not in STATES)
         for name, values_SH in reading.values.items()
     ]
-    pattern = translated("unit {unit} ({mean:.2f})", language)
+    pattern = localized("unit {unit} ({mean:.2f})", language)
     names = [pattern.format(unit=each.unit, mean=each.mean_gate) for each in units]
     # A line between the units that remember longest and those that forget first, where both were chosen.
     half = len(units) // 2
@@ -47,10 +47,10 @@ def draw_gates(
 
 def gates_title(reading: GateReading, language: Language = Language.en) -> str:
     """Which layer was read, and what stands in brackets after the number of a unit."""
-    pattern = translated("{cell}, encoder layer {layer} reading {direction}; in brackets the mean {gate}", language)
+    pattern = localized("{cell}, encoder layer {layer} reading {direction}; in brackets the mean {gate}", language)
     return pattern.format(
         cell=reading.cell.name.upper(),
         layer=reading.layer,
-        direction=translated(reading.direction.name, language),
-        gate=translated(reading.keeps.value, language),
+        direction=localized(reading.direction.name, language),
+        gate=localized(reading.keeps.value, language),
     )

@@ -1,7 +1,11 @@
-"""The name that was probably meant."""
+"""What to say of a name or value that is none: what was expected, and what was probably meant."""
 
 import difflib
-from collections.abc import Iterable
+import enum
+import types
+import typing
+from collections.abc import Callable, Iterable
+from typing import Any
 
 _LEAST_LIKENESS = 0.7  # of names; 1 means equal
 _SYNONYMS = {  # what other toolkits and papers call it
@@ -16,6 +20,8 @@ _SYNONYMS = {  # what other toolkits and papers call it
     "luong": "dot",
     "vocab_size": "vocabulary_size",
 }
+_SHELL_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", types.NoneType: "null"}
+_PYTHON_NAMES = _SHELL_NAMES | {bool: "True or False", types.NoneType: "None"}
 
 
 def nearest(name: str, options: Iterable[str]) -> str | None:
@@ -39,9 +45,20 @@ def nearest(name: str, options: Iterable[str]) -> str | None:
     return names[found[0]] if found else None
 
 
-def one_of(choices: Iterable[str], came: str) -> str:
-    """`one of a, b, c`, with the one that was probably meant."""
+def one_of(choices: Iterable[str], came: str, write: Callable[[str], str] = str) -> str:
+    """`one of a, b, c`, each as `write` has it, with the one that was probably meant."""
     choices = list(choices)
     meant = _SYNONYMS.get(came.lower(), came)
     near = [meant] if meant in choices else difflib.get_close_matches(meant.lower(), choices, n=1)
-    return f"one of {', '.join(choices)}" + (f" (did you mean {near[0]}?)" if near else "")
+    return f"one of {', '.join(map(write, choices))}" + (f" (did you mean {write(near[0])}?)" if near else "")
+
+
+def expected(kind: Any, came: object, *, in_python: bool = False) -> str:
+    """What an option of a type takes, as the shell writes it or as Python does."""
+    if isinstance(kind, types.UnionType):
+        return " or ".join(expected(part, came, in_python=in_python) for part in typing.get_args(kind))
+    if typing.get_origin(kind) is list:
+        return f"a list, each entry {expected(typing.get_args(kind)[0], came, in_python=in_python)}"
+    if isinstance(kind, enum.EnumType):
+        return one_of(kind.__members__, str(came), repr if in_python else str)
+    return (_PYTHON_NAMES if in_python else _SHELL_NAMES).get(kind, "another value")
