@@ -23,6 +23,7 @@ from tiny_runs import write_labelled
 NAUGHTY = ["", " ", "\t\u3000 ", "하나 둘", "a\u2028b\u0085c\x0cd", "🙂" * 30, "\x00\x01", "하나 " * 400]
 
 
+@pytest.mark.slow
 def test_every_line_is_labelled_once_and_in_order(labelled: Path) -> None:
     content = "".join(f"{line}\n" for line in NAUGHTY).encode() + b"\xff\xfe\r\n" + "둘".encode()
     ended = run_command("classify", f"run={labelled}", stdin=content)
@@ -50,6 +51,7 @@ def test_a_terminal_has_a_prompt(labelled: Path) -> None:
         assert terminal.exit_code() == 0
 
 
+@pytest.mark.slow
 def test_text_unlike_that_of_training_is_told_of_once(labelled: Path) -> None:
     ended = run_command("classify", f"run={labelled}", stdin="하나\n".encode() + b"a\n" * 9)
     assert ended.out.count(b"\n") == 10
@@ -83,6 +85,7 @@ def test_a_typed_line_is_answered_at_once(labelled: Path) -> None:
 
 @settings(deadline=None, max_examples=15)
 @given(lines=st.lists(st.text(max_size=12), min_size=1, max_size=7))
+@pytest.mark.slow
 def test_a_label_does_not_depend_on_its_batch(labelled: Path, lines: list[str]) -> None:
     alone, together = TextClassifier.load(labelled, batch_size=1), TextClassifier.load(labelled, batch_size=3)
     rows = alone.encode(lines)

@@ -62,6 +62,7 @@ def test_runs_are_compared_to_the_first(
     assert "BLEU without regard to case" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_seed_and_the_place_of_translations(runs: list[Path], call_command: Caller) -> None:
     options = [named(runs[:2]), *FEW, "search=greedy"]
     results = [json.loads(call_command("evaluate", *options, f"significance.seed={seed}").out) for seed in (7, 7, 8)]

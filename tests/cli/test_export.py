@@ -85,6 +85,7 @@ def test_a_model_is_translated_with_and_scored(tiny_run: Path, tmp_path: Path, c
     assert json.loads(ended.out)["lines"] == 15
 
 
+@pytest.mark.slow
 def test_training_starts_from_a_model_and_not_in_it(tiny_run: Path, tmp_path: Path, call_command: Caller) -> None:
     model = tmp_path / "model"
     assert call_command("export", f"run={tiny_run}", f"output={model}").code == 0

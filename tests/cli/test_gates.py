@@ -149,6 +149,7 @@ def test_a_blank_text_is_refused() -> None:
         compose("gates", "run=x", "text= ")
 
 
+@pytest.mark.slow
 def test_by_default_the_picture_is_in_the_run_and_named_after_the_sentence(
     tiny_run: Path, tmp_path: Path, call_command: Caller
 ) -> None:

@@ -17,6 +17,7 @@ from tiny_runs import compose
 SMALL = ("lengths=[3,12]", "batches=2", "batch_size=3", "hidden_size=8", "steps=2")
 
 
+@pytest.mark.slow
 def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     picture = tmp_path / "new" / "g.svg"
@@ -60,6 +61,7 @@ def test_an_exported_run_has_no_text_to_be_measured_on(tiny_run: Path, tmp_path:
     assert "data.test" not in ended.err
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures(call_command: Caller) -> None:
     first, second = (call_command("gradients", *SMALL, "seed=3", "output=null") for _ in range(2))
     assert (first.code, second.code) == (0, 0), first.err

@@ -104,6 +104,7 @@ def test_a_classifier_is_refused_before_anything_is_translated(
         ]
 
 
+@pytest.mark.slow
 def test_what_cannot_translate_in_a_folder_is_left_out(
     tiny_run: Path, labelled_run: Path, tmp_path: Path, call_command: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:

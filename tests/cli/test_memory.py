@@ -12,6 +12,7 @@ from s2s.errors import ConfigError
 from tiny_runs import compose
 
 
+@pytest.mark.slow
 def test_the_command_draws_and_prints(tmp_path: Path, call_command: Caller, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     picture = tmp_path / "memory.svg"

@@ -36,6 +36,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path, blind_run: Pa
     return {"tiny": tiny_run, "blind": blind_run, "begun": begun, "other": other}
 
 
+@pytest.mark.slow
 def test_runs_of_every_kind(runs: dict[str, Path], tmp_path: Path, call_command: Caller) -> None:
     output = tmp_path / "new" / "report.html"
     before = sorted(runs["tiny"].rglob("*"))
@@ -68,6 +69,7 @@ def test_one_run_and_a_text_for_all(runs: dict[str, Path], tmp_path: Path, call_
     assert all(f"<td>{runs[name]}</td>" in text for name in ("tiny", "blind"))
 
 
+@pytest.mark.slow
 def test_a_damaged_text_is_told_of_its_own_run(runs: dict[str, Path], tmp_path: Path, call_command: Caller) -> None:
     damaged = shutil.copytree(runs["tiny"], tmp_path / "damaged")
     (damaged / "text" / "test.target").write_text("one\n", encoding="utf-8")

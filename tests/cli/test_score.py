@@ -108,6 +108,7 @@ def test_lines_on_paper(tiny_run: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_translation_has_the_score_that_translate_reports(
     tiny_run: Path, tmp_path: Path, call_command: Caller
 ) -> None:

@@ -96,6 +96,7 @@ def test_a_sweep_has_a_folder_with_a_run_for_each_job(tmp_path: Path, call_comma
     assert (tmp_path / "sweep" / "seed-2" / "summary.json").exists()
 
 
+@pytest.mark.slow
 def test_a_swept_run_is_the_folder_itself(
     tmp_path: Path, call_command: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_swept_run_is_the_folder_itself(
     assert {path.parent.name for path in tmp_path.rglob("summary.json")} == {"a", "b"}
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_stops_no_other(tmp_path: Path, call_command: Caller) -> None:
     options = [*file_options(tmp_path / "corpus"), *TINY, "training.max_steps=1", f"run={tmp_path / 'sweep'}"]
     ended = call_command("train", "-m", "training.keep=0,1", *options)

@@ -314,6 +314,7 @@ def test_a_terminal_has_a_prompt_and_a_bar(tiny_run: Path, tmp_path: Path) -> No
     assert (tmp_path / "out.txt").read_text(encoding="utf-8") == f"{text}\n" * 30
 
 
+@pytest.mark.slow
 def test_what_is_piped_is_text_and_answered_without_a_prompt(tiny_run: Path) -> None:
     lines = ["하나 둘", ":quit", "", ":attention", *["하나 둘"] * 30]
     ended = run_command("translate", f"run={tiny_run}", "search=greedy", stdin="\n".join(lines).encode())

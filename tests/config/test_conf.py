@@ -36,6 +36,7 @@ def test_every_file_is_packaged() -> None:
 
 
 @pytest.mark.parametrize("path", GROUPS, ids=str)
+@pytest.mark.slow
 def test_every_choice_trains(path: Path, tmp_path: Path) -> None:
     group, name = path.parent.name, path.stem
     data = {

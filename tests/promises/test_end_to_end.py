@@ -15,6 +15,8 @@ from s2s.runs.folder import RunFolder
 from s2s.tasks.train_run import train
 from tiny_runs import TINY, compose, file_options, filled
 
+pytestmark = pytest.mark.slow  # every one trains for seconds
+
 
 def start(*options: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, str(ROOT / "scripts/train.py"), *options]

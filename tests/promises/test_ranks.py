@@ -45,6 +45,7 @@ def one_epoch(made: Updates) -> list[Any]:
 
 
 @given(size=st.integers(1, 5), batch_tokens=st.integers(1, 200), accumulate=st.integers(1, 3))
+@pytest.mark.slow
 def test_the_shares_of_the_ranks_make_up_the_batch(size: int, batch_tokens: int, accumulate: int) -> None:
     whole = one_epoch(updates(Ranks(), batch_tokens, accumulate))
     shares = [one_epoch(updates(Ranks(rank, size), batch_tokens, accumulate)) for rank in range(size)]

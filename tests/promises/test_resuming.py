@@ -20,6 +20,8 @@ from s2s.runs.saved_config import load_config
 from s2s.tasks import translation
 from tiny_runs import TINY, file_options
 
+pytestmark = pytest.mark.slow  # every one trains for seconds
+
 Run = tuple[list[str], Path]
 
 

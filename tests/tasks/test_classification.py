@@ -20,6 +20,8 @@ from s2s.tasks.classification import log_scores
 from s2s.tasks.train_run import train
 from tiny_runs import LEARNS, TINY, compose, labelled_options, write_labelled
 
+pytestmark = pytest.mark.slow  # every one trains for seconds
+
 
 def test_a_run_tells_how_it_did(labelled: Path) -> None:
     summary = json.loads((labelled / "summary.json").read_text(encoding="utf-8"))

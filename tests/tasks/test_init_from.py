@@ -21,6 +21,8 @@ from s2s.tasks.train_run import train
 from s2s.training.loop import Trainer
 from tiny_runs import TINY, compose, file_options
 
+pytestmark = pytest.mark.slow  # every one trains for seconds
+
 
 @pytest.fixture(autouse=True)
 def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,7 @@ def own_text(tmp_path: Path, num_lines: int = 400) -> list[str]:
     return ["data=files", f"data.train=[{source},{target}]", *FEW]
 
 
+@pytest.mark.slow
 def test_what_fits_the_text_is_kept_in_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     options = [*own_text(tmp_path / "corpus"), "model.dropout=0.1", f"run={tmp_path / 'run'}"]
@@ -155,6 +156,7 @@ def test_what_fits_the_text_is_kept_in_the_run(tmp_path: Path, caplog: pytest.Lo
         train(compose("train", *options, *sizes, "training.max_steps=9"))
 
 
+@pytest.mark.slow
 def test_dev_and_test_are_a_share_of_the_text(tmp_path: Path) -> None:
     for num, expected in ((90, 9), (600, 50)):
         options = [*own_text(tmp_path / f"corpus{num}", num), "data.clean=false", *TINY, "training.max_steps=1"]

@@ -133,6 +133,7 @@ def assert_as_unbroken(made: Trainer, folder: Path, unbroken: tuple[Trainer, Pat
 # What training is
 
 
+@pytest.mark.slow
 def test_a_copy_task_is_learnt(tmp_path: Path) -> None:
     optim = OptimConfig(learning_rate=0.02, warmup_steps=5, label_smoothing=0.0)
     model = dataclasses.replace(MODEL, embedding_size=16, hidden_size=24, dropout=0.0)

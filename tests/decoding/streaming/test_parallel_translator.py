@@ -129,6 +129,7 @@ def test_what_came_before_an_error_of_the_input_is_translated(num_workers: int) 
             next(found)
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_reported() -> None:
     with pytest.raises(DataError, match="a process that translated was killed"), translator(2) as workers:
         list(workers.translate([LineBlock(1, [b"a", b"b", b"c", b"kill"])]))
