@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -66,9 +67,12 @@ class Terminal:
         self._master, slave = pty.openpty()
         env = {**environment(), "TERM": "xterm", "LC_ALL": "C.UTF-8"}
         termios.tcsetwinsize(slave, (40, 100))
-        self._process = subprocess.Popen(
-            command, env=env, cwd=ROOT, pass_fds=[slave], preexec_fn=lambda: os.login_tty(slave)
-        )
+
+        def take_terminal() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # which is ignored where the tests run in the background
+            os.login_tty(slave)
+
+        self._process = subprocess.Popen(command, env=env, cwd=ROOT, pass_fds=[slave], preexec_fn=take_terminal)
         os.close(slave)
 
     def __enter__(self) -> "Terminal":
