@@ -98,11 +98,13 @@ def test_heat_maps_become_a_picture(tmp_path: Path, suffix: str, maps: list[Heat
     assert path.stat().st_size > 1000
 
 
-def test_colours_of_states_are_even_around_0_and_those_of_shares_end_at_1(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colours_of_states_are_even_around_0_and_those_of_shares_end_at_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn: list[Figure] = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
     still = HeatMap("cell state", np.zeros((2, 3)), False)
-    plot_heat_maps([MAP, SIGNED, still], ["a", "b"], ["c", "d", "e"], Path("x.svg"))
+    plot_heat_maps([MAP, SIGNED, still], ["a", "b"], ["c", "d", "e"], tmp_path / "x.svg")
     limits = [axes.collections[0].get_clim() for axes in drawn[0].axes[:3]]
     assert limits == [(0, 1), (-3, 3), (-1, 1)]
 
