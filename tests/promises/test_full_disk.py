@@ -67,7 +67,6 @@ def check(ended: "subprocess.CompletedProcess[bytes]", named: str) -> None:
 LIMITS = {
     100: "cannot be written",  # the options
     3000: "data.cache=DIR",  # the text in the cache
-    50_000: "data.cache=DIR",  # what is encoded there
 }
 
 
@@ -76,6 +75,20 @@ def test_training_names_what_it_cannot_write(tmp_path: Path, limit: int) -> None
     options = [*file_options(tmp_path / "corpus"), *TINY, "run=run", "training.max_steps=4", "data.cache=cache"]
     ended = run_on_full_disk("train", *options, cwd=tmp_path, limit=limit)
     check(ended, LIMITS[limit])
+
+
+def test_training_names_the_checkpoint_that_it_cannot_write(tmp_path: Path) -> None:
+    """It is larger than the subwords, and the text is in the cache by then."""
+    options = [*file_options(tmp_path / "corpus"), *TINY, "model.hidden_size=128", "data.cache=cache"]
+    options.append("training.max_steps=4")
+    before = run_on_full_disk("train", *options, "run=before", cwd=tmp_path, limit=resource.RLIM_INFINITY)
+    assert before.returncode == 0, before.stderr.decode()
+    subwords, weights = tmp_path / "before" / "subwords.model", tmp_path / "before" / "best" / "weights.safetensors"
+    limit = subwords.stat().st_size + 1000
+    assert limit < weights.stat().st_size
+    ended = run_on_full_disk("train", *options, "run=run", cwd=tmp_path, limit=limit)
+    check(ended, "cannot be written")
+    assert "safetensors" in ended.stderr.decode()
 
 
 def test_events_name_their_folder(tmp_path: Path) -> None:
