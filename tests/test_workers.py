@@ -136,7 +136,7 @@ def test_a_signal_to_all_processes_ends_preparation(
         pytest.skip("there are no other processes on one core")
     names = [str(tmp_path / name) for name in ("train.a", "train.b")]
     for name in names:
-        Path(name).write_text("".join(f"{index % 97} birds and {index % 89} cats\n" for index in range(150_000)))
+        Path(name).write_text("".join(f"{index % 97} birds and {index % 89} cats\n" for index in range(400_000)))
     options = ["data=files", f"data.train=[{','.join(names)}]", f"data.cache={tmp_path / 'cache'}", "data.clean=false"]
     command = [sys.executable, "scripts/train.py", *options, *TINY, f"run={tmp_path / 'run'}"]
     process = subprocess.Popen(

@@ -120,7 +120,7 @@ def _scalar(option: str, text: str, kind: Kind, names: Mapping[str, Any]) -> str
     """One value in Hydra's grammar, as it was typed where that means the same."""
     if kind.has_null and text == "null":
         return text
-    if kind.takes.is_path and not text.strip():
+    if kind.takes.is_path and not text:
         raise ConfigError(f"{option}= is empty: expected the name of a {kind.takes.name}")
     if kind.scalar is str and (text != "null" or kind.is_list):  # which would be a file of this name
         return _text(text, kind, names)

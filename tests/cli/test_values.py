@@ -44,7 +44,14 @@ unquoted = texts.filter(lambda text: text[:1] not in "\"'~" and text != "null")
 @given(unquoted)
 def test_any_text_arrives_as_it_was_typed(text: str) -> None:
     assert read(text, TEXT) == text
-    assert read(text, PATH) == text
+    if text:
+        assert read(text, PATH) == text
+
+
+def test_no_file_has_an_empty_name() -> None:
+    assert read("", TEXT) == ""
+    with pytest.raises(ConfigError, match="^x= is empty: expected the name of a file$"):
+        read("", PATH)
 
 
 @given(texts)
