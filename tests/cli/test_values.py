@@ -50,7 +50,7 @@ def test_any_text_arrives_as_it_was_typed(text: str) -> None:
 
 def test_no_file_has_an_empty_name() -> None:
     assert read("", TEXT) == ""
-    with pytest.raises(ConfigError, match="^x= is empty: expected the name of a file$"):
+    with pytest.raises(ConfigError, match=r"^x= is empty: expected the name of a file$"):
         read("", PATH)
 
 
